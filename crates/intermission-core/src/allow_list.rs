@@ -1,0 +1,840 @@
+//! Networks whose visitors may pass, and the list of them.
+//!
+//! 1. An entry is an address or a CIDR network of either family. White space around it is ignored. Bits to the
+//!    right of the prefix are accepted and cleared: `192.0.2.77/24` is `192.0.2.0/24`.
+//! 2. An IPv4-mapped IPv6 entry is the IPv4 one: `::ffff:192.0.2.10` is `192.0.2.10/32`, `::ffff:192.0.2.0/120` is
+//!    `192.0.2.0/24`. A mapped address with a prefix below 96 is refused: as IPv6 it would open a far wider network
+//!    and still hold no IPv4 address, which nobody means who writes it.
+//! 3. Everything else is an error, and the error names every bad entry. No entry is skipped: a list that silently
+//!    lost a line is found out by the person who stands outside. Numbers with leading zeros are refused, since some
+//!    systems read them as octal.
+//! 4. Addresses are compared as numbers, never as text and never across families: `::/0` holds no IPv4 address.
+//! 5. A list is a set of networks in one order. A network inside another one keeps its place, so that removing the
+//!    wide one leaves the narrow one.
+//!
+//! The list is Magento's (`maintenance:allow-ips`, `.maintenance.ip`). Magento compared text until 2.4.8, so a second
+//! spelling of an address was another address; this list is canonical on input instead.
+//! [`Network::bare`] prints what those older versions expect.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::str::FromStr;
+use std::sync::Arc;
+
+use ipnet::IpNet;
+use serde::de::{self, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// One network, in canonical form. A single address is a network of one.
+///
+/// Networks are ordered by family (IPv4 first), address and prefix length.
+///
+/// # Examples
+///
+/// ```
+/// use intermission_core::Network;
+///
+/// let office: Network = "192.0.2.77/24".parse()?;
+/// assert_eq!(office.to_string(), "192.0.2.0/24");
+/// assert!(office.contains("::ffff:192.0.2.1".parse().unwrap()));
+/// # Ok::<(), intermission_core::BadNetwork>(())
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+// INVARIANT: truncated, and never an IPv4-mapped IPv6 network. `Network::new` alone makes one.
+pub struct Network(IpNet);
+
+impl Network {
+    /// The network of the `prefix_length` leading bits of `address`.
+    ///
+    /// # Errors
+    ///
+    /// The prefix is longer than the address, or it is below 96 and the address is IPv4-mapped.
+    pub fn new(address: IpAddr, prefix_length: u8) -> Result<Self, BadNetwork> {
+        Self::canonical(address, prefix_length)
+            .map_err(|reason| BadNetwork::new(&format!("{address}/{prefix_length}"), reason))
+    }
+
+    fn canonical(address: IpAddr, prefix_length: u8) -> Result<Self, Reason> {
+        let (address, prefix_length) = match address.to_canonical() {
+            v4 @ IpAddr::V4(_) if address.is_ipv6() && prefix_length <= 128 => {
+                let prefix_length = prefix_length.checked_sub(96).ok_or(Reason::MappedPrefix)?;
+                (v4, prefix_length)
+            }
+            same => (same, prefix_length),
+        };
+        IpNet::new(address, prefix_length)
+            .map(|network| Self(network.trunc()))
+            .map_err(|_| Reason::prefix_length(address))
+    }
+
+    /// The first address.
+    #[must_use]
+    pub fn address(self) -> IpAddr {
+        self.0.addr()
+    }
+
+    /// How many leading bits all addresses of the network share: 0 to 32, or to 128 for IPv6.
+    #[must_use]
+    pub fn prefix_length(self) -> u8 {
+        self.0.prefix_len()
+    }
+
+    /// Whether the network holds one address only.
+    #[must_use]
+    pub fn is_single_address(self) -> bool {
+        self.0.prefix_len() == self.0.max_prefix_len()
+    }
+
+    /// Whether `address` is in the network. An IPv4-mapped address counts as the IPv4 one.
+    #[must_use]
+    pub fn contains(self, address: IpAddr) -> bool {
+        self.0.contains(&address.to_canonical())
+    }
+
+    /// Prints a single address without its prefix length and any other network with it.
+    ///
+    /// Magento before 2.4.8 compares the lines of its file with the visitor's address as text, and so never finds
+    /// `192.0.2.10/32`.
+    #[must_use]
+    pub fn bare(self) -> impl fmt::Display {
+        Bare(self)
+    }
+}
+
+/// A single address as a network.
+impl From<IpAddr> for Network {
+    fn from(address: IpAddr) -> Self {
+        Self(IpNet::from(address.to_canonical()))
+    }
+}
+
+impl FromStr for Network {
+    type Err = BadNetwork;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let text = text.trim();
+        read_network(text).map_err(|reason| BadNetwork::new(text, reason))
+    }
+}
+
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl fmt::Debug for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl Serialize for Network {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Network {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(de::Error::custom)
+    }
+}
+
+/// The networks whose visitors may pass: a set, made once and never changed.
+///
+/// A clone shares everything with the original, so a record whose message changes keeps its list as it is. A lookup
+/// is a binary search in the merged ranges of one family: about twenty steps among a million networks. The order in
+/// which the networks were given does not matter, nor how often each was.
+///
+/// In serde it is a sequence of strings; one bad string is an error.
+///
+/// # Examples
+///
+/// ```
+/// use intermission_core::AllowList;
+///
+/// let list = AllowList::parse(["2001:db8::/64", "192.0.2.10", "192.0.2.10/32"])?;
+/// assert_eq!(list.len(), 2);
+/// assert!(list.contains("192.0.2.10".parse().unwrap()));
+/// assert!(!list.contains("192.0.2.11".parse().unwrap()));
+///
+/// let error = AllowList::parse(["192.0.2.10", "192.0.2.0/33", "localhost"]).unwrap_err();
+/// assert_eq!(error.entries().len(), 2);
+/// # Ok::<(), intermission_core::BadNetworks>(())
+/// ```
+#[derive(Clone, Default)]
+pub struct AllowList(Arc<Lists>);
+
+/// The networks as they are shown, and the same addresses as they are searched.
+#[derive(Default)]
+struct Lists {
+    /// Sorted, each once.
+    networks: Box<[Network]>,
+    v4: Ranges<u32>,
+    v6: Ranges<u128>,
+}
+
+impl AllowList {
+    /// Reads one network from each entry.
+    ///
+    /// # Errors
+    ///
+    /// Any entry is no network. The error names all that are none.
+    pub fn parse(entries: impl IntoIterator<Item: AsRef<str>>) -> Result<Self, BadNetworks> {
+        let mut reader = Reader::default();
+        for entry in entries {
+            reader.read(entry.as_ref());
+        }
+        reader.finish()
+    }
+
+    /// Whether a visitor from `address` may pass. An IPv4-mapped address counts as the IPv4 one.
+    #[must_use]
+    pub fn contains(&self, address: IpAddr) -> bool {
+        match address.to_canonical() {
+            IpAddr::V4(address) => self.0.v4.contain(address.to_bits()),
+            IpAddr::V6(address) => self.0.v6.contain(address.to_bits()),
+        }
+    }
+
+    /// The networks in their order, each once.
+    #[must_use]
+    pub fn networks(&self) -> impl ExactSizeIterator<Item = Network> + DoubleEndedIterator + '_ {
+        self.0.networks.iter().copied()
+    }
+
+    /// How many networks there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.networks.len()
+    }
+
+    /// Whether nobody passes by address.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.networks.is_empty()
+    }
+
+    /// This list with the networks of `other` too.
+    #[must_use]
+    pub fn added(&self, other: &Self) -> Self {
+        if other.is_empty() {
+            return self.clone();
+        }
+        if self.is_empty() {
+            return other.clone();
+        }
+        self.networks().chain(other.networks()).collect()
+    }
+
+    /// This list without the networks of `other`.
+    ///
+    /// Networks are compared as a whole. Taking `192.0.2.10/32` away from a list that holds `192.0.2.0/24` changes
+    /// nothing: that address still passes, as [`AllowList::contains`] then says.
+    #[must_use]
+    pub fn removed(&self, other: &Self) -> Self {
+        if other.is_empty() {
+            return self.clone();
+        }
+        self.networks()
+            .filter(|network| other.0.networks.binary_search(network).is_err())
+            .collect()
+    }
+}
+
+impl FromIterator<Network> for AllowList {
+    fn from_iter<I: IntoIterator<Item = Network>>(iter: I) -> Self {
+        let mut networks: Vec<Network> = iter.into_iter().collect();
+        // A stable sort, because it takes the sorted runs that a list, or two, consist of as they are.
+        networks.sort();
+        networks.dedup();
+        let v4 = networks.iter().filter_map(|network| match network.0 {
+            IpNet::V4(v4) => Some((v4.network().to_bits(), v4.broadcast().to_bits())),
+            IpNet::V6(_) => None,
+        });
+        let v6 = networks.iter().filter_map(|network| match network.0 {
+            IpNet::V4(_) => None,
+            IpNet::V6(v6) => Some((v6.network().to_bits(), v6.broadcast().to_bits())),
+        });
+        Self(Arc::new(Lists {
+            v4: Ranges::merge(v4),
+            v6: Ranges::merge(v6),
+            networks: networks.into_boxed_slice(),
+        }))
+    }
+}
+
+impl PartialEq for AllowList {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0) || self.0.networks == other.0.networks
+    }
+}
+
+impl Eq for AllowList {}
+
+impl fmt::Debug for AllowList {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.networks()).finish()
+    }
+}
+
+impl Serialize for AllowList {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.networks())
+    }
+}
+
+impl<'de> Deserialize<'de> for AllowList {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Entries;
+
+        impl<'de> Visitor<'de> for Entries {
+            type Value = AllowList;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("a list of networks as strings")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<AllowList, A::Error> {
+                let mut reader = Reader::default();
+                while let Some(entry) = seq.next_element::<String>()? {
+                    reader.read(&entry);
+                }
+                reader.finish().map_err(de::Error::custom)
+            }
+        }
+
+        deserializer.deserialize_seq(Entries)
+    }
+}
+
+/// A text that is no network.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}: {HOW_TO_WRITE_ONE}", Complaint(self))]
+pub struct BadNetwork {
+    text: String,
+    reason: Reason,
+}
+
+impl BadNetwork {
+    fn new(text: &str, reason: Reason) -> Self {
+        Self {
+            text: text.to_owned(),
+            reason,
+        }
+    }
+
+    /// The text, without the white space around it.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+}
+
+/// Every entry of a list that is no network. There is at least one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BadNetworks(Vec<BadNetwork>);
+
+impl BadNetworks {
+    /// The bad entries, in the order in which they were given.
+    #[must_use]
+    pub fn entries(&self) -> &[BadNetwork] {
+        &self.0
+    }
+}
+
+impl fmt::Display for BadNetworks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, entry) in self.0.iter().enumerate() {
+            let separator = if index == 0 { "" } else { "; " };
+            write!(f, "{separator}{}", Complaint(entry))?;
+        }
+        write!(f, ": {HOW_TO_WRITE_ONE}")
+    }
+}
+
+impl std::error::Error for BadNetworks {}
+
+const HOW_TO_WRITE_ONE: &str =
+    "write addresses or networks, as in `192.0.2.10`, `192.0.2.0/24` or `2001:db8::/64`";
+
+/// Longer than every text of a network, and short enough for a log line.
+const LONGEST_QUOTE: usize = 64;
+
+/// What is wrong with one entry, without the advice that ends the message.
+struct Complaint<'a>(&'a BadNetwork);
+
+impl fmt::Display for Complaint<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let BadNetwork { text, reason } = self.0;
+        // Escaped, because an entry may come from anywhere and a message is one line.
+        f.write_str("`")?;
+        for letter in text.chars().take(LONGEST_QUOTE) {
+            write!(f, "{}", letter.escape_debug())?;
+        }
+        if text.chars().nth(LONGEST_QUOTE).is_some() {
+            f.write_str("…")?;
+        }
+        write!(f, "` {reason}")
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+enum Reason {
+    #[error("is empty")]
+    Empty,
+    #[error("has a number with a leading zero, which some systems read as octal")]
+    LeadingZero,
+    #[error("is IPv4 written as IPv6 and needs a prefix length from 96 to 128")]
+    MappedPrefix,
+    #[error("is not an address")]
+    NotAnAddress,
+    #[error("has a port or brackets, which are no part of an address")]
+    PortOrBrackets,
+    #[error("has no prefix length from 0 to {longest} after its slash")]
+    PrefixLength { longest: u8 },
+    #[error("names a zone, which means something on one machine only")]
+    Zone,
+}
+
+impl Reason {
+    fn prefix_length(address: IpAddr) -> Self {
+        let longest = if address.is_ipv4() { 32 } else { 128 };
+        Self::PrefixLength { longest }
+    }
+
+    fn for_no_address(text: &str) -> Self {
+        let mut numbers = text.split('.');
+        if text.is_empty() {
+            Self::Empty
+        } else if text.contains('%') {
+            Self::Zone
+        } else if text.starts_with('[') || text.parse::<SocketAddr>().is_ok() {
+            Self::PortOrBrackets
+        } else if text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'.'))
+            && numbers.any(|number| number.len() > 1 && number.starts_with('0'))
+        {
+            Self::LeadingZero
+        } else {
+            Self::NotAnAddress
+        }
+    }
+}
+
+fn read_network(text: &str) -> Result<Network, Reason> {
+    let (address, prefix_length) = match text.split_once('/') {
+        Some((address, prefix_length)) => (address, Some(prefix_length)),
+        None => (text, None),
+    };
+    // The standard library's parser and not ipnet's, which takes `010.0.0.1` for 10.0.0.1.
+    let parsed: IpAddr = address.parse().map_err(|_| match prefix_length {
+        // An empty address before a slash is not an empty entry.
+        Some(_) if address.is_empty() => Reason::NotAnAddress,
+        _ => Reason::for_no_address(address),
+    })?;
+    match prefix_length {
+        None => Ok(Network::from(parsed)),
+        Some(digits) => {
+            let prefix_length =
+                read_prefix_length(digits).ok_or_else(|| Reason::prefix_length(parsed))?;
+            Network::canonical(parsed, prefix_length)
+        }
+    }
+}
+
+/// Reads plain decimal digits only: `u8::from_str` would take `+8` and `008` as well.
+fn read_prefix_length(digits: &str) -> Option<u8> {
+    let is_plain = digits.bytes().all(|byte| byte.is_ascii_digit())
+        && (digits == "0" || !digits.starts_with('0'));
+    is_plain.then(|| digits.parse().ok()).flatten()
+}
+
+struct Bare(Network);
+
+impl fmt::Display for Bare {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_single_address() {
+            fmt::Display::fmt(&self.0.address(), f)
+        } else {
+            fmt::Display::fmt(&self.0, f)
+        }
+    }
+}
+
+/// Collects the good entries and the bad ones, so that all bad ones can be named.
+#[derive(Default)]
+struct Reader {
+    networks: Vec<Network>,
+    bad: Vec<BadNetwork>,
+}
+
+impl Reader {
+    fn read(&mut self, entry: &str) {
+        match entry.parse() {
+            Ok(network) => self.networks.push(network),
+            Err(bad) => self.bad.push(bad),
+        }
+    }
+
+    fn finish(self) -> Result<AllowList, BadNetworks> {
+        if self.bad.is_empty() {
+            Ok(self.networks.into_iter().collect())
+        } else {
+            Err(BadNetworks(self.bad))
+        }
+    }
+}
+
+/// Disjoint ranges of addresses, first and last included, in ascending order.
+struct Ranges<T>(Box<[(T, T)]>);
+
+impl<T> Default for Ranges<T> {
+    fn default() -> Self {
+        Self(Box::default())
+    }
+}
+
+impl<T: Copy + Ord> Ranges<T> {
+    /// Merges ranges that come in the order of their first addresses.
+    fn merge(sorted: impl Iterator<Item = (T, T)>) -> Self {
+        let mut ranges: Vec<(T, T)> = Vec::new();
+        for (first, last) in sorted {
+            match ranges.last_mut() {
+                Some(open) if first <= open.1 => open.1 = open.1.max(last),
+                _ => ranges.push((first, last)),
+            }
+        }
+        Self(ranges.into_boxed_slice())
+    }
+
+    fn contain(&self, address: T) -> bool {
+        let begun = self.0.partition_point(|(first, _)| *first <= address);
+        begun
+            .checked_sub(1)
+            .and_then(|nearest| self.0.get(nearest))
+            .is_some_and(|(_, last)| address <= *last)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::net::{Ipv4Addr, Ipv6Addr};
+
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn entries_become_canonical() {
+        for (text, printed, bare) in [
+            ("192.0.2.10", "192.0.2.10/32", "192.0.2.10"),
+            (" 192.0.2.10\t\n", "192.0.2.10/32", "192.0.2.10"),
+            ("192.0.2.77/24", "192.0.2.0/24", "192.0.2.0/24"),
+            ("203.0.113.9/0", "0.0.0.0/0", "0.0.0.0/0"),
+            ("2001:DB8:0::1", "2001:db8::1/128", "2001:db8::1"),
+            ("2001:db8::1/64", "2001:db8::/64", "2001:db8::/64"),
+            ("::/0", "::/0", "::/0"),
+            ("::ffff:192.0.2.10", "192.0.2.10/32", "192.0.2.10"),
+            ("::ffff:c000:020a/128", "192.0.2.10/32", "192.0.2.10"),
+            ("::ffff:192.0.2.77/120", "192.0.2.0/24", "192.0.2.0/24"),
+            ("::ffff:192.0.2.77/96", "0.0.0.0/0", "0.0.0.0/0"),
+            // Not mapped: these stay IPv6.
+            ("::192.0.2.10", "::c000:20a/128", "::c000:20a"),
+            ("64:ff9b::192.0.2.10/96", "64:ff9b::/96", "64:ff9b::/96"),
+        ] {
+            let network: Network = text.parse().unwrap();
+            assert_eq!(network.to_string(), printed, "{text}");
+            assert_eq!(network.bare().to_string(), bare, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_bad_entry_is_an_error_that_says_why() {
+        let octal = "has a number with a leading zero, which some systems read as octal";
+        let port = "has a port or brackets, which are no part of an address";
+        let zone = "names a zone, which means something on one machine only";
+        let mapped = "is IPv4 written as IPv6 and needs a prefix length from 96 to 128";
+        let v4 = "has no prefix length from 0 to 32 after its slash";
+        let v6 = "has no prefix length from 0 to 128 after its slash";
+        for (text, why) in [
+            ("", "is empty"),
+            (" \t", "is empty"),
+            ("/", "is not an address"),
+            ("/8", "is not an address"),
+            ("localhost", "is not an address"),
+            ("none", "is not an address"),
+            ("192.0.2", "is not an address"),
+            ("192.0.2.*", "is not an address"),
+            ("192.0.2.256", "is not an address"),
+            ("192.0.2.1-192.0.2.9", "is not an address"),
+            ("192.0.2.1,192.0.2.2", "is not an address"),
+            ("192.0.2.1 192.0.2.2", "is not an address"),
+            ("^192\\.0\\.2\\.1$", "is not an address"),
+            ("0xc0.0.2.1", "is not an address"),
+            ("3221225994", "is not an address"),
+            ("2001:db8:::1", "is not an address"),
+            ("192.0.2.1 /24", "is not an address"),
+            ("192.0.02.1", octal),
+            ("010.0.0.1/8", octal),
+            ("fe80::1%eth0", zone),
+            ("fe80::1%1/64", zone),
+            ("192.0.2.1:80", port),
+            ("[2001:db8::1]", port),
+            ("[2001:db8::1]:80", port),
+            ("192.0.2.1/", v4),
+            ("192.0.2.1/33", v4),
+            ("192.0.2.1/256", v4),
+            ("192.0.2.1/-1", v4),
+            ("192.0.2.1/+8", v4),
+            ("192.0.2.1/08", v4),
+            ("192.0.2.1/ 8", v4),
+            ("192.0.2.1/24/24", v4),
+            ("192.0.2.1/255.255.255.0", v4),
+            ("2001:db8::/129", v6),
+            ("2001:db8::/0x40", v6),
+            ("::ffff:192.0.2.1/129", v6),
+            ("::ffff:192.0.2.1/24", mapped),
+            ("::ffff:192.0.2.1/95", mapped),
+        ] {
+            let error = text.parse::<Network>().unwrap_err();
+            assert_eq!(error.text(), text.trim());
+            let message = error.to_string();
+            let expected = format!("`{}` {why}: write ", text.trim().escape_debug());
+            assert!(message.starts_with(&expected), "{message}");
+        }
+    }
+
+    #[test]
+    fn every_bad_entry_is_named_in_one_line() {
+        let long = "x".repeat(100);
+        let entries = ["192.0.2.1", "10.0.0.0/40", "a\nb", "::1", long.as_str()];
+        let error = AllowList::parse(entries).unwrap_err();
+        assert_eq!(error.entries().len(), 3);
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "`10.0.0.0/40` has no prefix length from 0 to 32 after its slash; `a\\nb` is not an address; \
+                 `{}…` is not an address: write addresses or networks, as in `192.0.2.10`, `192.0.2.0/24` or \
+                 `2001:db8::/64`",
+                "x".repeat(64)
+            )
+        );
+    }
+
+    #[test]
+    fn never_across_families_and_mapped_is_v4() {
+        let all_v6 = AllowList::parse(["::/0"]).unwrap();
+        assert!(all_v6.contains(ip("2001:db8::1")) && all_v6.contains(ip("::")));
+        assert!(!all_v6.contains(ip("192.0.2.1")) && !all_v6.contains(ip("::ffff:192.0.2.1")));
+
+        let all_v4 = AllowList::parse(["0.0.0.0/0"]).unwrap();
+        assert!(all_v4.contains(ip("192.0.2.1")) && all_v4.contains(ip("::ffff:192.0.2.1")));
+        assert!(!all_v4.contains(ip("::1")) && !all_v4.contains(ip("::192.0.2.1")));
+
+        let wide: Network = "0.0.0.0/0".parse().unwrap();
+        assert!(wide.contains(ip("::ffff:192.0.2.1")) && !wide.contains(ip("::1")));
+    }
+
+    #[test]
+    fn removing_the_wide_network_leaves_the_narrow_one() {
+        let list = AllowList::parse(["192.0.2.0/24", "192.0.2.10", "192.0.2.0/25"]).unwrap();
+        let less = list.removed(&AllowList::parse(["192.0.2.1/24", "192.0.2.0/25"]).unwrap());
+        assert_eq!(less, AllowList::parse(["192.0.2.10"]).unwrap());
+        assert!(less.contains(ip("192.0.2.10")) && !less.contains(ip("192.0.2.11")));
+
+        let same = list.removed(&AllowList::parse(["192.0.2.11"]).unwrap());
+        assert_eq!(same, list);
+        assert!(same.contains(ip("192.0.2.11")));
+    }
+
+    #[test]
+    fn a_clone_shares_and_so_does_a_change_of_nothing() {
+        let list = AllowList::parse(["192.0.2.0/24"]).unwrap();
+        let empty = AllowList::default();
+        for same in [
+            list.clone(),
+            list.added(&empty),
+            list.removed(&empty),
+            empty.added(&list),
+        ] {
+            assert!(Arc::ptr_eq(&list.0, &same.0));
+        }
+        assert!(empty.is_empty() && !empty.contains(ip("0.0.0.0")) && !empty.contains(ip("::")));
+    }
+
+    #[test]
+    fn the_wire_form_is_a_sequence_of_strings_and_strict() {
+        let json = r#"["2001:db8::5/64"," 192.0.2.10 ","::ffff:192.0.2.10"]"#;
+        let list: AllowList = serde_json::from_str(json).unwrap();
+        let printed = serde_json::to_string(&list).unwrap();
+        assert_eq!(printed, r#"["192.0.2.10/32","2001:db8::/64"]"#);
+        assert_eq!(format!("{list:?}"), "{192.0.2.10/32, 2001:db8::/64}");
+
+        let error = serde_json::from_str::<AllowList>(r#"["::1","x","y/8"]"#).unwrap_err();
+        let message = error.to_string();
+        assert!(
+            message.contains("`x` is not an address; `y/8`"),
+            "{message}"
+        );
+        for json in [r#""192.0.2.1""#, "[1]", "[null]", "null", "{}"] {
+            assert!(serde_json::from_str::<AllowList>(json).is_err(), "{json}");
+        }
+    }
+
+    #[test]
+    fn a_million_networks_fit_into_64_mebibytes() {
+        let count = 1 << 20;
+        assert!(count * (size_of::<Network>() + size_of::<(u32, u32)>()) <= 64 << 20);
+
+        // Every second address, so that nothing merges; a tenth of the million is enough to see the shape.
+        let networks = (0..100_000).map(|n| Network::from(IpAddr::V4(Ipv4Addr::from_bits(n * 2))));
+        let list: AllowList = networks.rev().collect();
+        assert_eq!(
+            (list.len(), list.0.v4.0.len(), list.0.v6.0.len()),
+            (100_000, 100_000, 0)
+        );
+        for n in [0, 1, 2, 99_999, 100_000, 199_997, 199_998, 199_999, 200_000] {
+            let address = IpAddr::V4(Ipv4Addr::from_bits(n));
+            assert_eq!(
+                list.contains(address),
+                n % 2 == 0 && n < 200_000,
+                "{address}"
+            );
+        }
+    }
+
+    /// Some networks of everywhere, and some so near to each other that they overlap.
+    fn network() -> impl Strategy<Value = Network> {
+        let v4 = prop_oneof![
+            any::<u32>(),
+            0xc000_0200_u32..0xc000_0210,
+            0_u32..4,
+            Just(u32::MAX)
+        ]
+        .prop_map(|bits| IpAddr::V4(Ipv4Addr::from_bits(bits)));
+        let v6 = prop_oneof![any::<u128>(), 0_u128..16, Just(u128::MAX)]
+            .prop_map(|bits| IpAddr::V6(Ipv6Addr::from_bits(bits)));
+        prop_oneof![
+            (v4, prop_oneof![0_u8..=32, 28_u8..=32]),
+            (v6, prop_oneof![0_u8..=128, 124_u8..=128]),
+        ]
+        .prop_map(|(address, length)| Network::new(address, length).unwrap())
+    }
+
+    /// Both families as one number with its width, compared bit by bit: shares nothing with the list or ipnet.
+    fn naive_contains(network: Network, address: IpAddr) -> bool {
+        let bits = |address: IpAddr| match address {
+            IpAddr::V4(v4) => (32, u128::from(v4.to_bits())),
+            IpAddr::V6(v6) => match v6.octets() {
+                [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d] => {
+                    (32, u128::from(u32::from_be_bytes([a, b, c, d])))
+                }
+                _ => (128, v6.to_bits()),
+            },
+        };
+        let (width, wanted) = bits(network.address());
+        let (given_width, given) = bits(address);
+        width == given_width
+            && (0..u32::from(network.prefix_length()))
+                .all(|bit| (wanted ^ given) >> (width - 1 - bit) & 1 == 0)
+    }
+
+    /// The ends of a network, what lies just outside them, and the same addresses in their other spelling.
+    fn near(network: Network) -> Vec<IpAddr> {
+        let v4 = |bits| {
+            let v4 = Ipv4Addr::from_bits(bits);
+            [IpAddr::V4(v4), IpAddr::V6(v4.to_ipv6_mapped())]
+        };
+        let v6 = |bits| [IpAddr::V6(Ipv6Addr::from_bits(bits))];
+        match network.0 {
+            IpNet::V4(net) => {
+                let (first, last) = (net.network().to_bits(), net.broadcast().to_bits());
+                let outside = [first.wrapping_sub(1), last.wrapping_add(1)];
+                outside
+                    .into_iter()
+                    .chain([first, last])
+                    .flat_map(v4)
+                    .collect()
+            }
+            IpNet::V6(net) => {
+                let (first, last) = (net.network().to_bits(), net.broadcast().to_bits());
+                let outside = [first.wrapping_sub(1), last.wrapping_add(1)];
+                outside
+                    .into_iter()
+                    .chain([first, last])
+                    .flat_map(v6)
+                    .collect()
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn contains_is_the_naive_scan(
+            networks in vec(network(), 0..12),
+            others in vec(network(), 0..4),
+            random in any::<IpAddr>(),
+        ) {
+            let list: AllowList = networks.iter().copied().collect();
+            let addresses = networks.iter().chain(&others).flat_map(|network| near(*network));
+            for address in addresses.chain([random]) {
+                let expected = networks.iter().any(|network| naive_contains(*network, address));
+                prop_assert_eq!(list.contains(address), expected, "{} in {:?}", address, list);
+                for network in &networks {
+                    prop_assert_eq!(network.contains(address), naive_contains(*network, address));
+                }
+            }
+        }
+
+        #[test]
+        fn text_and_wire_form_round_trip(networks in vec(network(), 0..12)) {
+            let list: AllowList = networks.iter().copied().collect();
+            let printed: Vec<String> = list.networks().map(|network| network.to_string()).collect();
+            prop_assert_eq!(&AllowList::parse(&printed).unwrap(), &list);
+            let bare = list.networks().map(|network| network.bare().to_string());
+            prop_assert_eq!(&AllowList::parse(bare).unwrap(), &list);
+            let json = serde_json::to_string(&list).unwrap();
+            prop_assert_eq!(&json, &serde_json::to_string(&printed).unwrap());
+            prop_assert_eq!(&serde_json::from_str::<AllowList>(&json).unwrap(), &list);
+        }
+
+        #[test]
+        fn a_list_is_a_set(
+            left in vec(network(), 0..12),
+            mut right in vec(network(), 0..6),
+            shared in any::<prop::sample::Index>(),
+        ) {
+            if !left.is_empty() {
+                right.push(left[shared.index(left.len())]);
+            }
+            let set = |networks: &[Network]| networks.iter().copied().collect::<BTreeSet<_>>();
+            let (a, b) = (set(&left), set(&right));
+            let (left, right): (AllowList, AllowList) =
+                (left.into_iter().rev().collect(), right.into_iter().collect());
+            prop_assert!(left.networks().eq(a.iter().copied()));
+            prop_assert_eq!(left.len(), a.len());
+            prop_assert!(left.added(&right).networks().eq(a.union(&b).copied()));
+            prop_assert!(left.removed(&right).networks().eq(a.difference(&b).copied()));
+            prop_assert_eq!(left == right, a == b);
+            prop_assert_eq!(left.added(&right), right.added(&left));
+            prop_assert_eq!(left.added(&right).removed(&right), left.removed(&right));
+            prop_assert!(left.removed(&left).is_empty());
+        }
+
+        #[test]
+        fn no_text_panics(text in any::<String>()) {
+            if let Ok(network) = text.parse::<Network>() {
+                prop_assert_eq!(network.to_string().parse::<Network>().unwrap(), network);
+            }
+        }
+    }
+}

@@ -1,0 +1,449 @@
+//! What an operator may ask for, and what it makes of a record.
+
+use std::time::Duration;
+
+use crate::allow_list::AllowList;
+use crate::id::{ActivationId, Revision};
+use crate::pass::{Pass, PassId};
+use crate::phase::Level;
+use crate::record::{Activation, DrainPolicy, Plan, Record, Settings};
+use crate::Timestamp;
+
+/// What an operator asks for.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Change {
+    /// Close the site, or change how it is closed.
+    Activate(Activate),
+    /// Open the site, or cancel a planned maintenance.
+    Deactivate(Deactivate),
+    /// Change who passes by address.
+    Allow(AllowChange),
+    /// Let one person pass.
+    IssuePass(Pass),
+    /// Let one person pass no longer.
+    RevokePass(PassId),
+    /// Let nobody pass by a pass any longer.
+    RevokeAllPasses,
+}
+
+/// Close the site, or change how it is closed.
+///
+/// While the site is open, what is not said gets its default. While it is closed, what is not said stays as it is:
+/// repeating a request changes nothing, and another message does not reset the rest (Laravel ignores all options of
+/// a repeated `down`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+#[must_use]
+pub struct Activate {
+    requested_by: String,
+    level: Option<Level>,
+    message: Option<String>,
+    allow: Option<AllowChange>,
+    starts_at: Option<Timestamp>,
+    ends_at: Option<Timestamp>,
+    auto_end: Option<bool>,
+    retry_after: Option<Duration>,
+    drain: Option<DrainPolicy>,
+}
+
+impl Activate {
+    /// Asked for by this person or program.
+    pub fn by(requested_by: impl Into<String>) -> Self {
+        Self {
+            requested_by: requested_by.into(),
+            level: None,
+            message: None,
+            allow: None,
+            starts_at: None,
+            ends_at: None,
+            auto_end: None,
+            retry_after: None,
+            drain: None,
+        }
+    }
+
+    /// How much is closed; [`Level::Full`] by default.
+    pub const fn with_level(mut self, level: Level) -> Self {
+        self.level = Some(level);
+        self
+    }
+
+    /// What visitors are told. Plain text; pages escape it.
+    pub fn with_message(mut self, message: impl Into<String>) -> Self {
+        self.message = Some(message.into());
+        self
+    }
+
+    /// Change the allow list in the same step.
+    pub fn with_allow(mut self, allow: AllowChange) -> Self {
+        self.allow = Some(allow);
+        self
+    }
+
+    /// Start by itself at that time instead of at once. A time that has passed means at once.
+    pub const fn with_starts_at(mut self, starts_at: Timestamp) -> Self {
+        self.starts_at = Some(starts_at);
+        self
+    }
+
+    /// Announce an end. Visitors are told to come back then.
+    pub const fn with_ends_at(mut self, ends_at: Timestamp) -> Self {
+        self.ends_at = Some(ends_at);
+        self
+    }
+
+    /// Whether the site opens by itself at the announced end.
+    pub const fn with_auto_end(mut self, auto_end: bool) -> Self {
+        self.auto_end = Some(auto_end);
+        self
+    }
+
+    /// When visitors are to come back if no end is announced.
+    pub const fn with_retry_after(mut self, retry_after: Duration) -> Self {
+        self.retry_after = Some(retry_after);
+        self
+    }
+
+    /// How long running executions are waited for.
+    pub const fn with_drain(mut self, drain: DrainPolicy) -> Self {
+        self.drain = Some(drain);
+        self
+    }
+
+    fn overlay(&self, before: Settings) -> Settings {
+        Settings {
+            level: self.level.unwrap_or(before.level),
+            message: self.message.clone().or(before.message),
+            ends_at: self.ends_at.or(before.ends_at),
+            auto_end: self.auto_end.unwrap_or(before.auto_end),
+            retry_after: self.retry_after.or(before.retry_after),
+            drain: self.drain.unwrap_or(before.drain),
+        }
+    }
+}
+
+/// Open the site, or cancel a planned maintenance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+#[must_use]
+pub struct Deactivate {
+    requested_by: String,
+    allow: Option<AllowChange>,
+}
+
+impl Deactivate {
+    /// Asked for by this person or program.
+    pub fn by(requested_by: impl Into<String>) -> Self {
+        Self { requested_by: requested_by.into(), allow: None }
+    }
+
+    /// Change the allow list in the same step, for the next time, as Magento's `maintenance:disable --ip` does.
+    pub fn with_allow(mut self, allow: AllowChange) -> Self {
+        self.allow = Some(allow);
+        self
+    }
+
+    /// Who asks.
+    #[must_use]
+    pub fn requested_by(&self) -> &str {
+        &self.requested_by
+    }
+}
+
+/// A change of the allow list. An empty replacement clears it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AllowChange {
+    /// These and no others.
+    Replace(AllowList),
+    /// These, too.
+    Add(AllowList),
+    /// These no longer. Networks that are not in the list are no error.
+    Remove(AllowList),
+}
+
+impl AllowChange {
+    /// The list after the change.
+    #[must_use]
+    pub fn applied_to(&self, list: &AllowList) -> AllowList {
+        match self {
+            Self::Replace(networks) => networks.clone(),
+            Self::Add(networks) => list.added(networks),
+            Self::Remove(networks) => list.removed(networks),
+        }
+    }
+}
+
+/// What a [`Change`] comes to.
+#[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::exhaustive_enums, reason = "there is no third way")]
+#[expect(clippy::large_enum_variant, reason = "matched at once and never stored")]
+pub enum Outcome {
+    /// The record after the change. The ledger puts revision, ids and times of its own on it.
+    Changed(Record),
+    /// All is already as asked for: a success without a new revision, event or history line.
+    Unchanged,
+}
+
+/// A change that makes no sense. Nothing was changed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ChangeError {
+    /// The end is not after the start.
+    #[error("the end {end} is not after the start {start}: choose a later end or an earlier start")]
+    EndBeforeStart {
+        /// The start, or the present if it starts at once.
+        start: Timestamp,
+        /// The end.
+        end: Timestamp,
+    },
+    /// It is to end by itself, and no end is announced.
+    #[error("an automatic end needs an announced end: say when it ends, too")]
+    AutoEndWithoutEnd,
+    /// A start cannot be planned while maintenance is on.
+    #[error("maintenance is already on since {since}: it cannot be planned to start at {start}")]
+    AlreadyOn {
+        /// Since when.
+        since: Timestamp,
+        /// The planned start.
+        start: Timestamp,
+    },
+    /// Passes belong to a maintenance that is on.
+    #[error("maintenance is off, so there is nothing to pass: activate it first")]
+    NotOn,
+    /// No pass has this id.
+    #[error("no pass has the id `{id}`: list the passes to see their ids")]
+    UnknownPass {
+        /// The id.
+        id: PassId,
+    },
+    /// The message is too long for every node to carry.
+    #[error("the message has {length} characters; at most {limit} are possible")]
+    MessageTooLong {
+        /// How long it is.
+        length: usize,
+        /// How long it may be.
+        limit: usize,
+    },
+    /// The record was written by a newer Intermission.
+    #[error("the record has version {version}, and this Intermission knows {known}: upgrade it to change the record")]
+    NewerVersion {
+        /// The record's version.
+        version: u64,
+        /// The version known here.
+        known: u64,
+    },
+}
+
+/// The longest message, in characters.
+pub const MESSAGE_LIMIT: usize = 2_000;
+
+impl Record {
+    /// What this record becomes by a change.
+    ///
+    /// `now` judges planned times. The stamps of the result are provisional: the ledger that accepts it puts its
+    /// own revision and times on it.
+    ///
+    /// # Errors
+    ///
+    /// The change makes no sense for this record; see [`ChangeError`].
+    pub fn apply(&self, change: &Change, now: Timestamp) -> Result<Outcome, ChangeError> {
+        if self.version() > Self::VERSION {
+            return Err(ChangeError::NewerVersion { version: self.version(), known: Self::VERSION });
+        }
+        let mut next = self.clone();
+        match change {
+            Change::Activate(activate) => next.activate(activate, now)?,
+            Change::Deactivate(deactivate) => {
+                next.activation = None;
+                next.plan = None;
+                next.change_allow(deactivate.allow.as_ref());
+            }
+            Change::Allow(allow) => next.change_allow(Some(allow)),
+            Change::IssuePass(pass) => {
+                let activation = next.activation.as_mut().ok_or(ChangeError::NotOn)?;
+                activation.passes.retain(|other| other.is_current(now) && other.id != pass.id);
+                activation.passes.push(pass.clone());
+            }
+            Change::RevokePass(id) => {
+                let passes = next.activation.as_mut().map(|activation| &mut activation.passes);
+                let passes = passes.ok_or(ChangeError::UnknownPass { id: *id })?;
+                let before = passes.len();
+                passes.retain(|pass| pass.id != *id);
+                if passes.len() == before {
+                    return Err(ChangeError::UnknownPass { id: *id });
+                }
+            }
+            Change::RevokeAllPasses => {
+                if let Some(activation) = &mut next.activation {
+                    activation.passes.clear();
+                }
+            }
+        }
+        Ok(if next == *self { Outcome::Unchanged } else { Outcome::Changed(next) })
+    }
+
+    fn activate(&mut self, activate: &Activate, now: Timestamp) -> Result<(), ChangeError> {
+        let before = self.activation.as_ref().map(|activation| activation.settings.clone());
+        let settings = activate.overlay(before.unwrap_or_default());
+        let planned_start = activate.starts_at.filter(|start| *start > now);
+        // An end that was announced earlier may pass while the work goes on; only an end that is said now must be ahead.
+        if let Some(end) = activate.ends_at {
+            let start = planned_start.unwrap_or(now);
+            if end <= start {
+                let already_said = self.ends_at() == Some(end);
+                if !already_said {
+                    return Err(ChangeError::EndBeforeStart { start, end });
+                }
+            }
+        }
+        if settings.auto_end && settings.ends_at.is_none() {
+            return Err(ChangeError::AutoEndWithoutEnd);
+        }
+        let length = activate.message.as_ref().map_or(0, |message| message.chars().count());
+        if length > MESSAGE_LIMIT {
+            return Err(ChangeError::MessageTooLong { length, limit: MESSAGE_LIMIT });
+        }
+        match (&mut self.activation, planned_start) {
+            (Some(activation), Some(start)) => {
+                return Err(ChangeError::AlreadyOn { since: activation.requested_at, start });
+            }
+            (Some(activation), None) => activation.settings = settings,
+            (None, Some(starts_at)) => {
+                let requested_by = activate.requested_by.clone();
+                let same = self.plan.as_ref().is_some_and(|plan| {
+                    plan.starts_at == starts_at && plan.settings == settings && plan.requested_by == requested_by
+                });
+                if !same {
+                    self.plan = Some(Plan { starts_at, settings, requested_by, requested_at: now });
+                }
+            }
+            (None, None) => {
+                self.plan = None;
+                self.begin(settings, activate.requested_by.clone(), now);
+            }
+        }
+        self.change_allow(activate.allow.as_ref());
+        Ok(())
+    }
+
+    /// Turns maintenance on. The ids are provisional until a ledger has given the change its revision.
+    pub(crate) fn begin(&mut self, settings: Settings, requested_by: String, now: Timestamp) {
+        self.activation = Some(Activation {
+            id: ActivationId::new(Revision::ZERO),
+            level_since: Revision::ZERO,
+            settings,
+            requested_by,
+            requested_at: now,
+            completion: None,
+            passes: Vec::new(),
+        });
+    }
+
+    fn change_allow(&mut self, change: Option<&AllowChange>) {
+        if let Some(change) = change {
+            self.allow = change.applied_to(&self.allow);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Phase;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+
+    fn at(seconds: u64) -> Timestamp {
+        NOW.saturating_add(Duration::from_secs(seconds))
+    }
+
+    fn changed(record: &Record, change: &Change) -> Record {
+        match record.apply(change, NOW).unwrap() {
+            Outcome::Changed(next) => next,
+            Outcome::Unchanged => panic!("nothing changed by {change:?}"),
+        }
+    }
+
+    fn list(networks: &[&str]) -> AllowList {
+        AllowList::parse(networks.iter().copied()).unwrap()
+    }
+
+    fn on() -> Record {
+        changed(&Record::default(), &Change::Activate(Activate::by("ana").with_message("one")))
+    }
+
+    #[test]
+    fn repeating_changes_nothing() {
+        let record = on();
+        for change in [
+            Change::Activate(Activate::by("ana").with_message("one")),
+            Change::Activate(Activate::by("bob")),
+            Change::Allow(AllowChange::Remove(list(&["192.0.2.1"]))),
+            Change::RevokeAllPasses,
+        ] {
+            assert_eq!(record.apply(&change, at(60)), Ok(Outcome::Unchanged), "{change:?}");
+        }
+        let off = Record::default();
+        assert_eq!(off.apply(&Change::Deactivate(Deactivate::by("ana")), NOW), Ok(Outcome::Unchanged));
+    }
+
+    #[test]
+    fn options_of_a_repeated_request_count_and_the_rest_stays() {
+        let record = changed(&on(), &Change::Activate(Activate::by("bob").with_level(Level::Exclusive)));
+        assert_eq!(record.level(), Level::Exclusive);
+        assert_eq!(record.message(), Some("one"));
+        assert_eq!(record.activation().unwrap().requested_by, "ana");
+        assert_eq!(record.activation().unwrap().requested_at, NOW);
+    }
+
+    #[test]
+    fn the_list_outlives_deactivation_and_is_left_alone_by_activate() {
+        let record = changed(&on(), &Change::Allow(AllowChange::Replace(list(&["192.0.2.1", "10.0.0.0/8"]))));
+        let off = changed(&record, &Change::Deactivate(Deactivate::by("ana")));
+        assert_eq!(off.phase(), Phase::Deactivated);
+        let on_again = changed(&off, &Change::Activate(Activate::by("ana")));
+        assert_eq!(on_again.allow().len(), 2);
+        let added = changed(&on_again, &Change::Allow(AllowChange::Add(list(&["192.0.2.2"]))));
+        let removed = changed(&added, &Change::Allow(AllowChange::Remove(list(&["10.0.0.0/8"]))));
+        assert_eq!(removed.allow(), &list(&["192.0.2.1", "192.0.2.2"]));
+    }
+
+    #[test]
+    fn passes_end_with_the_activation() {
+        let (pass, _) = Pass::issue("ana", None).unwrap();
+        assert_eq!(Record::default().apply(&Change::IssuePass(pass.clone()), NOW), Err(ChangeError::NotOn));
+        let record = changed(&on(), &Change::IssuePass(pass.clone()));
+        assert_eq!(record.passes().len(), 1);
+        let off = changed(&record, &Change::Deactivate(Deactivate::by("ana")));
+        assert!(changed(&off, &Change::Activate(Activate::by("ana"))).passes().is_empty());
+        let revoked = changed(&record, &Change::RevokePass(pass.id));
+        assert!(revoked.apply(&Change::RevokePass(pass.id), NOW).is_err());
+    }
+
+    #[test]
+    fn planned_times_are_judged() {
+        let activate = || Activate::by("ana");
+        let refused = |activate: Activate| Record::default().apply(&Change::Activate(activate), NOW).unwrap_err();
+        assert_eq!(refused(activate().with_ends_at(NOW)), ChangeError::EndBeforeStart { start: NOW, end: NOW });
+        let backwards = activate().with_starts_at(at(20)).with_ends_at(at(10));
+        assert_eq!(refused(backwards), ChangeError::EndBeforeStart { start: at(20), end: at(10) });
+        assert_eq!(refused(activate().with_auto_end(true)), ChangeError::AutoEndWithoutEnd);
+        let planned = changed(&Record::default(), &Change::Activate(activate().with_starts_at(at(20))));
+        assert_eq!(planned.phase(), Phase::Deactivated);
+        assert_eq!(planned.plan().unwrap().starts_at, at(20));
+        let repeated = planned.apply(&Change::Activate(activate().with_starts_at(at(20))), at(1));
+        assert_eq!(repeated, Ok(Outcome::Unchanged));
+        assert!(changed(&planned, &Change::Deactivate(Deactivate::by("ana"))).plan().is_none());
+        assert!(changed(&planned, &Change::Activate(activate())).plan().is_none());
+        let error = on().apply(&Change::Activate(activate().with_starts_at(at(20))), NOW).unwrap_err();
+        assert_eq!(error, ChangeError::AlreadyOn { since: NOW, start: at(20) });
+    }
+
+    #[test]
+    fn a_message_has_a_limit() {
+        let long = Change::Activate(Activate::by("ana").with_message("é".repeat(MESSAGE_LIMIT + 1)));
+        assert!(matches!(Record::default().apply(&long, NOW), Err(ChangeError::MessageTooLong { .. })));
+    }
+}

@@ -1,0 +1,617 @@
+//! The one decision: may this request in?
+//!
+//! The rules, in this order. The first that answers wins, and the answer names it.
+//!
+//! 1. A route flagged [`Always`](RouteAccess::Always) is open.
+//! 2. While maintenance is off and this node is not held, all is open, except executions on a node that may not
+//!    start any at present.
+//! 3. While a drain goes on, only what starts an execution is questioned.
+//! 4. A browser's preflight is let through, so that scripts may read the refusal ([`Policy::with_preflight`]).
+//! 5. At level [`ReadOnly`](Level::ReadOnly), safe methods are open where they start no execution.
+//! 6. At level [`Exclusive`](Level::Exclusive), everybody else is refused.
+//! 7. The permission lets in.
+//! 8. A listed address lets in.
+//! 9. A current pass lets in.
+//! 10. Everybody else is refused.
+//!
+//! Rules 1 to 3 and 6 to 10 are Drupal's, Cloudify's and Magento's, in the order that lets no later one leak into an
+//! earlier one: the route flag before the mode, the mode before the person. The chain is explicit, so that
+//! [`explain`] can answer "why does my address not work?".
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::phase::{Level, Phase};
+use crate::record::Record;
+use crate::route::RouteAccess;
+use crate::visitor::Visitor;
+use crate::Timestamp;
+
+/// Whether a request may in, and by which rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "there is no third answer")]
+pub enum Decision {
+    /// It may.
+    Admit(AdmitReason),
+    /// It may not.
+    Refuse(RefuseReason),
+}
+
+impl Decision {
+    /// Whether the request may in.
+    #[must_use]
+    pub const fn is_admit(self) -> bool {
+        matches!(self, Self::Admit(_))
+    }
+}
+
+/// The rule by which a request was let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum AdmitReason {
+    /// The route is flagged as always open.
+    RouteAlways,
+    /// Maintenance is off.
+    Deactivated,
+    /// A drain goes on, and the request starts no execution.
+    Draining,
+    /// A browser asks before a cross-origin request.
+    Preflight,
+    /// The level is read-only, and the request only reads.
+    ReadOnly,
+    /// The visitor holds the permission.
+    Permission,
+    /// The visitor's address is listed.
+    AllowedAddress,
+    /// The visitor carries a current pass.
+    Pass,
+}
+
+impl AdmitReason {
+    /// Whether the visitor was let in past a closed door, which everybody else finds closed.
+    #[must_use]
+    pub const fn is_bypass(self) -> bool {
+        matches!(self, Self::Permission | Self::AllowedAddress | Self::Pass)
+    }
+
+    /// The word for logs and metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::RouteAlways => "route-always",
+            Self::Deactivated => "deactivated",
+            Self::Draining => "draining",
+            Self::Preflight => "preflight",
+            Self::ReadOnly => "read-only",
+            Self::Permission => "permission",
+            Self::AllowedAddress => "allowed-address",
+            Self::Pass => "pass",
+        }
+    }
+}
+
+/// The rule by which a request was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum RefuseReason {
+    /// The level is exclusive.
+    Exclusive,
+    /// Maintenance is on.
+    Maintenance,
+    /// A drain goes on, and the request would start an execution.
+    Activating,
+    /// This node is held; see [`Hold`].
+    Held,
+    /// The request would start an execution, and this node may not start any until it hears from its state.
+    OutOfContact,
+}
+
+impl RefuseReason {
+    /// The word for logs and metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Exclusive => "exclusive",
+            Self::Maintenance => "maintenance",
+            Self::Activating => "activating",
+            Self::Held => "held",
+            Self::OutOfContact => "out-of-contact",
+        }
+    }
+}
+
+impl fmt::Display for Decision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Admit(reason) => write!(f, "admit ({})", reason.as_str()),
+            Self::Refuse(reason) => write!(f, "refuse ({})", reason.as_str()),
+        }
+    }
+}
+
+/// Why one node is closed although maintenance is off.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Hold {
+    /// Something that the node needs has failed; Drupal's "any time the database fails".
+    Dependency(String),
+    /// The state has not been reached for longer than the outage policy bears, or never yet.
+    StateUnreachable,
+}
+
+impl fmt::Display for Hold {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Dependency(name) => write!(f, "dependency {name} fails"),
+            Self::StateUnreachable => f.write_str("state unreachable"),
+        }
+    }
+}
+
+/// All that a node's decisions depend on, besides the request: replaced as a whole, never edited.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Snapshot {
+    /// The newest record that the node has seen.
+    pub record: Arc<Record>,
+    /// Why this node is closed in any case.
+    pub hold: Option<Hold>,
+    /// Whether this node may start no execution at present, because it is out of contact or on probation.
+    pub executions_suspended: bool,
+}
+
+impl Snapshot {
+    /// A node that has seen this record and is not held.
+    #[must_use]
+    pub fn new(record: Arc<Record>) -> Self {
+        Self { record, hold: None, executions_suspended: false }
+    }
+
+    /// Whether every request may in and every execution may start, without a question.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        !self.record.phase().is_on() && self.hold.is_none() && !self.executions_suspended
+    }
+
+    /// Whether new executions may start without a bypass.
+    #[must_use]
+    pub fn executions_may_start(&self) -> bool {
+        self.is_open()
+    }
+
+    /// How closed this node is: a hold closes it fully, whatever the record says, and never opens it.
+    #[must_use]
+    pub fn closure(&self) -> (Phase, Level) {
+        let (phase, level) = (self.record.phase(), self.record.level());
+        if self.hold.is_none() {
+            return (phase, level);
+        }
+        let exclusive = phase == Phase::Activated && level == Level::Exclusive;
+        (Phase::Activated, if exclusive { Level::Exclusive } else { Level::Full })
+    }
+}
+
+/// A node's settings for the decision.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Policy {
+    preflight: bool,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self { preflight: true }
+    }
+}
+
+impl Policy {
+    /// Whether browsers' preflight requests pass while the site is closed. On by default: refused, a script sees
+    /// "network error" instead of the refusal.
+    #[must_use]
+    pub const fn with_preflight(mut self, preflight: bool) -> Self {
+        self.preflight = preflight;
+        self
+    }
+}
+
+/// Decides about one request. Pure: the same arguments, the same answer.
+///
+/// # Examples
+///
+/// ```
+/// use std::sync::Arc;
+/// use intermission_core::{
+///     decide, Activate, AdmitReason, Change, Decision, Outcome, Policy, Record, RefuseReason, RouteAccess, Snapshot,
+///     Timestamp, Visitor,
+/// };
+///
+/// let now = Timestamp::from_millis(1_800_000_000_000);
+/// let change = Change::Activate(Activate::by("ana"));
+/// let Outcome::Changed(draining) = Record::default().apply(&change, now)? else { panic!("it was off") };
+/// let snapshot = Snapshot::new(Arc::new(draining));
+///
+/// let page = Visitor::new("GET", "/");
+/// assert_eq!(decide(&snapshot, &Policy::default(), &page, now), Decision::Admit(AdmitReason::Draining));
+/// let job = Visitor::new("POST", "/jobs").with_access(RouteAccess::StartsExecution);
+/// assert_eq!(decide(&snapshot, &Policy::default(), &job, now), Decision::Refuse(RefuseReason::Activating));
+/// # Ok::<(), intermission_core::ChangeError>(())
+/// ```
+#[must_use]
+pub fn decide(snapshot: &Snapshot, policy: &Policy, visitor: &Visitor<'_>, now: Timestamp) -> Decision {
+    let question = Question::new(snapshot, policy, visitor, now);
+    Rule::CHAIN.iter().find_map(|rule| question.ask(*rule)).unwrap_or_else(|| question.refusal())
+}
+
+/// Says what every rule had to say about one request.
+#[must_use]
+pub fn explain(snapshot: &Snapshot, policy: &Policy, visitor: &Visitor<'_>, now: Timestamp) -> Explanation {
+    let question = Question::new(snapshot, policy, visitor, now);
+    let mut verdicts = Vec::with_capacity(Rule::CHAIN.len() + 1);
+    let mut decision = None;
+    for &rule in Rule::CHAIN.iter().chain(&[Rule::Default]) {
+        let answer = question.ask(rule);
+        let verdict = match (decision, answer) {
+            (None, Some(answer)) => Verdict::Decides(answer),
+            (None, None) => Verdict::Passes,
+            (Some(_), _) => Verdict::NotAsked,
+        };
+        decision = decision.or(answer);
+        verdicts.push(RuleVerdict { rule, verdict, because: question.because(rule) });
+    }
+    Explanation { decision: decision.unwrap_or_else(|| question.refusal()), verdicts }
+}
+
+/// What every rule said about one request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Explanation {
+    /// The decision.
+    pub decision: Decision,
+    /// What each rule said, in order.
+    pub verdicts: Vec<RuleVerdict>,
+}
+
+/// What one rule said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RuleVerdict {
+    /// Which rule.
+    pub rule: Rule,
+    /// What it said.
+    pub verdict: Verdict,
+    /// Why, in words.
+    pub because: String,
+}
+
+/// What a rule said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "a rule decides, passes the question on, or is not asked")]
+pub enum Verdict {
+    /// It decided.
+    Decides(Decision),
+    /// It left the question to the next.
+    Passes,
+    /// An earlier rule had decided.
+    NotAsked,
+}
+
+/// The rules, in the order in which they are asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Rule {
+    /// A route flagged as always open is.
+    RouteAlways,
+    /// While maintenance is off, all is open.
+    Deactivated,
+    /// While a drain goes on, only what starts an execution is questioned.
+    Draining,
+    /// A browser's preflight passes.
+    Preflight,
+    /// At level read-only, what only reads passes.
+    ReadOnly,
+    /// At level exclusive, nobody else passes.
+    Exclusive,
+    /// The permission lets in.
+    Permission,
+    /// A listed address lets in.
+    AllowedAddress,
+    /// A current pass lets in.
+    Pass,
+    /// Everybody else is refused.
+    Default,
+}
+
+impl Rule {
+    const CHAIN: [Self; 9] = [
+        Self::RouteAlways,
+        Self::Deactivated,
+        Self::Draining,
+        Self::Preflight,
+        Self::ReadOnly,
+        Self::Exclusive,
+        Self::Permission,
+        Self::AllowedAddress,
+        Self::Pass,
+    ];
+
+    /// The word that interfaces show.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::RouteAlways => "route-always",
+            Self::Deactivated => "deactivated",
+            Self::Draining => "draining",
+            Self::Preflight => "preflight",
+            Self::ReadOnly => "read-only",
+            Self::Exclusive => "exclusive",
+            Self::Permission => "permission",
+            Self::AllowedAddress => "allowed-address",
+            Self::Pass => "pass",
+            Self::Default => "default",
+        }
+    }
+}
+
+/// One request put to the rules.
+struct Question<'a> {
+    snapshot: &'a Snapshot,
+    policy: &'a Policy,
+    visitor: &'a Visitor<'a>,
+    now: Timestamp,
+    phase: Phase,
+    level: Level,
+    starts_execution: bool,
+}
+
+impl<'a> Question<'a> {
+    fn new(snapshot: &'a Snapshot, policy: &'a Policy, visitor: &'a Visitor<'a>, now: Timestamp) -> Self {
+        let (phase, level) = snapshot.closure();
+        let starts_execution = matches!(visitor.access, RouteAccess::StartsExecution);
+        Self { snapshot, policy, visitor, now, phase, level, starts_execution }
+    }
+
+    #[inline]
+    fn ask(&self, rule: Rule) -> Option<Decision> {
+        let admit = |applies: bool, reason| applies.then_some(Decision::Admit(reason));
+        match rule {
+            Rule::RouteAlways => {
+                admit(matches!(self.visitor.access, RouteAccess::Always), AdmitReason::RouteAlways)
+            }
+            Rule::Deactivated => {
+                let suspended = self.starts_execution && self.snapshot.executions_suspended;
+                admit(!self.phase.is_on() && !suspended, AdmitReason::Deactivated)
+            }
+            Rule::Draining => {
+                admit(self.phase == Phase::Activating && !self.starts_execution, AdmitReason::Draining)
+            }
+            Rule::Preflight => admit(self.policy.preflight && self.visitor.preflight, AdmitReason::Preflight),
+            Rule::ReadOnly => {
+                let reads = self.visitor.is_safe() && !self.starts_execution;
+                admit(self.level == Level::ReadOnly && reads, AdmitReason::ReadOnly)
+            }
+            Rule::Exclusive => {
+                let exclusive = self.phase.is_on() && self.level == Level::Exclusive;
+                exclusive.then_some(Decision::Refuse(RefuseReason::Exclusive))
+            }
+            Rule::Permission => admit(self.visitor.permission, AdmitReason::Permission),
+            Rule::AllowedAddress => {
+                let listed = self.visitor.address.ip().is_some_and(|ip| self.snapshot.record.allow().contains(ip));
+                admit(listed, AdmitReason::AllowedAddress)
+            }
+            Rule::Pass => admit(self.current_pass().is_some(), AdmitReason::Pass),
+            Rule::Default => Some(self.refusal()),
+        }
+    }
+
+    fn current_pass(&self) -> Option<&crate::pass::Pass> {
+        let secret = self.visitor.pass.as_ref()?;
+        self.snapshot.record.passes().iter().find(|pass| pass.accepts(secret, self.now))
+    }
+
+    fn refusal(&self) -> Decision {
+        Decision::Refuse(if self.snapshot.hold.is_some() {
+            RefuseReason::Held
+        } else if !self.phase.is_on() {
+            RefuseReason::OutOfContact
+        } else if self.phase == Phase::Activating {
+            RefuseReason::Activating
+        } else {
+            RefuseReason::Maintenance
+        })
+    }
+
+    fn because(&self, rule: Rule) -> String {
+        let Self { snapshot, visitor, phase, level, .. } = self;
+        match rule {
+            Rule::RouteAlways => format!("the route is flagged `{}`", visitor.access),
+            Rule::Deactivated => match &snapshot.hold {
+                Some(hold) => format!("the phase is {}, but this node is held: {hold}", snapshot.record.phase()),
+                None if snapshot.executions_suspended => {
+                    format!("the phase is {phase}, but this node may start no execution until it hears from its state")
+                }
+                None => format!("the phase is {phase}"),
+            },
+            Rule::Draining => {
+                let starts = if self.starts_execution { "starts an execution" } else { "starts no execution" };
+                format!("the phase is {phase}, and the route {starts}")
+            }
+            Rule::Preflight => {
+                let preflight = if visitor.preflight { "a preflight" } else { "no preflight" };
+                let passes = if self.policy.preflight { "pass" } else { "do not pass" };
+                format!("the request is {preflight}, and preflights {passes}")
+            }
+            Rule::ReadOnly => {
+                let safe = if visitor.is_safe() { "is safe" } else { "is not safe" };
+                format!("the level is {level}, and {} {safe}", visitor.method)
+            }
+            Rule::Exclusive => format!("the level is {level}"),
+            Rule::Permission => {
+                let holds = if visitor.permission { "holds" } else { "does not hold" };
+                format!("the visitor {holds} the permission")
+            }
+            Rule::AllowedAddress => match visitor.address.ip() {
+                None => "the client address is unknown".to_owned(),
+                Some(ip) => {
+                    let listed = if snapshot.record.allow().contains(ip) { "is" } else { "is not" };
+                    format!("{ip} {listed} in the allow list of {}", count(snapshot.record.allow().len(), "entry", "entries"))
+                }
+            },
+            Rule::Pass => match (&visitor.pass, self.current_pass()) {
+                (None, _) => "the visitor carries no pass".to_owned(),
+                (Some(_), None) => "the visitor's pass is unknown, revoked or expired".to_owned(),
+                (Some(_), Some(pass)) => format!("the visitor carries the pass {} of {}", pass.id, pass.subject),
+            },
+            Rule::Default => "nothing lets the visitor in".to_owned(),
+        }
+    }
+}
+
+fn count(number: usize, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{Activate, AllowChange, AllowList, Change, ClientAddress, Outcome, Pass};
+
+    const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+
+    fn snapshot(phase: Phase, level: Level) -> Snapshot {
+        let allow = AllowList::parse(["192.0.2.0/24"]).unwrap();
+        let mut record = Record { allow, ..Record::default() };
+        if phase.is_on() {
+            record.begin(crate::Settings { level, ..Default::default() }, "ana".into(), NOW);
+        }
+        if phase == Phase::Activated {
+            record.activation.as_mut().unwrap().completion =
+                Some(crate::Completion { at: NOW, forced: false, state_lost_at: None, unconfirmed: Vec::new() });
+        }
+        Snapshot::new(Arc::new(record))
+    }
+
+    fn visitors() -> Vec<Visitor<'static>> {
+        let mut all = Vec::new();
+        for method in ["GET", "HEAD", "POST", "get", "PURGE", "OPTIONS"] {
+            for access in [RouteAccess::Ordinary, RouteAccess::Always, RouteAccess::StartsExecution] {
+                for permission in [false, true] {
+                    for ip in [None, Some([192, 0, 2, 7]), Some([198, 51, 100, 7])] {
+                        let visitor = Visitor::new(method, "/")
+                            .with_access(access)
+                            .with_permission(permission)
+                            .with_address(ClientAddress::from(ip.map(std::net::IpAddr::from)));
+                        all.push(visitor);
+                    }
+                }
+            }
+        }
+        all
+    }
+
+    /// The rules of the design once more, in the plainest words, for every combination.
+    #[test]
+    fn agrees_with_the_rules_as_they_are_written() {
+        for phase in [Phase::Deactivated, Phase::Activating, Phase::Activated] {
+            for level in Level::ALL {
+                let snapshot = snapshot(phase, level);
+                for visitor in visitors() {
+                    let starts = visitor.access == RouteAccess::StartsExecution;
+                    let safe = ["GET", "HEAD", "OPTIONS", "TRACE"].contains(&visitor.method);
+                    let listed = visitor.address.ip() == Some(std::net::IpAddr::from([192, 0, 2, 7]));
+                    let expected = if visitor.access == RouteAccess::Always {
+                        Decision::Admit(AdmitReason::RouteAlways)
+                    } else if phase == Phase::Deactivated {
+                        Decision::Admit(AdmitReason::Deactivated)
+                    } else if phase == Phase::Activating && !starts {
+                        Decision::Admit(AdmitReason::Draining)
+                    } else if level == Level::ReadOnly && safe && !starts {
+                        Decision::Admit(AdmitReason::ReadOnly)
+                    } else if level == Level::Exclusive {
+                        Decision::Refuse(RefuseReason::Exclusive)
+                    } else if visitor.permission {
+                        Decision::Admit(AdmitReason::Permission)
+                    } else if listed {
+                        Decision::Admit(AdmitReason::AllowedAddress)
+                    } else if phase == Phase::Activating {
+                        Decision::Refuse(RefuseReason::Activating)
+                    } else {
+                        Decision::Refuse(RefuseReason::Maintenance)
+                    };
+                    let policy = Policy::default();
+                    assert_eq!(decide(&snapshot, &policy, &visitor, NOW), expected, "{phase} {level} {visitor:?}");
+                    let explanation = explain(&snapshot, &policy, &visitor, NOW);
+                    assert_eq!(explanation.decision, expected);
+                    let deciding = explanation.verdicts.iter().filter(|v| matches!(v.verdict, Verdict::Decides(_)));
+                    assert_eq!(deciding.count(), 1);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_hold_closes_and_never_opens() {
+        let visitor = Visitor::new("GET", "/");
+        let policy = Policy::default();
+        let mut held = snapshot(Phase::Deactivated, Level::Full);
+        held.hold = Some(Hold::Dependency("database".into()));
+        assert_eq!(decide(&held, &policy, &visitor, NOW), Decision::Refuse(RefuseReason::Held));
+        let always = visitor.clone().with_access(RouteAccess::Always);
+        assert!(decide(&held, &policy, &always, NOW).is_admit());
+        assert!(decide(&held, &policy, &visitor.clone().with_permission(true), NOW).is_admit());
+        let mut exclusive = snapshot(Phase::Activated, Level::Exclusive);
+        exclusive.hold = Some(Hold::StateUnreachable);
+        let refused = decide(&exclusive, &policy, &visitor.clone().with_permission(true), NOW);
+        assert_eq!(refused, Decision::Refuse(RefuseReason::Exclusive));
+        let mut read_only = snapshot(Phase::Activated, Level::ReadOnly);
+        read_only.hold = Some(Hold::StateUnreachable);
+        assert_eq!(decide(&read_only, &policy, &visitor, NOW), Decision::Refuse(RefuseReason::Held));
+    }
+
+    #[test]
+    fn a_suspended_node_serves_pages_and_starts_nothing() {
+        let mut snapshot = snapshot(Phase::Deactivated, Level::Full);
+        snapshot.executions_suspended = true;
+        let policy = Policy::default();
+        let page = Visitor::new("GET", "/");
+        assert!(decide(&snapshot, &policy, &page, NOW).is_admit());
+        let job = page.with_access(RouteAccess::StartsExecution);
+        assert_eq!(decide(&snapshot, &policy, &job, NOW), Decision::Refuse(RefuseReason::OutOfContact));
+    }
+
+    #[test]
+    fn preflight_is_a_setting() {
+        let snapshot = snapshot(Phase::Activated, Level::Full);
+        let preflight = Visitor::new("OPTIONS", "/").with_preflight(true);
+        assert!(decide(&snapshot, &Policy::default(), &preflight, NOW).is_admit());
+        assert!(!decide(&snapshot, &Policy::default().with_preflight(false), &preflight, NOW).is_admit());
+        assert!(!decide(&snapshot, &Policy::default(), &Visitor::new("OPTIONS", "/"), NOW).is_admit());
+    }
+
+    #[test]
+    fn a_pass_opens_until_it_ends() {
+        let end = NOW.saturating_add(Duration::from_secs(60));
+        let (pass, secret) = Pass::issue("auditor", Some(end)).unwrap();
+        let snapshot = snapshot(Phase::Activated, Level::Full);
+        let change = Change::IssuePass(pass);
+        let Outcome::Changed(record) = snapshot.record.apply(&change, NOW).unwrap() else { panic!("a new pass") };
+        let snapshot = Snapshot::new(Arc::new(record));
+        let visitor = Visitor::new("GET", "/").with_pass(Some(secret));
+        assert_eq!(decide(&snapshot, &Policy::default(), &visitor, NOW), Decision::Admit(AdmitReason::Pass));
+        assert!(!decide(&snapshot, &Policy::default(), &visitor, end).is_admit());
+    }
+
+    #[test]
+    fn explanations_name_what_mattered() {
+        let snapshot = snapshot(Phase::Activated, Level::Full);
+        let clear = AllowChange::Replace(AllowList::default());
+        let Outcome::Changed(record) = snapshot.record.apply(&Change::Allow(clear), NOW).unwrap() else {
+            panic!("the list was not empty")
+        };
+        let visitor = Visitor::new("GET", "/x").with_address(ClientAddress::from(Some([10, 1, 2, 3].into())));
+        let explanation = explain(&Snapshot::new(Arc::new(record)), &Policy::default(), &visitor, NOW);
+        let line = explanation.verdicts.iter().find(|verdict| verdict.rule == Rule::AllowedAddress).unwrap();
+        assert_eq!(line.because, "10.1.2.3 is not in the allow list of 0 entries");
+    }
+}

@@ -1,0 +1,445 @@
+//! The node's side of the protocol, as one pure state machine.
+//!
+//! The machine is told what happened and says what to do about it; the keeper in the `intermission` crate only
+//! carries that out. It reads no clock, draws no randomness beyond its seed and does no I/O, so that a simulation can
+//! run thousands of them through every fault.
+//!
+//! Rules that each have a failing trace when left out:
+//!
+//! - A pushed record may only close. What opens is the ledger's reply to a report, because a push that overtakes an
+//!   acknowledgement would open a node that is already counted as drained.
+//! - The lease counts from the moment at which its renewal was sent, less a margin.
+//! - A node that comes without a lease while the ledger may have forgotten something starts no execution until that
+//!   is over.
+//! - What the node knows better than the ledger, it offers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::decision::{Hold, Snapshot};
+use crate::error::StateErrorKind;
+use crate::id::{ActivationId, NodeId, Revision};
+use crate::ledger::Moment;
+use crate::phase::Phase;
+use crate::record::Record;
+use crate::report::{LostContact, NodeReport, SyncReply};
+use crate::timing::Timing;
+
+/// What a node does with requests while it cannot reach its state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "a new policy must not compile until the machine has an answer for it")]
+pub enum OutagePolicy {
+    /// It goes on with what it last knew.
+    #[default]
+    KeepLast,
+    /// It closes after this long.
+    CloseAfter(Duration),
+    /// If it never knew anything, it opens after this long. It never opens out of a known closed state.
+    OpenAfter(Duration),
+}
+
+/// What a node does when it cannot reach its state at its start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "a new policy must not compile until the machine has an answer for it")]
+pub enum StartPolicy {
+    /// It does not start.
+    #[default]
+    RefuseToStart,
+    /// It starts closed, and follows the state as soon as that is reached.
+    StartClosed,
+    /// It starts open, and follows the state as soon as that is reached.
+    StartOpen,
+}
+
+/// How a node behaves.
+#[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
+pub struct NodeSettings {
+    /// The periods, the same for all nodes of a site.
+    pub timing: Timing,
+    /// What being out of contact means for executions.
+    pub lost_contact: LostContact,
+    /// What it means for requests.
+    pub outage: OutagePolicy,
+    /// What it means at the start.
+    pub start: StartPolicy,
+}
+
+/// What happened.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum NodeEvent {
+    /// The time came that [`NodeMachine::wake_at`] named.
+    Tick,
+    /// The state may hold another record; this one, if it was pushed.
+    Hint(Option<Arc<Record>>),
+    /// The ledger replied to the report that was sent last.
+    Replied(SyncReply),
+    /// The report that was sent last failed.
+    Failed(StateErrorKind),
+    /// No execution that a drain waits for runs on this node any more, and none can start, for this activation.
+    Drained(ActivationId),
+    /// No request that the level closes out runs on this node any more, and none can start, since this revision.
+    Quiet(Revision),
+}
+
+/// What to do about it, in the order given.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum NodeAction {
+    /// Let the gate decide by this from now on, before anything else is done.
+    Install(InstalledSnapshot),
+    /// Fill in the facts and sync this report. At most one is on its way.
+    Send(NodeReport),
+    /// Tell the running executions that they should end.
+    CancelExecutions,
+    /// Drop the executions that may be dropped.
+    DropExecutions,
+    /// The state is out of reach, since now.
+    ContactLost(StateErrorKind),
+    /// The state is in reach again, after this long.
+    ContactRestored(Duration),
+}
+
+/// A snapshot that compares by what it is made of.
+#[derive(Clone, Debug)]
+pub struct InstalledSnapshot(pub Snapshot);
+
+impl PartialEq for InstalledSnapshot {
+    fn eq(&self, other: &Self) -> bool {
+        let Snapshot { record, hold, executions_suspended } = &self.0;
+        *record == other.0.record && *hold == other.0.hold && *executions_suspended == other.0.executions_suspended
+    }
+}
+
+/// The node's side of the protocol. See the [module's documentation](self).
+#[derive(Debug)]
+pub struct NodeMachine {
+    node: NodeId,
+    settings: NodeSettings,
+    random: u64,
+    sequence: u64,
+    snapshot: Snapshot,
+    in_flight: Option<InFlight>,
+    sync_at: Duration,
+    offer_next: bool,
+    contact: Contact,
+    /// Until when the ledger takes the node's word, as far as the node may rely on it.
+    lease_until: Option<Duration>,
+    probation: bool,
+    executions_dropped: bool,
+    fleet_grace: Duration,
+    fleet_nodes: u64,
+    closed: Option<ActivationId>,
+    drained: Option<ActivationId>,
+    quiet: Option<Revision>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct InFlight {
+    sequence: u64,
+    sent_at: Duration,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Contact {
+    /// Never yet, since the start.
+    Never { since: Duration, lost: bool },
+    /// The report that was sent then was answered, and nothing failed since.
+    Good { sent_at: Duration },
+    /// The report that was sent then was the last that was answered.
+    Lost { sent_at: Duration },
+}
+
+impl NodeMachine {
+    /// A node that is about to speak for the first time. `seed` jitters its heartbeats.
+    #[must_use]
+    pub fn new(node: NodeId, settings: NodeSettings, seed: u64, now: Moment) -> Self {
+        let mut machine = Self {
+            node,
+            settings,
+            random: seed | 1,
+            sequence: 0,
+            snapshot: Snapshot::default(),
+            in_flight: None,
+            sync_at: now.steady,
+            offer_next: false,
+            contact: Contact::Never { since: now.steady, lost: false },
+            lease_until: None,
+            probation: false,
+            executions_dropped: false,
+            fleet_grace: Duration::ZERO,
+            fleet_nodes: 0,
+            closed: None,
+            drained: None,
+            quiet: None,
+        };
+        machine.snapshot.hold = machine.due_hold(now.steady);
+        machine.snapshot.executions_suspended = machine.must_suspend(now.steady);
+        machine
+    }
+
+    /// What the gate is to decide by at present.
+    #[must_use]
+    pub const fn snapshot(&self) -> &Snapshot {
+        &self.snapshot
+    }
+
+    /// Whether the ledger has ever answered.
+    #[must_use]
+    pub const fn has_joined(&self) -> bool {
+        !matches!(self.contact, Contact::Never { .. })
+    }
+
+    /// How long ago the newest answered report was sent; `None` if none was ever answered.
+    #[must_use]
+    pub fn contact_age(&self, now: Duration) -> Option<Duration> {
+        match self.contact {
+            Contact::Never { .. } => None,
+            Contact::Good { sent_at } | Contact::Lost { sent_at } => Some(now.saturating_sub(sent_at)),
+        }
+    }
+
+    /// When to send [`NodeEvent::Tick`], on the steady clock.
+    #[must_use]
+    pub fn wake_at(&self, now: Moment) -> Duration {
+        let sync = self.in_flight.is_none().then_some(self.sync_at);
+        let is_fenced = matches!(self.settings.lost_contact, LostContact::Fence(_));
+        let fence = self.lease_until.filter(|_| is_fenced && !self.snapshot.executions_suspended);
+        let drop = self.drop_at().filter(|_| !self.executions_dropped);
+        let hold = self.hold_change_at();
+        let plan = self.planned_change(now);
+        let next = [sync, fence, drop, hold, plan].into_iter().flatten().min();
+        next.unwrap_or(now.steady + self.settings.timing.heartbeat)
+    }
+
+    /// Takes in what happened, and says what to do.
+    #[must_use]
+    pub fn step(&mut self, event: NodeEvent, now: Moment) -> Vec<NodeAction> {
+        let mut actions = Vec::new();
+        match event {
+            NodeEvent::Tick => {}
+            NodeEvent::Hint(pushed) => self.hinted(pushed, now.steady, &mut actions),
+            NodeEvent::Replied(reply) => self.replied(&reply, now.steady, &mut actions),
+            NodeEvent::Failed(kind) => self.failed(kind, now.steady, &mut actions),
+            NodeEvent::Drained(activation) => {
+                if self.closed == Some(activation) && self.drained != Some(activation) {
+                    self.drained = Some(activation);
+                    self.sync_soon(now.steady);
+                }
+            }
+            NodeEvent::Quiet(since) => {
+                let level_since = self.snapshot.record.activation().map(|on| on.level_since);
+                if level_since == Some(since) && self.quiet != Some(since) {
+                    self.quiet = Some(since);
+                    self.sync_soon(now.steady);
+                }
+            }
+        }
+        self.keep_time(now, &mut actions);
+        self.send_if_due(now, &mut actions);
+        actions
+    }
+
+    fn hinted(&mut self, pushed: Option<Arc<Record>>, now: Duration, actions: &mut Vec<NodeAction>) {
+        if let Some(record) = pushed {
+            if !record.supersedes(&self.snapshot.record) {
+                return;
+            }
+            if record.phase().is_on() {
+                self.apply(record, actions);
+            }
+        }
+        self.sync_at = now;
+    }
+
+    fn replied(&mut self, reply: &SyncReply, now: Duration, actions: &mut Vec<NodeAction>) {
+        let Some(flight) = self.in_flight.take().filter(|flight| flight.sequence == reply.sequence) else {
+            // An answer to something else says nothing about this node's lease.
+            self.sync_at = now + self.jittered(self.settings.timing.heartbeat / 4);
+            return;
+        };
+        match self.contact {
+            Contact::Lost { sent_at } => actions.push(NodeAction::ContactRestored(now.saturating_sub(sent_at))),
+            Contact::Never { since, lost: true } => {
+                actions.push(NodeAction::ContactRestored(now.saturating_sub(since)));
+            }
+            Contact::Never { lost: false, .. } | Contact::Good { .. } => {}
+        }
+        self.contact = Contact::Good { sent_at: flight.sent_at };
+        if reply.grace.is_zero() {
+            self.probation = false;
+        } else if self.lease_until.is_none_or(|end| now >= end) {
+            self.probation = true;
+        }
+        let Timing { lease, margin, .. } = self.settings.timing;
+        self.lease_until = self.lease_until.max(Some(flight.sent_at + lease.saturating_sub(margin)));
+        self.executions_dropped = false;
+        self.fleet_grace = reply.grace;
+        self.fleet_nodes = reply.count.nodes;
+        self.offer_next = false;
+        let theirs = reply.record.clone().unwrap_or_default();
+        if theirs.supersedes(&self.snapshot.record) {
+            self.apply(theirs, actions);
+        } else if self.snapshot.record.supersedes(&theirs) {
+            self.offer_next = true;
+            self.sync_at = now;
+        }
+        self.sync_at = self.sync_at.min(now + self.pause());
+    }
+
+    fn failed(&mut self, kind: StateErrorKind, now: Duration, actions: &mut Vec<NodeAction>) {
+        self.in_flight = None;
+        self.offer_next = true;
+        match self.contact {
+            Contact::Good { sent_at } => {
+                self.contact = Contact::Lost { sent_at };
+                actions.push(NodeAction::ContactLost(kind));
+            }
+            Contact::Never { since, lost: false } => {
+                self.contact = Contact::Never { since, lost: true };
+                actions.push(NodeAction::ContactLost(kind));
+            }
+            Contact::Never { lost: true, .. } | Contact::Lost { .. } => {}
+        }
+        self.sync_at = now + self.jittered(self.settings.timing.heartbeat / 4);
+    }
+
+    fn apply(&mut self, record: Arc<Record>, actions: &mut Vec<NodeAction>) {
+        let forced = |record: &Record| {
+            record.activation().and_then(|on| on.completion.as_ref()).is_some_and(|completion| completion.forced)
+        };
+        let now_forced = forced(&record) && !forced(&self.snapshot.record);
+        let activation = record.activation();
+        let id = activation.map(|on| on.id);
+        if self.closed != id {
+            (self.closed, self.drained) = (id, None);
+        }
+        let level_since = activation.map(|on| on.level_since);
+        if self.quiet != level_since {
+            self.quiet = None;
+        }
+        self.snapshot.record = record;
+        actions.push(NodeAction::Install(InstalledSnapshot(self.snapshot.clone())));
+        if now_forced {
+            actions.push(NodeAction::CancelExecutions);
+        }
+    }
+
+    /// What follows from the time alone.
+    fn keep_time(&mut self, now: Moment, actions: &mut Vec<NodeAction>) {
+        if self.planned_change(now).is_some_and(|at| at <= now.steady) {
+            self.sync_at = self.sync_at.min(now.steady);
+        }
+        let suspended = self.must_suspend(now.steady);
+        let hold = self.due_hold(now.steady);
+        let fences = suspended && !self.snapshot.executions_suspended && self.is_past_lease(now.steady);
+        if suspended != self.snapshot.executions_suspended || hold != self.snapshot.hold {
+            self.snapshot.executions_suspended = suspended;
+            self.snapshot.hold = hold;
+            actions.push(NodeAction::Install(InstalledSnapshot(self.snapshot.clone())));
+        }
+        if fences {
+            actions.push(NodeAction::CancelExecutions);
+        }
+        if !self.executions_dropped && self.drop_at().is_some_and(|at| at <= now.steady) {
+            self.executions_dropped = true;
+            actions.push(NodeAction::DropExecutions);
+        }
+    }
+
+    fn send_if_due(&mut self, now: Moment, actions: &mut Vec<NodeAction>) {
+        if self.in_flight.is_some() || self.sync_at > now.steady {
+            return;
+        }
+        self.sequence += 1;
+        self.in_flight = Some(InFlight { sequence: self.sequence, sent_at: now.steady });
+        // Whatever asks for a sync from now on asks for one after the answer.
+        self.sync_at = Duration::MAX;
+        let record = &self.snapshot.record;
+        let offer = (self.offer_next && record.revision() > Revision::ZERO).then(|| Arc::clone(record));
+        actions.push(NodeAction::Send(NodeReport {
+            seen: record.revision(),
+            closed: self.closed,
+            drained: self.drained,
+            quiet: self.quiet,
+            lost_contact: self.settings.lost_contact,
+            offer,
+            ..NodeReport::new(self.node, self.sequence)
+        }));
+    }
+
+    /// How long to be silent after an answer, if nothing happens.
+    fn pause(&mut self) -> Duration {
+        let Timing { heartbeat, drain_poll, .. } = self.settings.timing;
+        let watches = self.snapshot.record.phase() == Phase::Activating || !self.fleet_grace.is_zero();
+        let crowd = Duration::from_micros(self.fleet_nodes.saturating_mul(250));
+        self.jittered(if watches { drain_poll.max(crowd).min(heartbeat) } else { heartbeat })
+    }
+
+    /// At once, but not all nodes of a great fleet in the same instant.
+    fn sync_soon(&mut self, now: Duration) {
+        let spread = Duration::from_micros(self.fleet_nodes.saturating_mul(50));
+        let delay = if self.fleet_nodes < 100 { Duration::ZERO } else { self.random_below(spread) };
+        self.sync_at = self.sync_at.min(now + delay);
+    }
+
+    fn is_past_lease(&self, now: Duration) -> bool {
+        self.lease_until.is_none_or(|end| now >= end)
+    }
+
+    fn must_suspend(&self, now: Duration) -> bool {
+        let fenced = matches!(self.settings.lost_contact, LostContact::Fence(_)) && self.is_past_lease(now);
+        self.probation || fenced
+    }
+
+    fn drop_at(&self) -> Option<Duration> {
+        match self.settings.lost_contact {
+            LostContact::Fence(more) => self.lease_until.map(|end| end + more),
+            LostContact::Wait(_) | LostContact::Hold => None,
+        }
+    }
+
+    fn due_hold(&self, now: Duration) -> Option<Hold> {
+        let is_due = match (self.contact, self.settings.outage) {
+            (Contact::Never { since, .. }, OutagePolicy::OpenAfter(limit)) => now < since + limit,
+            (Contact::Never { .. }, _) => self.settings.start != StartPolicy::StartOpen,
+            (Contact::Lost { sent_at }, OutagePolicy::CloseAfter(limit)) => now >= sent_at + limit,
+            (Contact::Lost { .. } | Contact::Good { .. }, _) => false,
+        };
+        is_due.then_some(Hold::StateUnreachable)
+    }
+
+    /// When the hold will change by the time alone.
+    fn hold_change_at(&self) -> Option<Duration> {
+        let held = self.snapshot.hold.is_some();
+        match (self.contact, self.settings.outage) {
+            (Contact::Never { since, .. }, OutagePolicy::OpenAfter(limit)) if held => Some(since + limit),
+            (Contact::Lost { sent_at }, OutagePolicy::CloseAfter(limit)) if !held => Some(sent_at + limit),
+            _ => None,
+        }
+    }
+
+    /// When the ledger should be asked, because a plan begins or an announced end comes.
+    fn planned_change(&self, now: Moment) -> Option<Duration> {
+        let record = &self.snapshot.record;
+        let begins = record.plan().map(|plan| plan.starts_at);
+        let ends = record.activation().filter(|on| on.settings.auto_end).and_then(|on| on.settings.ends_at);
+        // A time that has passed was asked about; the heartbeat asks again.
+        let due = begins.or(ends).filter(|at| *at > now.calendar)?;
+        Some(now.steady + due.saturating_since(now.calendar))
+    }
+
+    fn jittered(&mut self, period: Duration) -> Duration {
+        period.mul_f64(0.8) + self.random_below(period.mul_f64(0.4))
+    }
+
+    fn random_below(&mut self, limit: Duration) -> Duration {
+        // xorshift64*: spreads heartbeats; nothing depends on it being unpredictable.
+        self.random ^= self.random >> 12;
+        self.random ^= self.random << 25;
+        self.random ^= self.random >> 27;
+        let draw = self.random.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 40;
+        limit.mul_f64(f64::from(u32::try_from(draw).unwrap_or(0)) / f64::from(1_u32 << 24))
+    }
+}

@@ -1,0 +1,364 @@
+//! What a refused visitor gets: status, headers and body, as pure data.
+//!
+//! A [`ReplyPolicy`] is what the application sets once, a [`Notice`] is what one activation announces.
+//! [`Replies::render`] makes every body of the two, once per change of the record; [`Replies::reply`] then
+//! answers one request by negotiating, counting down and cloning bytes. Nothing is formatted on that path, and
+//! nothing is allocated.
+//!
+//! # What is sent
+//!
+//! | asked for | body |
+//! |---|---|
+//! | `text/html` by name | the page ([`PageTemplate`]) |
+//! | a JSON type by name: `application/json`, `application/problem+json`, `application/*+json`, `text/json` | `application/problem+json` (RFC 9457) |
+//! | `text/plain`, only wildcards, nothing at all, or nothing that exists here | `text/plain` |
+//! | content type `application/grpc` or `application/grpc+…` | none: a trailers-only response with `grpc-status: 14` |
+//!
+//! - The weights of `Accept` decide (RFC 9110, section 12.5.1). Between equal weights a type asked for by name
+//!   goes before a wildcard, and then the page before JSON before text.
+//! - Browsers ask for `text/html` by name; `curl`, a plain `fetch` and the loader of an `<img>` send `*/*`. So
+//!   a wildcard alone means text, or JSON if the request itself carries JSON.
+//! - A refusal never turns into 406: who accepts nothing of this gets text.
+//! - gRPC-Web is no gRPC here: it is answered by `Accept`, and its clients read 503 as `UNAVAILABLE`.
+//! - Methods are not judged here, except that HEAD gets the headers of GET and no body.
+//!
+//! # How the page comes back
+//!
+//! The page is rendered once, while `Retry-After` counts down; a `<meta http-equiv="refresh">` in it would hold
+//! the number of the rendering for ever. So the page's replies carry the header `Refresh`, which every browser
+//! honours, computed with `Retry-After` for each reply, between 5 seconds (a page that reloads each second
+//! cannot be read) and a day (browsers drop delays that overflow their timers). A refused POST gets none: the
+//! reload would be a GET of an address that may know no GET, and the visitor still has the form behind "back".
+//!
+//! # Examples
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use intermission_core::Timestamp;
+//! use intermission_core::reply::{Marker, Notice, Replies, ReplyPolicy, ReplyRequest};
+//!
+//! let policy = ReplyPolicy::default().with_site("Harbour Library");
+//! let now: Timestamp = "2026-11-20T22:00:00Z".parse()?;
+//! let notice = Notice::new(Marker::Activated)
+//!     .with_message("We are moving to a new shelf.")
+//!     .with_until(now.saturating_add(Duration::from_secs(1_800)));
+//!
+//! // Once, when the record changes:
+//! let replies = Replies::render(&policy, &notice);
+//!
+//! // For each refused request:
+//! let accept: &[u8] = b"text/html,application/xhtml+xml,*/*;q=0.8";
+//! let reply = replies.reply(ReplyRequest::new("GET").with_accept([accept]), now, 0);
+//! assert_eq!(reply.status(), 503);
+//! assert_eq!(reply.retry_after_s(), 1_800);
+//! for (name, value) in reply.headers() {
+//!     println!("{name}: {value}");
+//! }
+//! let page = std::str::from_utf8(reply.body())?;
+//! assert!(page.contains("We are moving to a new shelf."));
+//! assert!(page.contains("2026-11-20 22:30 UTC"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod accept;
+mod grpc;
+mod header;
+mod markup;
+mod notice;
+mod page;
+mod policy;
+mod problem;
+mod retry_after;
+mod template;
+mod text;
+
+use bytes::Bytes;
+
+use crate::Timestamp;
+
+pub use header::HeaderText;
+pub use notice::{BYPASSED, MARKER_HEADER, Marker, Notice};
+pub use policy::{BadStatus, RefusalStatus, ReplyPolicy};
+pub use template::{BadTemplate, BadTemplateKind, PageTemplate};
+
+use accept::Form;
+use retry_after::RetryAfter;
+
+/// Every reply that one notice can need, rendered.
+///
+/// Make it anew when the record or the policy changes, and keep it for every refusal in between. A clone shares
+/// the bytes.
+#[derive(Clone, Debug)]
+pub struct Replies {
+    status: RefusalStatus,
+    marker: Marker,
+    vary: &'static str,
+    retry_after: RetryAfter,
+    html: Bytes,
+    content_security_policy: Bytes,
+    problem: Bytes,
+    text: Bytes,
+    grpc_message: Bytes,
+}
+
+impl Replies {
+    /// Renders all bodies.
+    #[must_use]
+    pub fn render(policy: &ReplyPolicy, notice: &Notice<'_>) -> Self {
+        let message = policy.message_for(notice);
+        let retry_after = RetryAfter::new(policy, notice);
+        let page = page::render(policy, notice, &message, retry_after.fixed_s());
+        Self {
+            status: policy.status(),
+            marker: notice.marker(),
+            vary: if notice.passes() {
+                "Accept, Cookie"
+            } else {
+                "Accept"
+            },
+            retry_after,
+            html: page.html,
+            content_security_policy: page.content_security_policy,
+            problem: problem::render(policy.status(), notice, &message),
+            text: text::render(policy, notice, &message),
+            grpc_message: grpc::message(&message),
+        }
+    }
+
+    /// The reply to one refused request.
+    ///
+    /// `now` is the calendar's time, from which `Retry-After` counts down to the announced end. `entropy` is any
+    /// number that differs between requests, such as a random one or a counter; it picks the jitter, and nothing
+    /// secret depends on it.
+    ///
+    /// # Security
+    ///
+    /// The headers of the request may be hostile: they are read once, in linear time, and nothing of them is
+    /// repeated in the reply.
+    #[must_use]
+    pub fn reply<'a, A>(
+        &self,
+        request: ReplyRequest<'a, A>,
+        now: Timestamp,
+        entropy: u64,
+    ) -> Reply
+    where
+        A: IntoIterator<Item = &'a [u8]>,
+    {
+        let retry_after_s = self.retry_after.seconds(now, entropy);
+        if request.content_type.is_some_and(grpc::is_grpc) {
+            return self.made(200, Kind::Grpc(self.grpc_message.clone()), retry_after_s);
+        }
+        let is_head = request.method == "HEAD";
+        let (kind, body) = match accept::negotiate(request.accept, request.content_type) {
+            Form::Html => (
+                Kind::Html {
+                    content_security_policy: self.content_security_policy.clone(),
+                    refresh_s: (is_head || request.method == "GET")
+                        .then(|| retry_after::refresh_s(retry_after_s)),
+                },
+                &self.html,
+            ),
+            Form::Problem => (Kind::Problem, &self.problem),
+            Form::Text => (Kind::Text, &self.text),
+        };
+        let reply = self.made(self.status.as_u16(), kind, retry_after_s);
+        if !self.status.allows_content() {
+            return Reply {
+                kind: Kind::Empty,
+                ..reply
+            };
+        }
+        Reply {
+            content_length: u64::try_from(body.len()).ok(),
+            body: if is_head { Bytes::new() } else { body.clone() },
+            ..reply
+        }
+    }
+
+    /// The page, in UTF-8.
+    #[must_use]
+    pub fn html(&self) -> &Bytes {
+        &self.html
+    }
+
+    /// The `Content-Security-Policy` that the page is sent with.
+    #[must_use]
+    pub fn content_security_policy(&self) -> HeaderText<'_> {
+        HeaderText::Shared(&self.content_security_policy)
+    }
+
+    /// The `application/problem+json` body.
+    #[must_use]
+    pub fn problem(&self) -> &Bytes {
+        &self.problem
+    }
+
+    /// The `text/plain` body, in UTF-8.
+    #[must_use]
+    pub fn text(&self) -> &Bytes {
+        &self.text
+    }
+
+    fn made(&self, status: u16, kind: Kind, retry_after_s: u64) -> Reply {
+        Reply {
+            status,
+            kind,
+            retry_after_s,
+            marker: self.marker,
+            vary: self.vary,
+            content_length: None,
+            body: Bytes::new(),
+        }
+    }
+}
+
+/// What the reply needs to know of a request.
+///
+/// `A` is what yields the lines of the `Accept` header, so that an adapter can hand over its framework's own
+/// iterator instead of collecting.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct ReplyRequest<'a, A = Option<&'a [u8]>> {
+    method: &'a str,
+    accept: A,
+    content_type: Option<&'a [u8]>,
+}
+
+impl<'a> ReplyRequest<'a> {
+    /// A request with that method (in the case it came in: methods are case-sensitive), without `Accept` and
+    /// without content type.
+    #[must_use]
+    pub const fn new(method: &'a str) -> Self {
+        Self {
+            method,
+            accept: None,
+            content_type: None,
+        }
+    }
+}
+
+impl<'a, A> ReplyRequest<'a, A> {
+    /// The lines of the `Accept` header, as they came; several lines mean the same as one joined with commas.
+    #[must_use]
+    pub fn with_accept<B>(self, lines: B) -> ReplyRequest<'a, B>
+    where
+        B: IntoIterator<Item = &'a [u8]>,
+    {
+        ReplyRequest {
+            method: self.method,
+            accept: lines,
+            content_type: self.content_type,
+        }
+    }
+
+    /// The value of the `Content-Type` header: gRPC is known by it, and it tells what a client means that accepts
+    /// just anything.
+    #[must_use]
+    pub fn with_content_type(mut self, value: impl Into<Option<&'a [u8]>>) -> Self {
+        self.content_type = value.into();
+        self
+    }
+}
+
+/// One refusal, ready to be put into a framework's response.
+#[derive(Clone, Debug)]
+pub struct Reply {
+    status: u16,
+    kind: Kind,
+    retry_after_s: u64,
+    marker: Marker,
+    vary: &'static str,
+    content_length: Option<u64>,
+    body: Bytes,
+}
+
+/// What sets the replies of the forms apart in their headers.
+#[derive(Clone, Debug)]
+enum Kind {
+    Empty,
+    Grpc(Bytes),
+    Html {
+        content_security_policy: Bytes,
+        refresh_s: Option<u64>,
+    },
+    Problem,
+    Text,
+}
+
+impl Reply {
+    /// The HTTP status. For gRPC 200, whose own status is in the headers.
+    #[must_use]
+    pub const fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// All headers, each name once and in lower case. Set them, rather than add them, over the framework's own.
+    ///
+    /// `content-length` is the length of the body that GET would get, and absent where HTTP or gRPC has none.
+    pub fn headers(&self) -> impl Iterator<Item = (&'static str, HeaderText<'_>)> {
+        use HeaderText::{Number, Shared, Static};
+
+        let content_type = match &self.kind {
+            Kind::Empty => None,
+            Kind::Grpc(_) => Some("application/grpc"),
+            Kind::Html { .. } => Some("text/html; charset=utf-8"),
+            Kind::Problem => Some("application/problem+json"),
+            Kind::Text => Some("text/plain; charset=utf-8"),
+        };
+        let own = match &self.kind {
+            Kind::Grpc(message) => [
+                Some(("grpc-status", Static(grpc::UNAVAILABLE))),
+                Some(("grpc-message", Shared(message))),
+                Some((
+                    "grpc-retry-pushback-ms",
+                    Number(grpc::pushback_ms(self.retry_after_s)),
+                )),
+            ],
+            Kind::Html {
+                content_security_policy,
+                refresh_s,
+            } => [
+                Some(("content-security-policy", Shared(content_security_policy))),
+                Some(("referrer-policy", Static("no-referrer"))),
+                refresh_s.map(|seconds| ("refresh", Number(seconds))),
+            ],
+            Kind::Empty | Kind::Problem | Kind::Text => [None, None, None],
+        };
+        [
+            content_type.map(|value| ("content-type", Static(value))),
+            self.content_length
+                .map(|length| ("content-length", Number(length))),
+            Some(("retry-after", Number(self.retry_after_s))),
+            Some(("cache-control", Static("no-store"))),
+            Some(("vary", Static(self.vary))),
+            Some((MARKER_HEADER, Static(self.marker.as_str()))),
+            Some(("x-content-type-options", Static("nosniff"))),
+        ]
+        .into_iter()
+        .chain(own)
+        .flatten()
+    }
+
+    /// The body: shared with every other reply of its form, and empty for HEAD and gRPC.
+    #[must_use]
+    pub const fn body(&self) -> &Bytes {
+        &self.body
+    }
+
+    /// The body, taken out.
+    #[must_use]
+    pub fn into_body(self) -> Bytes {
+        self.body
+    }
+
+    /// The value of `Retry-After`, in seconds.
+    #[must_use]
+    pub const fn retry_after_s(&self) -> u64 {
+        self.retry_after_s
+    }
+}
+
+#[cfg(test)]
+mod tests;

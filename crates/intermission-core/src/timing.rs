@@ -1,0 +1,115 @@
+//! The periods that nodes and ledger share.
+
+use std::time::Duration;
+
+/// The periods that nodes and ledger share. All nodes of a site must agree on them.
+///
+/// A node renews a lease every [`heartbeat`](Timing::heartbeat). It counts the lease from the moment at which it
+/// *sent* the renewal and gives up [`margin`](Timing::margin) early; the ledger counts from the moment at which it
+/// *received* it. So the node always stops first, as in Kubernetes' leader election, and unlike etcd's client,
+/// which counts from the reply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Timing {
+    /// For how long the ledger takes a node's word.
+    pub lease: Duration,
+    /// How often a node speaks while nothing happens.
+    pub heartbeat: Duration,
+    /// How long a node waits for an answer.
+    pub timeout: Duration,
+    /// The most that the fleet clock believes at once: a greater jump of the store's clock counts as this much.
+    pub step: Duration,
+    /// How much earlier than the ledger a node counts its lease as lost.
+    pub margin: Duration,
+    /// After the ledger may have forgotten something: how long nothing completes, so that every node can say what
+    /// it knows.
+    pub grace: Duration,
+    /// After the ledger may have forgotten something: how long an operator may not open or edit.
+    pub reconcile: Duration,
+    /// How often a node speaks while a drain goes on.
+    pub drain_poll: Duration,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        Self {
+            lease: Duration::from_secs(15),
+            heartbeat: Duration::from_secs(3),
+            timeout: Duration::from_secs(1),
+            step: Duration::from_secs(1),
+            margin: Duration::from_secs(3),
+            grace: Duration::from_secs(15),
+            reconcile: Duration::from_secs(6),
+            drain_poll: Duration::from_millis(500),
+        }
+    }
+}
+
+/// Periods that would let a node believe in a lease that the ledger has given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BadTiming {
+    /// `margin` must exceed `step`.
+    #[error("the margin ({margin:?}) must be longer than the step ({step:?})")]
+    Margin {
+        /// The margin.
+        margin: Duration,
+        /// The step.
+        step: Duration,
+    },
+    /// Some heartbeats must fit between a renewal and the moment at which a node gives up.
+    #[error("two heartbeats and a time-out ({needed:?}) must fit into the lease less the margin ({usable:?})")]
+    Heartbeat {
+        /// What must fit.
+        needed: Duration,
+        /// Into what.
+        usable: Duration,
+    },
+    /// Leases that were running when the ledger forgot must have ended when the grace ends.
+    #[error("the grace ({grace:?}) must be at least as long as the lease ({lease:?})")]
+    Grace {
+        /// The grace.
+        grace: Duration,
+        /// The lease.
+        lease: Duration,
+    },
+}
+
+impl Timing {
+    /// Says whether the periods fit together.
+    ///
+    /// # Errors
+    ///
+    /// They do not; the error says which and how.
+    pub fn validate(&self) -> Result<(), BadTiming> {
+        let Self { lease, heartbeat, timeout, step, margin, grace, .. } = *self;
+        if margin <= step {
+            return Err(BadTiming::Margin { margin, step });
+        }
+        let usable = lease.saturating_sub(margin);
+        // A heartbeat is jittered by up to a fifth.
+        let needed = heartbeat.saturating_mul(12) / 5 + timeout;
+        if needed >= usable {
+            return Err(BadTiming::Heartbeat { needed, usable });
+        }
+        if grace < lease {
+            return Err(BadTiming::Grace { grace, lease });
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_fit_together_and_others_may_not() {
+        let good = Timing::default();
+        assert_eq!(good.validate(), Ok(()));
+        let second = Duration::from_secs(1);
+        assert!(matches!(Timing { margin: second, ..good }.validate(), Err(BadTiming::Margin { .. })));
+        assert!(matches!(Timing { heartbeat: second * 6, ..good }.validate(), Err(BadTiming::Heartbeat { .. })));
+        assert!(matches!(Timing { grace: second, ..good }.validate(), Err(BadTiming::Grace { .. })));
+    }
+}

@@ -1,0 +1,293 @@
+//! A record as JSON: what files and Redis hold.
+//!
+//! ```json
+//! {"v":1,"revision":1795170902113,"phase":"deactivated","activation":null,"plan":null,"allow":["192.0.2.10/32"]}
+//! ```
+//!
+//! Version 1 may grow fields at the top level; a reader that does not know one keeps it and writes it back. What
+//! changes the meaning of a field gets a new version. A record of a newer version is obeyed as far as it is
+//! understood, closed where it is not, and never overwritten.
+
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::id::Revision;
+use crate::record::{Activation, Completion, DrainPolicy, Record, Settings};
+use crate::{Phase, Timestamp};
+
+/// What this version found in a record and did not write itself.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Newer {
+    version: u64,
+    unknown: Map<String, Value>,
+}
+
+impl Newer {
+    pub(crate) const fn version(&self) -> u64 {
+        self.version
+    }
+}
+
+impl Default for Newer {
+    fn default() -> Self {
+        Self { version: Record::VERSION, unknown: Map::new() }
+    }
+}
+
+/// A stored text that is not a record.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BadRecord {
+    /// It is not a JSON object, or was cut off.
+    #[error("the record is not a JSON object")]
+    Json(#[source] serde_json::Error),
+    /// A field is missing or does not have the form that it must have.
+    #[error("the record's field `{field}` is missing or malformed")]
+    Field {
+        /// Which field.
+        field: &'static str,
+        /// What is wrong with it.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// The phase and the rest of the record contradict each other.
+    #[error("the record says `{phase}`, but its activation says otherwise")]
+    Contradiction {
+        /// The phase that it names.
+        phase: String,
+    },
+}
+
+impl Record {
+    /// The wire version that this crate writes.
+    pub const VERSION: u64 = 1;
+
+    /// Reads a record.
+    ///
+    /// # Errors
+    ///
+    /// The text is not a whole record. That never means "deactivated": whoever reads it reports an unreadable state.
+    pub fn from_json(json: &[u8]) -> Result<Self, BadRecord> {
+        let mut fields: Map<String, Value> = serde_json::from_slice(json).map_err(BadRecord::Json)?;
+        let version: u64 = take(&mut fields, "v")?;
+        if version <= Self::VERSION {
+            return Self::from_fields(version, fields);
+        }
+        let understood = Self::from_fields(version, fields.clone());
+        understood.or_else(|_| Self::closed_by_a_newer_version(version, fields))
+    }
+
+    /// Writes a record.
+    #[must_use]
+    pub fn to_json(&self) -> Vec<u8> {
+        let mut fields = self.newer.unknown.clone();
+        let mut put = |name: &str, value: Value| fields.insert(name.to_owned(), value);
+        put("v", self.newer.version.into());
+        put("revision", self.revision.number().into());
+        put("operation", self.operation.map(|id| id.to_string()).into());
+        put("phase", self.phase().as_str().into());
+        put("activation", to_value(&self.activation));
+        put("plan", to_value(&self.plan));
+        put("allow", to_value(&self.allow));
+        Value::Object(fields).to_string().into_bytes()
+    }
+
+    fn from_fields(version: u64, mut fields: Map<String, Value>) -> Result<Self, BadRecord> {
+        let revision = take(&mut fields, "revision")?;
+        let phase: String = take(&mut fields, "phase")?;
+        let record = Self {
+            revision,
+            operation: take_optional(&mut fields, "operation")?,
+            activation: take_optional(&mut fields, "activation")?,
+            plan: take_optional(&mut fields, "plan")?,
+            allow: take_optional(&mut fields, "allow")?.unwrap_or_default(),
+            newer: Newer { version, unknown: fields },
+        };
+        if record.phase().as_str() == phase { Ok(record) } else { Err(BadRecord::Contradiction { phase }) }
+    }
+
+    /// What this version cannot understand, it must not hold open: unless the newer record plainly says
+    /// `deactivated`, the site is closed.
+    fn closed_by_a_newer_version(version: u64, mut fields: Map<String, Value>) -> Result<Self, BadRecord> {
+        let revision: Revision = take(&mut fields, "revision")?;
+        let phase: String = take(&mut fields, "phase")?;
+        let is_open = phase == Phase::Deactivated.as_str();
+        let activation = Activation {
+            id: crate::ActivationId::new(revision),
+            level_since: revision,
+            settings: Settings::default(),
+            requested_by: String::new(),
+            requested_at: Timestamp::default(),
+            completion: Some(Completion { at: Timestamp::default(), forced: true, state_lost_at: None, unconfirmed: Vec::new() }),
+            passes: Vec::new(),
+        };
+        Ok(Self {
+            revision,
+            activation: (!is_open).then_some(activation),
+            newer: Newer { version, unknown: fields },
+            ..Self::default()
+        })
+    }
+}
+
+impl Serialize for Record {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let value: Value = serde_json::from_slice(&self.to_json()).map_err(serde::ser::Error::custom)?;
+        value.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Record {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = Value::deserialize(deserializer)?;
+        Self::from_json(value.to_string().as_bytes()).map_err(|error| {
+            let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
+            serde::de::Error::custom(format!("{error}{cause}"))
+        })
+    }
+}
+
+fn take<T: DeserializeOwned>(fields: &mut Map<String, Value>, field: &'static str) -> Result<T, BadRecord> {
+    let value = fields.remove(field).unwrap_or(Value::Null);
+    serde_json::from_value(value).map_err(|source| BadRecord::Field { field, source })
+}
+
+fn take_optional<T: DeserializeOwned>(
+    fields: &mut Map<String, Value>,
+    field: &'static str,
+) -> Result<Option<T>, BadRecord> {
+    take::<Option<T>>(fields, field)
+}
+
+/// The types of a record have string keys and no failing `Serialize`, so there is always a value.
+fn to_value<T: Serialize>(part: &T) -> Value {
+    serde_json::to_value(part).unwrap_or(Value::Null)
+}
+
+/// How a drain policy is written: `{"mode":"force","after_ms":30000}`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct WireDrain {
+    mode: String,
+    #[serde(with = "optional_millis", default)]
+    after_ms: Option<Duration>,
+}
+
+impl From<DrainPolicy> for WireDrain {
+    fn from(policy: DrainPolicy) -> Self {
+        let mode = match policy {
+            DrainPolicy::Wait => "wait",
+            DrainPolicy::Force(_) => "force",
+            DrainPolicy::Abort(_) => "abort",
+        };
+        Self { mode: mode.to_owned(), after_ms: policy.limit() }
+    }
+}
+
+impl TryFrom<WireDrain> for DrainPolicy {
+    type Error = String;
+
+    fn try_from(wire: WireDrain) -> Result<Self, Self::Error> {
+        match (wire.mode.as_str(), wire.after_ms) {
+            ("wait", None) => Ok(Self::Wait),
+            ("force", Some(after)) => Ok(Self::Force(after)),
+            ("abort", Some(after)) => Ok(Self::Abort(after)),
+            (mode, after) => Err(format!("no drain policy has the mode `{mode}` and the limit {after:?}")),
+        }
+    }
+}
+
+/// Durations as whole milliseconds.
+pub(crate) mod optional_millis {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(crate) fn serialize<S: Serializer>(
+        duration: &Option<Duration>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        let millis = duration.map(|duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX));
+        millis.serialize(serializer)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+        Ok(Option::<u64>::deserialize(deserializer)?.map(Duration::from_millis))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Activate, Change, Outcome};
+
+    fn activated() -> Record {
+        let change = Change::Activate(Activate::by("ana").with_message("Upgrading").with_drain(
+            DrainPolicy::Force(Duration::from_millis(1_500)),
+        ));
+        match Record::default().apply(&change, Timestamp::from_millis(5)).unwrap() {
+            Outcome::Changed(record) => record,
+            Outcome::Unchanged => panic!("it was off"),
+        }
+    }
+
+    #[test]
+    fn round_trips() {
+        for record in [Record::default(), activated()] {
+            assert_eq!(Record::from_json(&record.to_json()).unwrap(), record);
+        }
+    }
+
+    #[test]
+    fn version_1_stays_readable() {
+        let golden = include_bytes!("golden/record-v1.json");
+        let record = Record::from_json(golden).unwrap();
+        assert_eq!(record.phase(), Phase::Activated);
+        assert_eq!(record.activation().unwrap().requested_by, "ana");
+        let value = |json: &[u8]| serde_json::from_slice::<Value>(json).unwrap();
+        assert_eq!(value(&record.to_json()), value(golden));
+    }
+
+    #[test]
+    fn unknown_fields_survive_a_write_back() {
+        let json = br#"{"v":1,"revision":7,"phase":"deactivated","colour":{"deep":[1,2]}}"#;
+        let record = Record::from_json(json).unwrap();
+        let Outcome::Changed(next) = record.apply(&Change::Activate(Activate::by("a")), Timestamp::default()).unwrap()
+        else {
+            panic!("it was off")
+        };
+        let value: Value = serde_json::from_slice(&next.to_json()).unwrap();
+        assert_eq!(value["colour"]["deep"][1], 2);
+    }
+
+    #[test]
+    fn what_is_torn_or_contradicts_itself_is_an_error() {
+        let whole = activated().to_json();
+        for length in 0..whole.len() {
+            assert!(Record::from_json(&whole[..length]).is_err(), "cut at {length}");
+        }
+        for json in [
+            r#"{"v":1,"revision":1,"phase":"activated"}"#,
+            r#"{"v":1,"revision":1,"phase":"off"}"#,
+            r#"{"v":1,"phase":"deactivated"}"#,
+            r#"{"v":1,"revision":-1,"phase":"deactivated"}"#,
+            r#"{"v":1,"revision":1,"phase":"deactivated","allow":["nonsense"]}"#,
+            r#"{"revision":1,"phase":"deactivated"}"#,
+            "null",
+        ] {
+            assert!(Record::from_json(json.as_bytes()).is_err(), "{json}");
+        }
+    }
+
+    #[test]
+    fn a_newer_version_is_obeyed_closed_when_not_understood_and_never_changed() {
+        let open = Record::from_json(br#"{"v":2,"revision":9,"phase":"deactivated","plan":"every monday"}"#).unwrap();
+        assert_eq!(open.phase(), Phase::Deactivated);
+        let closed = Record::from_json(br#"{"v":2,"revision":9,"phase":"half-open","activation":3}"#).unwrap();
+        assert_eq!(closed.phase(), Phase::Activated);
+        let error = closed.apply(&Change::Deactivate(crate::Deactivate::by("a")), Timestamp::default()).unwrap_err();
+        assert!(error.to_string().contains("version 2"), "{error}");
+    }
+}
