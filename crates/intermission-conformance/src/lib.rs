@@ -1,1 +1,18 @@
-//! Under construction.
+#![doc = include_str!("../README.md")]
+
+mod capability;
+mod case;
+mod cases;
+mod clock;
+mod failure;
+mod fixture;
+mod site;
+#[cfg(feature = "libtest-mimic")]
+mod trials;
+
+pub use capability::{Capabilities, Capability};
+pub use case::{Case, CaseFailure, Group, Verdict, cases};
+pub use clock::ManualClock;
+pub use fixture::{Fixture, FixtureError};
+#[cfg(feature = "libtest-mimic")]
+pub use trials::trials;

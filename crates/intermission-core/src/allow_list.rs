@@ -34,13 +34,15 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// ```
 /// use intermission_core::Network;
 ///
-/// let office: Network = "192.0.2.77/24".parse()?;
+/// let office: Network = "192.0.2.77/24".parse().unwrap();
 /// assert_eq!(office.to_string(), "192.0.2.0/24");
 /// assert!(office.contains("::ffff:192.0.2.1".parse().unwrap()));
-/// # Ok::<(), intermission_core::BadNetwork>(())
+///
+/// let error = "192.0.2.0/33".parse::<Network>().unwrap_err();
+/// assert!(error.to_string().starts_with("`192.0.2.0/33` has no prefix length from 0 to 32"));
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-// INVARIANT: truncated, and never an IPv4-mapped IPv6 network. `Network::new` alone makes one.
+// INVARIANT: truncated, and never an IPv4-mapped IPv6 network. Only `canonical` and `From<IpAddr>` make one.
 pub struct Network(IpNet);
 
 impl Network {
@@ -55,16 +57,15 @@ impl Network {
     }
 
     fn canonical(address: IpAddr, prefix_length: u8) -> Result<Self, Reason> {
-        let (address, prefix_length) = match address.to_canonical() {
-            v4 @ IpAddr::V4(_) if address.is_ipv6() && prefix_length <= 128 => {
-                let prefix_length = prefix_length.checked_sub(96).ok_or(Reason::MappedPrefix)?;
-                (v4, prefix_length)
-            }
-            same => (same, prefix_length),
+        let prefix_length = if is_mapped(address) {
+            prefix_length.checked_sub(96)
+        } else {
+            Some(prefix_length)
         };
-        IpNet::new(address, prefix_length)
+        prefix_length
+            .and_then(|prefix_length| IpNet::new(address.to_canonical(), prefix_length).ok())
             .map(|network| Self(network.trunc()))
-            .map_err(|_| Reason::prefix_length(address))
+            .ok_or_else(|| Reason::prefix_length(address))
     }
 
     /// The first address.
@@ -388,7 +389,7 @@ enum Reason {
     Empty,
     #[error("has a number with a leading zero, which some systems read as octal")]
     LeadingZero,
-    #[error("is IPv4 written as IPv6 and needs a prefix length from 96 to 128")]
+    #[error("is IPv4 written as IPv6 and has no prefix length from 96 to 128 after its slash")]
     MappedPrefix,
     #[error("is not an address")]
     NotAnAddress,
@@ -402,8 +403,11 @@ enum Reason {
 
 impl Reason {
     fn prefix_length(address: IpAddr) -> Self {
-        let longest = if address.is_ipv4() { 32 } else { 128 };
-        Self::PrefixLength { longest }
+        match address {
+            mapped if is_mapped(mapped) => Self::MappedPrefix,
+            IpAddr::V4(_) => Self::PrefixLength { longest: 32 },
+            IpAddr::V6(_) => Self::PrefixLength { longest: 128 },
+        }
     }
 
     fn for_no_address(text: &str) -> Self {
@@ -422,6 +426,11 @@ impl Reason {
             Self::NotAnAddress
         }
     }
+}
+
+/// Whether the address is an IPv4 address in the form of an IPv6 one.
+fn is_mapped(address: IpAddr) -> bool {
+    address.is_ipv6() && address.to_canonical().is_ipv4()
 }
 
 fn read_network(text: &str) -> Result<Network, Reason> {
@@ -562,7 +571,8 @@ mod tests {
         let octal = "has a number with a leading zero, which some systems read as octal";
         let port = "has a port or brackets, which are no part of an address";
         let zone = "names a zone, which means something on one machine only";
-        let mapped = "is IPv4 written as IPv6 and needs a prefix length from 96 to 128";
+        let mapped =
+            "is IPv4 written as IPv6 and has no prefix length from 96 to 128 after its slash";
         let v4 = "has no prefix length from 0 to 32 after its slash";
         let v6 = "has no prefix length from 0 to 128 after its slash";
         for (text, why) in [
@@ -601,7 +611,8 @@ mod tests {
             ("192.0.2.1/255.255.255.0", v4),
             ("2001:db8::/129", v6),
             ("2001:db8::/0x40", v6),
-            ("::ffff:192.0.2.1/129", v6),
+            ("::ffff:192.0.2.1/129", mapped),
+            ("::ffff:192.0.2.1/x", mapped),
             ("::ffff:192.0.2.1/24", mapped),
             ("::ffff:192.0.2.1/95", mapped),
         ] {

@@ -31,7 +31,8 @@ use crate::AllowList;
 
 /// The address that a visitor comes from, as far as it can be believed.
 ///
-/// Made with `From`, so that a known address is always in its canonical form.
+/// Made with `From`, so that a known address is always in its canonical form. Other crates cannot build `Known`, and
+/// write `Known(address, ..)` in patterns.
 ///
 /// # Examples
 ///
@@ -431,12 +432,17 @@ fn is_obfuscated_port(port: &str) -> bool {
     })
 }
 
-fn is_token(text: &str) -> bool {
+/// Whether the text is a token of RFC 9110, as header names and methods are.
+pub(crate) fn is_token(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(is_token_byte)
 }
 
 fn is_token_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+    matches!(
+        byte,
+        b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*'
+            | b'+' | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~'
+    )
 }
 
 #[cfg(test)]

@@ -173,10 +173,19 @@ impl Snapshot {
         !self.record.phase().is_on() && self.hold.is_none() && !self.executions_suspended
     }
 
-    /// Whether new executions may start without a bypass.
+    /// Why no execution may start without a bypass; `None` if one may.
     #[must_use]
-    pub fn executions_may_start(&self) -> bool {
-        self.is_open()
+    pub fn execution_refusal(&self) -> Option<RefuseReason> {
+        let (phase, level) = self.closure();
+        let reason = match (phase, &self.hold) {
+            (_, Some(_)) => RefuseReason::Held,
+            (Phase::Deactivated, None) if self.executions_suspended => RefuseReason::OutOfContact,
+            (Phase::Deactivated, None) => return None,
+            (_, None) if level == Level::Exclusive => RefuseReason::Exclusive,
+            (Phase::Activating, None) => RefuseReason::Activating,
+            (Phase::Activated, None) => RefuseReason::Maintenance,
+        };
+        Some(reason)
     }
 
     /// How closed this node is: a hold closes it fully, whatever the record says, and never opens it.

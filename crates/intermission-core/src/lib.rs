@@ -13,6 +13,7 @@ pub mod node;
 pub mod pass;
 pub mod phase;
 pub mod record;
+pub mod reply;
 pub mod report;
 pub mod route;
 mod state;

@@ -102,6 +102,7 @@ pub enum NodeAction {
 }
 
 /// A snapshot that compares by what it is made of.
+#[expect(clippy::exhaustive_structs, reason = "a wrapper and nothing else")]
 #[derive(Clone, Debug)]
 pub struct InstalledSnapshot(pub Snapshot);
 

@@ -358,7 +358,10 @@ mod tests {
             ("*/*", Text),
             ("application/json, text/plain, */*", Problem),
             ("application/json, text/javascript, */*; q=0.01", Problem),
-            ("image/avif,image/webp,image/png,image/svg+xml,*/*;q=0.8", Text),
+            (
+                "image/avif,image/webp,image/png,image/svg+xml,*/*;q=0.8",
+                Text,
+            ),
             ("text/css,*/*;q=0.1", Text),
             ("text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2", Html),
             ("text/event-stream", Text),
@@ -374,7 +377,10 @@ mod tests {
             ("  text/html  ;  q=0.5  ,text/plain;q=0.4", Html),
             // Weights.
             ("text/html;q=0.5, application/json", Problem),
-            ("text/html;q=0.5, application/json;q=0.4, text/plain;q=0.6", Text),
+            (
+                "text/html;q=0.5, application/json;q=0.4, text/plain;q=0.6",
+                Text,
+            ),
             ("text/html;q=0.001, text/plain;q=0.002", Text),
             ("text/html;q=0.3334, text/plain;q=0.333", Html),
             ("text/html;q=0.0001", Html),
@@ -395,13 +401,24 @@ mod tests {
             ("application/*", Problem),
             ("application/*, */*", Problem),
             // The closest range gives the weight.
-            ("text/*;q=0.9, text/html;q=0.1, application/json;q=0.5, text/plain;q=0", Problem),
+            (
+                "text/*;q=0.9, text/html;q=0.1, application/json;q=0.5, text/plain;q=0",
+                Problem,
+            ),
             ("*/*, text/*;q=0.1", Problem),
-            ("text/html;q=0.2, text/html;charset=utf-8;q=0.9, application/json;q=0.5", Html),
+            (
+                "text/html;q=0.2, text/html;charset=utf-8;q=0.9, application/json;q=0.5",
+                Html,
+            ),
             ("text/html;charset=\"UTF-8\"", Html),
             ("application/problem+json;q=0, application/json", Text),
             ("application/json;q=0, application/problem+json", Problem),
             ("application/json;q=0, application/ld+json", Problem),
+            (
+                "text/html;charset=utf-8;q=0.2, text/html, application/json;q=0.5",
+                Problem,
+            ),
+            ("text/html;level=1;q=0, text/*, text/plain;q=0.1", Html),
             // RFC 9110's own example.
             (
                 "text/*;q=0.3, text/plain;q=0.7, text/plain;format=flowed, text/plain;format=fixed;q=0.4, */*;q=0.5",
@@ -411,7 +428,10 @@ mod tests {
             ("text/html;level=1", Html),
             ("application/json;odata=verbose", Problem),
             ("text/html;level=1, */*;q=0.1", Html),
-            ("text/html;level=1;q=0, text/html;q=0.5, text/plain;q=0.4", Html),
+            (
+                "text/html;level=1;q=0, text/html;q=0.5, text/plain;q=0.4",
+                Html,
+            ),
             ("text/html;level=1, text/html;q=0.1, text/plain;q=0.5", Text),
             // Nothing of ours, and things that only look like ours.
             ("image/png", Text),
@@ -429,6 +449,7 @@ mod tests {
             ("text/x-json;note=\"text/html\"", Text),
             ("image/png;note=\"a, text/html, b\"", Text),
             ("image/png;note=\"\\\", text/html\"", Text),
+            ("image/png;note=\"\\\"\", text/html", Html),
             ("text/html;note=\"a, b;q=0\";q=0.5, text/plain;q=0.4", Html),
             // What cannot be read is ignored.
             ("", Text),
@@ -468,7 +489,11 @@ mod tests {
 
     #[test]
     fn several_lines_are_one_list() {
-        let lines = ["text/html;q=0.5", "application/json;q=0.7", "text/plain;q=0.1"];
+        let lines = [
+            "text/html;q=0.5",
+            "application/json;q=0.7",
+            "text/plain;q=0.1",
+        ];
         assert_eq!(negotiate(lines.map(str::as_bytes), None), Problem);
         // A quote that one line leaves open does not reach into the next.
         let lines = ["image/png;note=\"", "text/html"];
@@ -485,10 +510,16 @@ mod tests {
         };
         assert_eq!(sends("application/json", &[]), Problem);
         assert_eq!(sends("application/json; charset=utf-8", &["*/*"]), Problem);
-        assert_eq!(sends("application/merge-patch+json", &["image/png"]), Problem);
+        assert_eq!(
+            sends("application/merge-patch+json", &["image/png"]),
+            Problem
+        );
         assert_eq!(sends("application/json", &["text/html, */*;q=0.8"]), Html);
         assert_eq!(sends("application/json", &["text/plain"]), Text);
-        assert_eq!(sends("application/json", &["*/*, application/json;q=0"]), Text);
+        assert_eq!(
+            sends("application/json", &["*/*, application/json;q=0"]),
+            Text
+        );
         assert_eq!(sends("application/json", &["application/json;q=0"]), Text);
         assert_eq!(sends("application/jsonp", &["*/*"]), Text);
         assert_eq!(sends("application/x-www-form-urlencoded", &["*/*"]), Text);
@@ -517,9 +548,11 @@ mod tests {
             "text",
             "",
         ]);
-        let parameter = prop::sample::select(vec!["", ";charset=utf-8", ";level=1", ";a=\"b,c\"", ";x"]);
+        let parameter =
+            prop::sample::select(vec!["", ";charset=utf-8", ";level=1", ";a=\"b,c\"", ";x"]);
         let weight = prop::sample::select(vec!["", ";q=0", ";q=0.3", ";q=0.31", ";q=1", ";q=x"]);
-        (range, parameter, weight).prop_map(|(range, parameter, weight)| format!("{range}{parameter}{weight}"))
+        (range, parameter, weight)
+            .prop_map(|(range, parameter, weight)| format!("{range}{parameter}{weight}"))
     }
 
     proptest! {

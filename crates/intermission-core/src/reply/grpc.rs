@@ -5,6 +5,8 @@
 
 use bytes::Bytes;
 
+use super::header::shared;
+
 /// The gRPC status `UNAVAILABLE`.
 pub(super) const UNAVAILABLE: &str = "14";
 
@@ -45,7 +47,7 @@ pub(super) fn message(text: &str) -> Bytes {
             break;
         }
     }
-    encoded.into()
+    shared(encoded)
 }
 
 /// How many milliseconds a client should wait, for that `Retry-After`.

@@ -51,6 +51,11 @@ impl fmt::Display for HeaderText<'_> {
     }
 }
 
+/// Bytes whose every clone is a count: `Bytes::from` would put off an allocation to the first refusal.
+pub(super) fn shared(text: impl AsRef<[u8]> + Send + 'static) -> Bytes {
+    Bytes::from_owner(text)
+}
+
 /// The digits of `u64::MAX`.
 const MAX_DIGITS: usize = 20;
 
@@ -81,7 +86,10 @@ mod tests {
     #[test]
     fn every_form_is_visited_as_its_bytes() {
         let shared = Bytes::from_static(b"shared");
-        assert_eq!(HeaderText::Static("static").visit(<[u8]>::to_vec), b"static");
+        assert_eq!(
+            HeaderText::Static("static").visit(<[u8]>::to_vec),
+            b"static"
+        );
         assert_eq!(HeaderText::Shared(&shared).visit(<[u8]>::to_vec), b"shared");
     }
 }

@@ -137,12 +137,7 @@ impl Replies {
     /// The headers of the request may be hostile: they are read once, in linear time, and nothing of them is
     /// repeated in the reply.
     #[must_use]
-    pub fn reply<'a, A>(
-        &self,
-        request: ReplyRequest<'a, A>,
-        now: Timestamp,
-        entropy: u64,
-    ) -> Reply
+    pub fn reply<'a, A>(&self, request: ReplyRequest<'a, A>, now: Timestamp, entropy: u64) -> Reply
     where
         A: IntoIterator<Item = &'a [u8]>,
     {

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use serde_json::Value;
 
+use super::header::shared;
 use super::{Notice, RefusalStatus};
 
 /// Renders the problem. `detail` is the message to the letter: JSON escapes whatever is in it.
@@ -14,14 +15,13 @@ pub(super) fn render(status: RefusalStatus, notice: &Notice<'_>, message: &str) 
         .until()
         .map(|until| format!(",\"until\":\"{until}\""))
         .unwrap_or_default();
-    format!(
+    shared(format!(
         "{{\"type\":\"about:blank\",\"title\":\"{title}\",\"status\":{status},\"detail\":{detail},\
          \"maintenance\":\"{marker}\"{until}}}",
         title = title(status),
         detail = Value::from(message),
         marker = notice.marker(),
-    )
-    .into()
+    ))
 }
 
 /// The status's phrase, which is what RFC 9457 wants as the title of `about:blank`.

@@ -23,12 +23,15 @@ pub(super) struct RetryAfter {
 
 impl RetryAfter {
     pub(super) fn new(policy: &ReplyPolicy, notice: &Notice<'_>) -> Self {
-        let fixed = notice.retry_after().unwrap_or(policy.retry_after());
+        let fixed = notice.retry_after().unwrap_or_else(|| policy.retry_after());
         Self {
             until: notice.until(),
             fixed_s: whole_seconds(fixed),
             jitter_s: policy.jitter().map(|range| {
-                let (low, high) = (*range.start().min(range.end()), *range.start().max(range.end()));
+                let (low, high) = (
+                    *range.start().min(range.end()),
+                    *range.start().max(range.end()),
+                );
                 (low.as_secs().min(MAX_S), rounded_up(high).min(MAX_S))
             }),
         }
@@ -89,9 +92,24 @@ mod tests {
         for (what, until, retry_after, expected) in [
             ("nothing known: the policy's", None, None, 300),
             ("the activation's", None, own, 60),
-            ("the end goes before the activation's", at(base + 1_800_000), own, 1_800),
-            ("the end goes before the policy's", at(base + 7_000), None, 7),
-            ("a part of a second is rounded up", at(base + 7_001), None, 8),
+            (
+                "the end goes before the activation's",
+                at(base + 1_800_000),
+                own,
+                1_800,
+            ),
+            (
+                "the end goes before the policy's",
+                at(base + 7_000),
+                None,
+                7,
+            ),
+            (
+                "a part of a second is rounded up",
+                at(base + 7_001),
+                None,
+                8,
+            ),
             ("less than a second", at(base + 1), None, 1),
             ("the end is now", at(base), own, 1),
             ("the end has just passed", at(base - 1), own, 1),
@@ -99,13 +117,22 @@ mod tests {
             ("the last time there is", Some(Timestamp::MAX), None, MAX_S),
             ("beyond the last time", at(u64::MAX), None, MAX_S),
             ("an activation without delay", None, Some(Duration::ZERO), 1),
-            ("a fraction of a second", None, Some(Duration::from_millis(1_500)), 2),
+            (
+                "a fraction of a second",
+                None,
+                Some(Duration::from_millis(1_500)),
+                2,
+            ),
             ("for ever", None, Some(Duration::MAX), MAX_S),
         ] {
             let notice = Notice::new(Marker::Activated)
                 .with_until(until)
                 .with_retry_after(retry_after);
-            assert_eq!(seconds(&ReplyPolicy::default(), &notice), expected, "{what}");
+            assert_eq!(
+                seconds(&ReplyPolicy::default(), &notice),
+                expected,
+                "{what}"
+            );
         }
     }
 
@@ -151,7 +178,13 @@ mod tests {
 
     #[test]
     fn the_page_reloads_neither_each_second_nor_never() {
-        for (retry_after, refresh) in [(1, 5), (5, 5), (300, 300), (86_400, 86_400), (MAX_S, 86_400)] {
+        for (retry_after, refresh) in [
+            (1, 5),
+            (5, 5),
+            (300, 300),
+            (86_400, 86_400),
+            (MAX_S, 86_400),
+        ] {
             assert_eq!(refresh_s(retry_after), refresh);
         }
     }

@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use crate::Timestamp;
 
+use super::header::shared;
 use super::{Notice, ReplyPolicy};
 
 /// Renders the plain text: the message, and the announced end on a line of its own.
@@ -16,7 +17,7 @@ pub(super) fn render(policy: &ReplyPolicy, notice: &Notice<'_>, message: &str) -
         // Writing into a string cannot fail.
         let _ = writeln!(text, ": {}", minute(until));
     }
-    text.into()
+    shared(text)
 }
 
 /// The characters of a text as a person may see them.
@@ -43,7 +44,10 @@ pub(super) fn printable(text: &str) -> impl Iterator<Item = char> {
 /// nobody is promised a moment before the end.
 pub(super) fn minute(time: Timestamp) -> String {
     const MINUTE_MS: u64 = 60_000;
-    let millis = time.as_millis().div_ceil(MINUTE_MS).saturating_mul(MINUTE_MS);
+    let millis = time
+        .as_millis()
+        .div_ceil(MINUTE_MS)
+        .saturating_mul(MINUTE_MS);
     let printed = Timestamp::from_millis(millis).to_string();
     let date = printed.get(..10).unwrap_or_default();
     let time = printed.get(11..16).unwrap_or_default();
@@ -60,7 +64,11 @@ mod tests {
         let until = "2026-11-20T22:29:00.001Z".parse().unwrap();
         let notice = Notice::new(Marker::Activated).with_until(Some(until));
         assert_eq!(
-            render(&ReplyPolicy::default(), &notice, " Upgrading.\r\nThank you. "),
+            render(
+                &ReplyPolicy::default(),
+                &notice,
+                " Upgrading.\r\nThank you. "
+            ),
             "Upgrading.\nThank you.\nExpected back: 2026-11-20 22:30 UTC\n"
         );
         assert_eq!(

@@ -1,0 +1,85 @@
+//! What a gate says to one request.
+
+use std::sync::Arc;
+
+use crossbeam_utils::CachePadded;
+use intermission_core::reply::{Replies, Reply, ReplyRequest};
+use intermission_core::{AdmitReason, RefuseReason, Timestamp};
+
+use crate::execution::Execution;
+use crate::in_flight::{RequestClass, Shard};
+
+/// What a gate says to one request.
+#[derive(Debug)]
+#[expect(clippy::exhaustive_enums, reason = "there is no third answer")]
+pub enum Admission {
+    /// Let it in, and keep the guards until its response's body has ended.
+    Admitted(Admitted),
+    /// Answer it with the refusal's reply, and call nothing.
+    Refused(Refusal),
+}
+
+/// A request that was let in.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Admitted {
+    /// By which rule.
+    pub reason: AdmitReason,
+    /// Counts the request for as long as it lives; `None` on routes that are always open, which nobody waits for.
+    pub in_flight: Option<RequestInFlight>,
+    /// The execution that the route starts, if it is one that does.
+    pub execution: Option<Execution>,
+}
+
+/// Counts one request for as long as it lives. Keep it until the response's body has ended or was dropped.
+#[derive(Debug)]
+#[must_use = "the request counts as ended when this is dropped"]
+pub struct RequestInFlight {
+    shard: Arc<CachePadded<Shard>>,
+    class: RequestClass,
+}
+
+impl RequestInFlight {
+    /// Takes over a count.
+    #[inline]
+    pub(crate) fn counted(shard: &Arc<CachePadded<Shard>>, class: RequestClass) -> Self {
+        Self { shard: Arc::clone(shard), class }
+    }
+}
+
+impl Drop for RequestInFlight {
+    #[inline]
+    fn drop(&mut self) {
+        self.shard.leave(self.shard.requests(self.class));
+    }
+}
+
+/// A request that was refused.
+#[derive(Clone, Debug)]
+pub struct Refusal {
+    reason: RefuseReason,
+    replies: Arc<Replies>,
+    now: Timestamp,
+    entropy: u64,
+}
+
+impl Refusal {
+    pub(crate) const fn new(reason: RefuseReason, replies: Arc<Replies>, now: Timestamp, entropy: u64) -> Self {
+        Self { reason, replies, now, entropy }
+    }
+
+    /// By which rule.
+    #[must_use]
+    pub const fn reason(&self) -> RefuseReason {
+        self.reason
+    }
+
+    /// What to answer: status, headers and body, in the form that the request accepts.
+    #[must_use]
+    pub fn reply<'a, A>(&self, request: ReplyRequest<'a, A>) -> Reply
+    where
+        A: IntoIterator<Item = &'a [u8]>,
+    {
+        self.replies.reply(request, self.now, self.entropy)
+    }
+}

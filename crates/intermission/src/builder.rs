@@ -1,0 +1,164 @@
+//! How a gate comes to life.
+
+use std::fmt;
+use std::sync::Arc;
+
+use intermission_core::reply::ReplyPolicy;
+use intermission_core::{
+    BadTiming, Clock, LostContact, NoRandomness, NodeId, NodeMachine, NodeSettings, OutagePolicy, Policy, SharedState,
+    StartPolicy, StateError, SystemClock, Timing,
+};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::gate::{Gate, Parts, Shared};
+use crate::keeper::{Keeper, supervise};
+
+/// Settings of a node, and its start.
+///
+/// Every setting has a default that closes rather than opens where the two differ.
+#[derive(Clone)]
+#[must_use = "a builder does nothing until it is started"]
+pub struct GateBuilder {
+    state: SharedState,
+    label: Option<String>,
+    framework: Option<String>,
+    policy: Policy,
+    reply_policy: ReplyPolicy,
+    settings: NodeSettings,
+    clock: Arc<dyn Clock>,
+}
+
+impl GateBuilder {
+    pub(crate) fn new(state: SharedState) -> Self {
+        Self {
+            state,
+            label: None,
+            framework: None,
+            policy: Policy::default(),
+            reply_policy: ReplyPolicy::default(),
+            settings: NodeSettings::default(),
+            clock: Arc::new(SystemClock),
+        }
+    }
+
+    /// The node's name for humans. By default the process's number.
+    pub fn with_node_name(mut self, name: impl Into<String>) -> Self {
+        self.label = Some(name.into());
+        self
+    }
+
+    /// The framework that the node serves with, for humans.
+    pub fn with_framework(mut self, framework: impl Into<String>) -> Self {
+        self.framework = Some(framework.into());
+        self
+    }
+
+    /// How requests are decided about.
+    pub const fn with_policy(mut self, policy: Policy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// What a refused visitor gets.
+    pub fn with_reply_policy(mut self, policy: ReplyPolicy) -> Self {
+        self.reply_policy = policy;
+        self
+    }
+
+    /// What being out of contact with the state means for executions. By default [`LostContact::Wait`] of two
+    /// minutes.
+    pub const fn with_lost_contact(mut self, lost_contact: LostContact) -> Self {
+        self.settings.lost_contact = lost_contact;
+        self
+    }
+
+    /// What it means for requests. By default [`OutagePolicy::KeepLast`].
+    pub const fn with_outage_policy(mut self, outage: OutagePolicy) -> Self {
+        self.settings.outage = outage;
+        self
+    }
+
+    /// What it means at the start. By default [`StartPolicy::RefuseToStart`].
+    pub const fn with_start_policy(mut self, start: StartPolicy) -> Self {
+        self.settings.start = start;
+        self
+    }
+
+    /// The periods. All nodes of a site must have the same.
+    pub const fn with_timing(mut self, timing: Timing) -> Self {
+        self.settings.timing = timing;
+        self
+    }
+
+    /// Where the node takes the time from.
+    pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Joins the state, and starts the keeper on the present tokio runtime. When this returns, the gate knows the
+    /// record (or, by its [`StartPolicy`], may go without).
+    ///
+    /// # Errors
+    ///
+    /// The state could not be reached and the start policy is [`StartPolicy::RefuseToStart`], the periods do not fit
+    /// together, or the system has no randomness.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: a start that is dropped leaves nothing running.
+    pub async fn start(self) -> Result<Gate, StartError> {
+        let Self { state, label, framework, policy, reply_policy, settings, clock } = self;
+        settings.timing.validate()?;
+        let node = NodeId::random()?;
+        let label = label.unwrap_or_else(|| format!("process {}", std::process::id()));
+        let parts = Parts { node, label, framework, policy, reply_policy, clock };
+        let now = intermission_core::Moment::new(parts.clock.now(), parts.clock.steady());
+        // The node's own id is as good a seed as any: it spreads the heartbeats of nodes that start together.
+        let seed = u64::try_from(node.bits() & u128::from(u64::MAX)).unwrap_or(1);
+        let machine = NodeMachine::new(node, settings, seed, now);
+        let shared = Arc::new(Shared::new(parts, machine.snapshot().clone()));
+        let (stop, stopped) = mpsc::channel(1);
+        let (started, first) = oneshot::channel();
+        let gate = Gate::new(Arc::clone(&shared), stop);
+        tokio::spawn(supervise(Keeper { shared, state, machine, stop: stopped, started: Some(started) }));
+        match (first.await, settings.start) {
+            (Ok(Ok(())), _) => Ok(gate),
+            (Ok(Err(_)), StartPolicy::StartClosed | StartPolicy::StartOpen) => Ok(gate),
+            (Ok(Err(error)), StartPolicy::RefuseToStart) => Err(StartError::State(error)),
+            (Err(_), _) => Err(StartError::Runtime),
+        }
+    }
+}
+
+impl fmt::Debug for GateBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GateBuilder")
+            .field("label", &self.label)
+            .field("framework", &self.framework)
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why a gate did not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The state could not be reached or read, and the start policy is to refuse.
+    #[error("the maintenance state cannot be used, and the start policy is to refuse to start")]
+    State(#[source] StateError),
+    /// The periods do not fit together.
+    #[error("the periods do not fit together")]
+    Timing(#[from] BadTiming),
+    /// The system has no randomness to name the node with.
+    #[error(transparent)]
+    Randomness(#[from] NoRandomness),
+    /// The runtime ended before the state answered.
+    #[error("the runtime ended before the maintenance state answered")]
+    Runtime,
+}

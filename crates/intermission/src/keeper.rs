@@ -1,0 +1,194 @@
+//! The one task of a node: it carries out what the node machine says.
+//!
+//! All decisions are the machine's; this file only has hands. It is also the only place that ever waits for the
+//! state, so a state that hangs or fails delays no request.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use intermission_core::{
+    Departure, InstalledSnapshot, MaintenanceState, NodeAction, NodeEvent, NodeMachine, Record, Revision, SharedState,
+    StateError, StateErrorKind, SyncReply,
+};
+use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::time::sleep;
+
+use crate::gate::{Shared, Stop};
+use crate::log::{Line, line};
+
+/// What the keeper is made of. It outlives a keeper that died.
+pub(crate) struct Keeper {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) state: SharedState,
+    pub(crate) machine: NodeMachine,
+    pub(crate) stop: mpsc::Receiver<Stop>,
+    /// Told how the first report went.
+    pub(crate) started: Option<oneshot::Sender<Result<(), StateError>>>,
+}
+
+type Calling<T> = Pin<Box<dyn Future<Output = Result<T, StateError>> + Send>>;
+
+/// How long to leave a keeper that died alone, so that one that dies at once does not take the processor with it.
+const RESTART_PAUSE: Duration = Duration::from_millis(250);
+
+/// Keeps a keeper running until its gate is gone.
+pub(crate) async fn supervise(keeper: Keeper) {
+    let shared = Arc::clone(&keeper.shared);
+    let keeper = Arc::new(Mutex::new(keeper));
+    let mut restarts = 0_u64;
+    loop {
+        let kept = Arc::clone(&keeper);
+        let life = tokio::spawn(async move { kept.lock().await.keep().await });
+        // An error is a panic, or the end of the runtime, which ends this task, too.
+        let Err(death) = life.await else { return };
+        if !death.is_panic() {
+            return;
+        }
+        restarts += 1;
+        shared.note_keeper_restart();
+        line(&Line::KeeperDied(restarts));
+        sleep(RESTART_PAUSE).await;
+        let now = shared.moment();
+        // Whatever was on its way is lost.
+        let actions = keeper.lock().await.machine.step(NodeEvent::Failed(StateErrorKind::Unavailable), now);
+        keeper.lock().await.carry_out(actions, &mut None);
+    }
+}
+
+impl Keeper {
+    async fn keep(&mut self) {
+        let mut syncing: Option<Calling<SyncReply>> = None;
+        let mut watching: Option<Calling<Option<Arc<Record>>>> = None;
+        let mut watched = Revision::ZERO;
+        let mut stopping: Option<Option<Stop>> = None;
+        self.take(NodeEvent::Tick, &mut syncing);
+        loop {
+            if stopping.is_some() && self.shared.in_flight.watch_executions() == 0 {
+                // A report that arrives after the goodbye would put the node on the list again.
+                if let Some(syncing) = syncing.take() {
+                    let _ = syncing.await;
+                }
+                self.say_goodbye(stopping.flatten()).await;
+                return;
+            }
+            let seen = self.machine.snapshot().record.revision();
+            if watching.is_some() && watched != seen {
+                watched = seen;
+                watching = Some(self.watch(seen));
+            }
+            let now = self.shared.moment();
+            let pause = self.machine.wake_at(now).saturating_sub(now.steady);
+            tokio::select! {
+                reply = call(&mut syncing) => {
+                    syncing = None;
+                    // Only an answer makes hints worth hearing: a hint during an outage would be a report that fails.
+                    let answered = reply.is_ok();
+                    self.answered(reply, &mut syncing);
+                    if answered && watching.is_none() {
+                        watched = self.machine.snapshot().record.revision();
+                        watching = Some(self.watch(watched));
+                    }
+                }
+                hint = call(&mut watching) => {
+                    // The next one is heard after the report that this one leads to.
+                    watching = None;
+                    match hint {
+                        Ok(record) => self.take(NodeEvent::Hint(record), &mut syncing),
+                        Err(error) => {
+                            line(&Line::StateError(&error));
+                            self.take(NodeEvent::Hint(None), &mut syncing);
+                        }
+                    }
+                }
+                () = self.shared.in_flight.emptied() => self.take(NodeEvent::Tick, &mut syncing),
+                stop = self.stop.recv(), if stopping.is_none() => stopping = Some(stop),
+                () = sleep(pause) => self.take(NodeEvent::Tick, &mut syncing),
+            }
+        }
+    }
+
+    fn watch(&self, seen: Revision) -> Calling<Option<Arc<Record>>> {
+        let state = self.state.clone();
+        Box::pin(async move { state.watch(seen).await })
+    }
+
+    fn answered(&mut self, reply: Result<SyncReply, StateError>, syncing: &mut Option<Calling<SyncReply>>) {
+        let (event, outcome) = match reply {
+            Ok(reply) => (NodeEvent::Replied(reply), Ok(())),
+            Err(error) => {
+                line(&Line::StateError(&error));
+                (NodeEvent::Failed(error.kind()), Err(error))
+            }
+        };
+        let lost = outcome.as_ref().err().map(StateError::kind);
+        self.take(event, syncing);
+        self.shared.note_contact(self.machine.contact_age(self.shared.moment().steady), lost);
+        if let Some(started) = self.started.take() {
+            // Nobody listens any more if the start was dropped, and then the gate is gone, too.
+            let _ = started.send(outcome);
+        }
+    }
+
+    /// Gives the machine an event, and all that follows from what it says.
+    fn take(&mut self, event: NodeEvent, syncing: &mut Option<Calling<SyncReply>>) {
+        let actions = self.machine.step(event, self.shared.moment());
+        self.carry_out(actions, syncing);
+        if let Some(activation) = self.shared.drained() {
+            let actions = self.machine.step(NodeEvent::Drained(activation), self.shared.moment());
+            self.carry_out(actions, syncing);
+        }
+        if let Some(since) = self.shared.quiet() {
+            let actions = self.machine.step(NodeEvent::Quiet(since), self.shared.moment());
+            self.carry_out(actions, syncing);
+        }
+    }
+
+    fn carry_out(&self, actions: Vec<NodeAction>, syncing: &mut Option<Calling<SyncReply>>) {
+        for action in actions {
+            match action {
+                NodeAction::Install(InstalledSnapshot(snapshot)) => {
+                    let record = Arc::clone(&snapshot.record);
+                    if record.revision() != self.shared.record().revision() {
+                        line(&Line::Applied(&record));
+                    }
+                    self.shared.install(snapshot);
+                }
+                NodeAction::Send(mut report) => {
+                    report.facts = self.shared.facts();
+                    let state = self.state.clone();
+                    *syncing = Some(Box::pin(async move { state.sync(report).await }));
+                }
+                NodeAction::CancelExecutions => self.shared.in_flight.orders().cancel(),
+                NodeAction::DropExecutions => self.shared.in_flight.orders().drop_droppable(),
+                NodeAction::ContactLost(kind) => line(&Line::ContactLost(kind)),
+                NodeAction::ContactRestored(after) => line(&Line::ContactRestored(after)),
+                // INVARIANT: the machine has no other actions; it is of the same workspace and version.
+                _ => {}
+            }
+        }
+    }
+
+    async fn say_goodbye(&mut self, stop: Option<Stop>) {
+        if let Err(error) = self.state.leave(self.shared.node, Departure::Goodbye).await {
+            line(&Line::GoodbyeFailed(&error));
+        }
+        if let Some(stop) = stop {
+            // Whoever asked for it may have stopped listening.
+            let _ = stop.done.send(());
+        }
+    }
+}
+
+/// Waits for a call that may not be under way.
+///
+/// # Cancel safety
+///
+/// Safe: the call stays where it is.
+async fn call<T>(calling: &mut Option<Calling<T>>) -> Result<T, StateError> {
+    match calling {
+        Some(calling) => calling.as_mut().await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,255 @@
+//! Changes, asked for by a person or a program.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use intermission_core::{
+    ActivationId, Actor, Change, ChangeError, Clock, Departure, HistoryEntry, MaintenanceState, NoRandomness, NodeId,
+    OperateReply, Operation, OperationId, Outcome, Phase, Record, SharedState, StateError, StateErrorKind, SystemClock,
+    View,
+};
+use tokio::time::sleep;
+
+/// Somebody who may change the mode: the command, the admin API, your code.
+///
+/// It needs no gate and joins no fleet; it talks to the state alone.
+#[derive(Clone, Debug)]
+pub struct Operator {
+    state: SharedState,
+    actor: Actor,
+    clock: Arc<dyn Clock>,
+}
+
+/// What a change came to.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Accepted {
+    /// The record after it.
+    pub record: Arc<Record>,
+    /// Whether anything was changed. If not, all was already as asked for.
+    pub changed: bool,
+}
+
+/// Why a change was not made. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OperatorError {
+    /// It makes no sense for the present record.
+    #[error(transparent)]
+    Change(#[from] ChangeError),
+    /// The state could not do it, or it is not known whether it did.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The state may have lost something and hears its nodes first.
+    #[error("the state has lost data and is asking its nodes: try again in {after:?}")]
+    Reconciling {
+        /// How long that takes at most.
+        after: Duration,
+    },
+    /// The system has no randomness to name the operation with.
+    #[error(transparent)]
+    Randomness(#[from] NoRandomness),
+}
+
+/// For what to wait after an activation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Goal {
+    /// No execution runs any more.
+    Activated,
+    /// No request that the level closes out runs any more, either: the moment from which a backup sees no visitor's
+    /// write.
+    Quiescent,
+}
+
+/// How a wait ended.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Waited {
+    /// What was waited for has come.
+    Reached(View),
+    /// Somebody ended this activation first, or began another.
+    Superseded(View),
+}
+
+/// How often a wait looks, beside being woken by changes: acknowledgements wake nobody.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// How often a change is tried again when somebody else was faster.
+const TRIES: usize = 16;
+
+impl Operator {
+    /// An operator on this state.
+    pub fn new(state: impl MaintenanceState, actor: Actor) -> Self {
+        Self { state: SharedState::new(state), actor, clock: Arc::new(SystemClock) }
+    }
+
+    /// The same, with another clock.
+    #[must_use]
+    pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Makes a change. If somebody else is faster, it is judged anew on what they made of the record.
+    ///
+    /// # Errors
+    ///
+    /// See [`OperatorError`].
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped call may have made the change. Repeating it is harmless.
+    pub async fn change(&self, change: Change) -> Result<Accepted, OperatorError> {
+        let record = self.state.inspect(0).await?.record;
+        self.change_from(record, change, TRIES).await
+    }
+
+    /// Makes a change to exactly this record, and fails with [`StateErrorKind::Conflict`] if it is no longer the
+    /// newest.
+    ///
+    /// # Errors
+    ///
+    /// See [`OperatorError`].
+    ///
+    /// # Cancel safety
+    ///
+    /// As of [`change`](Self::change).
+    pub async fn change_exactly(&self, record: Arc<Record>, change: Change) -> Result<Accepted, OperatorError> {
+        self.change_from(record, change, 1).await
+    }
+
+    async fn change_from(
+        &self,
+        mut record: Arc<Record>,
+        change: Change,
+        tries: usize,
+    ) -> Result<Accepted, OperatorError> {
+        let id = OperationId::random()?;
+        for _ in 0..tries {
+            let next = match record.apply(&change, self.clock.now())? {
+                Outcome::Changed(next) => next,
+                Outcome::Unchanged => return Ok(Accepted { record, changed: false }),
+            };
+            let operation = Operation::replace(id, &record, next, self.actor.clone());
+            match self.state.operate(operation).await? {
+                OperateReply::Stored(record) | OperateReply::Duplicate(record) => {
+                    return Ok(Accepted { record, changed: true });
+                }
+                OperateReply::Unchanged(record) => return Ok(Accepted { record, changed: false }),
+                OperateReply::Conflict(newer) => record = newer,
+                OperateReply::Reconciling(after) => return Err(OperatorError::Reconciling { after }),
+                // The state has lost the record that it gave out a moment ago; a node will bring it back.
+                OperateReply::Behind(_) => sleep(LOOK_EVERY).await,
+                other => return Err(unexpected(&other).into()),
+            }
+        }
+        let message = format!("somebody else changed the record meanwhile; it is at revision {} now", record.revision());
+        Err(StateError::new(StateErrorKind::Conflict, message).into())
+    }
+
+    /// Marks an empty state as a new site. `false` if it already is one.
+    ///
+    /// # Errors
+    ///
+    /// See [`OperatorError`].
+    pub async fn init(&self) -> Result<bool, OperatorError> {
+        let operation = Operation::init(OperationId::random()?, self.actor.clone());
+        match self.state.operate(operation).await? {
+            OperateReply::Stored(_) => Ok(true),
+            OperateReply::Unchanged(_) | OperateReply::Duplicate(_) => Ok(false),
+            OperateReply::Reconciling(after) => Err(OperatorError::Reconciling { after }),
+            other => Err(unexpected(&other).into()),
+        }
+    }
+
+    /// Takes a node off the list, taking the responsibility that nothing runs there any more.
+    ///
+    /// # Errors
+    ///
+    /// The state could not do it.
+    pub async fn forget(&self, node: NodeId) -> Result<(), StateError> {
+        self.state.leave(node, Departure::Forgotten(self.actor.clone())).await
+    }
+
+    /// The state at this moment, with at most `limit` nodes.
+    ///
+    /// # Errors
+    ///
+    /// The state could not be read.
+    pub async fn inspect(&self, limit: usize) -> Result<View, StateError> {
+        self.state.inspect(limit).await
+    }
+
+    /// The newest `limit` lines of the history, newest first.
+    ///
+    /// # Errors
+    ///
+    /// The state could not be read.
+    pub async fn history(&self, limit: usize) -> Result<Vec<HistoryEntry>, StateError> {
+        self.state.history(limit).await
+    }
+
+    /// Waits until the record is another than `record`, and returns it.
+    ///
+    /// # Errors
+    ///
+    /// The state could not be read or watched.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: nothing is consumed.
+    pub async fn changed(&self, record: &Record) -> Result<Arc<Record>, StateError> {
+        loop {
+            let pushed = self.state.watch(record.revision()).await?;
+            let newest = match pushed {
+                Some(record) => record,
+                None => self.state.inspect(0).await?.record,
+            };
+            if newest.revision() != record.revision() {
+                return Ok(newest);
+            }
+        }
+    }
+
+    /// Waits until an activation has come as far as `goal`. Shows how far it is each time that it looks.
+    ///
+    /// There is no limit; wrap it into a time-out if you need one. The activation goes on in any case.
+    ///
+    /// # Errors
+    ///
+    /// The state could not be read.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: nothing is consumed.
+    pub async fn wait(
+        &self,
+        activation: ActivationId,
+        goal: Goal,
+        mut show: impl FnMut(&View),
+    ) -> Result<Waited, StateError> {
+        loop {
+            let view = self.state.inspect(usize::MAX).await?;
+            if view.record.activation().map(|on| on.id) != Some(activation) {
+                return Ok(Waited::Superseded(view));
+            }
+            let is_reached = match goal {
+                Goal::Activated => view.record.phase() == Phase::Activated,
+                Goal::Quiescent => view.quiescent_at.is_some(),
+            };
+            if is_reached {
+                return Ok(Waited::Reached(view));
+            }
+            show(&view);
+            tokio::select! {
+                changed = self.state.watch(view.record.revision()) => { changed?; }
+                () = sleep(LOOK_EVERY) => {}
+            }
+        }
+    }
+}
+
+fn unexpected(reply: &OperateReply) -> StateError {
+    let message = format!("the state gave an answer that fits no change: {reply:?}");
+    StateError::new(StateErrorKind::Unsupported, message)
+}
