@@ -21,7 +21,7 @@ use crate::error::StateErrorKind;
 use crate::id::{ActivationId, NodeId, Revision};
 use crate::ledger::Moment;
 use crate::phase::Phase;
-use crate::record::Record;
+use crate::record::{Activation, Record};
 use crate::report::{LostContact, NodeReport, SyncReply};
 use crate::timing::Timing;
 
@@ -308,9 +308,10 @@ impl NodeMachine {
 
     fn apply(&mut self, record: Arc<Record>, actions: &mut Vec<NodeAction>) {
         let forced = |record: &Record| {
-            record.activation().and_then(|on| on.completion.as_ref()).is_some_and(|completion| completion.forced)
+            let is_forced = |on: &&Activation| on.completion.as_ref().is_some_and(|done| done.forced);
+            record.activation().filter(is_forced).map(|on| on.id)
         };
-        let now_forced = forced(&record) && !forced(&self.snapshot.record);
+        let forced_now = forced(&record).is_some() && forced(&record) != forced(&self.snapshot.record);
         let activation = record.activation();
         let id = activation.map(|on| on.id);
         if self.closed != id {
@@ -322,8 +323,8 @@ impl NodeMachine {
         }
         self.snapshot.record = record;
         actions.push(NodeAction::Install(InstalledSnapshot(self.snapshot.clone())));
-        if now_forced {
-            actions.push(NodeAction::CancelExecutions);
+        if forced_now {
+            actions.extend([NodeAction::CancelExecutions, NodeAction::DropExecutions]);
         }
     }
 

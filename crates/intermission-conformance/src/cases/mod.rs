@@ -1,0 +1,45 @@
+//! The cases: one file for each group, each with its table of promises first.
+
+mod absence;
+mod cancellation;
+mod changes;
+mod conflicts;
+mod corruption;
+mod drain;
+mod durability;
+mod history;
+mod idempotence;
+mod inspection;
+mod leases;
+mod leaving;
+mod outage;
+mod plans;
+mod quiescence;
+mod reseeding;
+mod revisions;
+mod sharing;
+mod watching;
+
+use crate::Case;
+
+pub(crate) const ALL: &[&[Case]] = &[
+    absence::CASES,
+    changes::CASES,
+    conflicts::CASES,
+    idempotence::CASES,
+    revisions::CASES,
+    durability::CASES,
+    sharing::CASES,
+    history::CASES,
+    inspection::CASES,
+    watching::CASES,
+    cancellation::CASES,
+    drain::CASES,
+    quiescence::CASES,
+    plans::CASES,
+    leases::CASES,
+    leaving::CASES,
+    reseeding::CASES,
+    outage::CASES,
+    corruption::CASES,
+];
