@@ -260,7 +260,7 @@ impl fmt::Display for CaseFailure {
 impl Error for CaseFailure {}
 
 /// The table at the head of each group's file: the promise, the function, what it needs.
-macro_rules! cases {
+macro_rules! case_table {
     ($group:ident: $( $(#[doc = $promise:literal])+ $name:ident $(needs $($need:ident)+)?; )+) => {
         pub(super) const CASES: &[$crate::Case] = &[$(
             $crate::Case::new(
@@ -273,7 +273,7 @@ macro_rules! cases {
         ),+];
     };
 }
-pub(crate) use cases;
+pub(crate) use case_table;
 
 #[cfg(test)]
 mod tests {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use intermission_core::{
-    Activation, ActivationId, Actor, AllowChange, AllowList, Change, Departure, HistoryEntry, HistoryEvent,
+    Activation, ActivationId, Actor, AllowChange, AllowList, Change, Completion, Departure, HistoryEntry, HistoryEvent,
     LostContact, MaintenanceState, NodeFacts, NodeId, NodeReport, OperateReply, Operation, OperationId, Outcome,
     Record, Revision, SharedState, StateErrorKind, SyncReply, Timestamp, Timing, View,
 };
@@ -249,6 +249,11 @@ pub(crate) fn operation(before: &Record, change: &Change, actor: &Actor) -> Chec
 
 pub(crate) fn activation(record: &Record) -> Checked<&Activation> {
     record.activation().ok_or_else(|| Failure::new(format!("maintenance is not on: {record:?}")))
+}
+
+pub(crate) fn completion(record: &Record) -> Checked<&Completion> {
+    let completion = activation(record)?.completion.as_ref();
+    completion.ok_or_else(|| Failure::new(format!("the drain is not complete: {record:?}")))
 }
 
 /// Lets the addresses of a network of its own for each pair pass: a change that any number of operators can make.

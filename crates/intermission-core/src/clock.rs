@@ -2,7 +2,8 @@
 
 use std::fmt;
 use std::time::Duration;
-use std::time::SystemTime;
+
+use rustix::time::{ClockId, Timespec};
 
 use crate::Timestamp;
 
@@ -29,26 +30,34 @@ pub trait Clock: fmt::Debug + Send + Sync {
 pub struct SystemClock;
 
 impl Clock for SystemClock {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the one place where the system's clock is read"
-    )]
     fn now(&self) -> Timestamp {
-        SystemTime::now().into()
+        // Not `SystemTime`, whose arithmetic costs three times the reading; every execution's start is stamped.
+        Timestamp::from_millis(millis(read(ClockId::Realtime)))
     }
 
     fn steady(&self) -> Duration {
         #[cfg(target_os = "linux")]
-        let id = rustix::time::ClockId::Boottime;
+        let time = read(ClockId::Boottime);
         #[cfg(not(target_os = "linux"))]
-        let id = rustix::time::ClockId::Monotonic;
-        let time = rustix::time::clock_gettime(id);
-        // Neither clock is ever negative, and nanoseconds are below a thousand million.
-        Duration::new(
-            u64::try_from(time.tv_sec).unwrap_or(0),
-            u32::try_from(time.tv_nsec).unwrap_or(0),
-        )
+        let time = read(ClockId::Monotonic);
+        Duration::from_nanos(nanos(time))
     }
+}
+
+fn read(clock: ClockId) -> Timespec {
+    rustix::time::clock_gettime(clock)
+}
+
+/// A calendar that was set to before 1970 reads as 1970.
+fn millis(time: Timespec) -> u64 {
+    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+    seconds.wrapping_mul(1_000).wrapping_add(u64::try_from(time.tv_nsec).unwrap_or(0) / 1_000_000)
+}
+
+/// Enough for a machine that has been up for five hundred years.
+fn nanos(time: Timespec) -> u64 {
+    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+    seconds.wrapping_mul(1_000_000_000).wrapping_add(u64::try_from(time.tv_nsec).unwrap_or(0))
 }
 
 #[cfg(test)]

@@ -105,15 +105,15 @@ impl Document {
 
     /// Writes it.
     pub(crate) fn to_json(&self) -> Result<Vec<u8>, serde_json::Error> {
-        let mut text = format!("{{\n  \"v\": {VERSION},\n  \"edition\": {},\n", self.edition);
-        for (name, value) in &self.foreign {
-            text.push_str(&format!("  {}: {value},\n", Value::from(name.as_str())));
-        }
+        let mut fields = vec![format!("\"v\": {VERSION}"), format!("\"edition\": {}", self.edition)];
+        fields.extend(self.foreign.iter().map(|(name, value)| format!("{}: {value}", Value::from(name.as_str()))));
         let lines = self.all_history()?;
         let history = if lines.is_empty() { String::new() } else { format!("\n    {}\n  ", lines.join(",\n    ")) };
-        let record = serde_json::to_string_pretty(&self.record)?.replace('\n', "\n  ");
-        text.push_str(&format!("  \"history\": [{history}],\n  \"record\": {record}\n}}\n"));
-        Ok(text.into_bytes())
+        fields.push(format!("\"history\": [{history}]"));
+        // No text in JSON holds a line break, so these are all between its parts.
+        let record = serde_json::to_string_pretty(&self.record.as_deref())?.replace('\n', "\n  ");
+        fields.push(format!("\"record\": {record}"));
+        Ok(format!("{{\n  {}\n}}\n", fields.join(",\n  ")).into_bytes())
     }
 
     /// The lines that are understood, and the others where they belong by their time.
@@ -139,4 +139,113 @@ fn time_of(line: &Value) -> Option<&str> {
 
 fn parsed<T: serde::de::DeserializeOwned>(field: &'static str, raw: &RawValue) -> Result<T, BadDocument> {
     serde_json::from_str(raw.get()).map_err(|source| BadDocument::Field { field, source })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error;
+    use std::time::Duration;
+
+    use intermission_core::{
+        Activate, Actor, AllowChange, AllowList, Change, Ledger, Members, Moment, Operation, OperationId, Outcome,
+        Phase, Timestamp, Timing,
+    };
+
+    use super::*;
+
+    fn document() -> Document {
+        let moment = |second: u64| Moment::new(Timestamp::from_millis(1_800_000_000_000 + second * 1_000), Duration::ZERO);
+        let mut ledger = Ledger::restored(Timing::default(), None, [], Members::default());
+        let changes = [
+            Change::Activate(Activate::by("ana").with_message("two\nlines, a \"quote\" and \u{2028}")),
+            Change::Allow(AllowChange::Replace(AllowList::parse(["192.0.2.1", "2001:db8::/64"]).unwrap())),
+        ];
+        for (second, change) in (0..).zip(&changes) {
+            let Outcome::Changed(next) = ledger.current().apply(change, moment(second).calendar).unwrap() else {
+                panic!("{change:?} changed nothing")
+            };
+            let id = OperationId::from_bits(u128::from(second));
+            let operation = Operation::replace(id, &ledger.current(), next, Actor::new("ana", "command"));
+            ledger.operate(&operation, moment(second));
+        }
+        Document::default().succeeded_by(7, ledger.record().cloned(), ledger.kept_history().cloned().collect())
+    }
+
+    #[test]
+    fn round_trips() {
+        for document in [Document::default(), document()] {
+            let read = Document::from_json(&document.to_json().unwrap()).unwrap();
+            assert_eq!((read.edition, read.record, read.history), (document.edition, document.record, document.history));
+        }
+    }
+
+    #[test]
+    fn a_person_can_read_it_and_the_record_comes_last() {
+        let text = String::from_utf8(document().to_json().unwrap()).unwrap();
+        let line_of = |part: &str| text.lines().position(|line| line.trim_start().starts_with(part));
+        assert_eq!(line_of("\"v\""), Some(1));
+        assert!(line_of("\"history\"") < line_of("\"record\""), "{text}");
+        assert_eq!(text.lines().filter(|line| line.contains("\"event\"")).count(), 3, "{text}");
+        assert!(text.lines().any(|line| line == r#"    "phase": "activated","#), "{text}");
+        assert!(text.ends_with("  }\n}\n"), "{text}");
+    }
+
+    #[test]
+    fn what_is_torn_is_no_document() {
+        let whole = document().to_json().unwrap();
+        // Without its last line break it is still whole.
+        for length in 0..whole.len() - 1 {
+            assert!(Document::from_json(&whole[..length]).is_err(), "cut at {length}");
+        }
+    }
+
+    #[test]
+    fn what_is_something_else_is_no_document() {
+        for text in [
+            "null",
+            "[]",
+            "{}",
+            "\0\0\0\0",
+            "maintenance=off",
+            r#"{"v":1}"#,
+            r#"{"v":2,"edition":1,"history":[],"record":null}"#,
+            r#"{"edition":1,"history":[],"record":null}"#,
+            r#"{"v":1,"edition":-1,"history":[],"record":null}"#,
+            r#"{"v":1,"edition":1,"history":{},"record":null}"#,
+            r#"{"v":1,"edition":1,"history":["x"],"record":null}"#,
+            r#"{"v":1,"edition":1,"history":[],"record":{}}"#,
+            r#"{"v":1,"edition":1,"history":[],"record":{"v":1,"revision":1,"phase":"activated"}}"#,
+            r#"{"v":1,"revision":1,"phase":"deactivated","activation":null,"plan":null,"allow":[]}"#,
+        ] {
+            assert!(Document::from_json(text.as_bytes()).is_err(), "{text}");
+        }
+        let error = Document::from_json(br#"{"v":9,"record":null}"#).unwrap_err();
+        assert!(error.to_string().contains("version 9"), "{error}");
+        let error = Document::from_json(br#"{"v":1,"record":{"v":1}}"#).unwrap_err();
+        assert!(error.source().unwrap().to_string().contains("revision"), "{error:?}");
+    }
+
+    #[test]
+    fn a_record_put_back_by_hand_needs_no_edition_and_no_history() {
+        let text = br#"{"v":1,"record":{"v":1,"revision":7,"phase":"deactivated"}}"#;
+        let read = Document::from_json(text).unwrap();
+        assert_eq!((read.edition, read.history.len()), (0, 0));
+        assert_eq!(read.record.unwrap().phase(), Phase::Deactivated);
+    }
+
+    #[test]
+    fn what_a_newer_version_added_is_written_back() {
+        let known = document();
+        let mut text = String::from_utf8(known.to_json().unwrap()).unwrap();
+        let at = known.history[1].at;
+        let foreign = format!(r#"{{"at":"{at}","event":"teleported","revision":"far"}}"#);
+        text = text.replacen("\"history\": [", &format!("\"colour\": {{\"deep\": [1]}},\n\"history\": [{foreign},"), 1);
+        let read = Document::from_json(text.as_bytes()).unwrap();
+        assert_eq!(read.history, known.history);
+        let next = read.succeeded_by(8, read.record.clone(), read.history.clone());
+        let written: Value = serde_json::from_slice(&next.to_json().unwrap()).unwrap();
+        assert_eq!(written["colour"]["deep"][0], 1);
+        let events: Vec<&str> = written["history"].as_array().unwrap().iter().map(|line| line["event"].as_str().unwrap()).collect();
+        assert_eq!(events, ["requested", "activated", "teleported", "updated"]);
+    }
 }

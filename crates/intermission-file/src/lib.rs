@@ -1,1 +1,246 @@
-//! Under construction.
+//! Intermission's state in a directory that the processes of one machine share.
+//!
+//! Use it when the service runs on one machine: as one process, as several workers, or as several services that close
+//! together. It needs no server, outlives every process and a power cut, and shows an engineer what is going on with
+//! `cat`. For several machines use Redis: a directory on a network file system does not do, and two machines that
+//! share one are told so.
+//!
+//! # Example
+//!
+//! ```
+//! use intermission_core::{Activate, Actor, Change, MaintenanceState, Operation, OperationId, Outcome, Phase};
+//! use intermission_core::{OperateReply, Timestamp};
+//! use intermission_file::FileState;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let folder = tempfile::tempdir()?;
+//! # let directory = folder.path().join("maintenance");
+//! // The service, at its start.
+//! let service = FileState::open_or_create(&directory)?;
+//!
+//! // An operator, in another process.
+//! let operator = FileState::open(&directory)?;
+//! let before = operator.inspect(0).await?.record;
+//! let change = Change::Activate(Activate::by("ana").with_message("Upgrading the database"));
+//! if let Outcome::Changed(next) = before.apply(&change, Timestamp::from(std::time::SystemTime::now()))? {
+//!     let operation = Operation::replace(OperationId::random()?, &before, next, Actor::new("ana", "code"));
+//!     assert!(matches!(operator.operate(operation).await?, OperateReply::Stored(_)));
+//! }
+//!
+//! // The service hears of it.
+//! let seen = service.watch(before.revision()).await?.ok_or("no record")?;
+//! assert_eq!(seen.phase(), Phase::Activated); // No node has reported, so there was nothing to wait for.
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What is in the directory
+//!
+//! | file | holds | written |
+//! |---|---|---|
+//! | `record.json` | the record and the last 256 lines of its history, for people, too | when they change; a power cut leaves the old or the new one |
+//! | `members.json` | what the nodes said, and which processes they are | with every heartbeat; its loss harms nothing |
+//! | `members.json.next` | the same, while a step is being taken | |
+//! | `lock` | nothing | once |
+//!
+//! Readers take no lock and need no right to write. Whoever takes a step locks `lock` for some milliseconds; the
+//! kernel frees the lock of a process that dies.
+//!
+//! # When something is lost
+//!
+//! - A `record.json` that cannot be understood is [`Corrupt`](intermission_core::StateErrorKind::Corrupt), for
+//!   everybody, until a person has restored it or moved it away. It never means "deactivated", and nothing
+//!   overwrites it. (Laravel, Django's maintenance apps and others open the site, or do not start, on an empty file.)
+//! - Without its `members.json` the ledger does not know who is there. Nothing completes until the nodes had time to
+//!   say so.
+//! - When `record.json` is gone, or an older one was put in its place, the nodes bring the newest one back.
+//! - A node whose process has ended is taken off the list with the next step or look, so a drain does not wait for it.
+//!   That takes the process's id, its start time and `/proc`; across pid namespaces (containers) nothing is proved,
+//!   and the node's lease decides.
+//! - After a restart of the machine all nodes of before are known to be dead.
+//!
+//! # Deployment caveat
+//!
+//! Whoever may write the directory may close and open the site. The directory belongs to the user that the service
+//! runs as. An operator may work as root: files that root creates are given to the directory's owner and its group,
+//! with the directory's mode, so that the service is not locked out.
+//!
+//! # Features
+//!
+//! | feature | default | does |
+//! |---|---|---|
+//! | `notify` | yes | hears of changes at once where the system can watch a directory, instead of within 100 ms |
+
+mod directory;
+mod document;
+mod error;
+mod lock;
+mod members_file;
+mod options;
+mod ownership;
+mod process;
+mod record_file;
+mod step;
+#[cfg(test)]
+mod tests;
+mod watcher;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use intermission_core::{
+    Departure, HistoryEntry, Ledger, MaintenanceState, Moment, NodeId, NodeReport, OperateReply, Operation, Record,
+    Revision, StateError, StateErrorKind, SyncReply, View,
+};
+use tokio::runtime::Handle;
+
+pub use options::FileOptions;
+
+use step::Store;
+use watcher::Watcher;
+
+/// A state in a directory, shared by all processes of the machine that open it. See the
+/// [crate's documentation](crate).
+///
+/// Clones share one handle. All its methods need a Tokio runtime, on whose threads for blocking work they read and
+/// write; outside of one they say [`Unsupported`](StateErrorKind::Unsupported).
+///
+/// # Cancel safety
+///
+/// A future that is dropped has taken its step, takes it a moment later, or never takes it; it is never taken by half.
+#[derive(Clone)]
+pub struct FileState(Arc<Shared>);
+
+struct Shared {
+    store: Arc<Store>,
+    /// Whether a directory that has vanished is made again for every step, not only for a node's report.
+    creates: bool,
+    /// The steps of one handle queue up here, in order. So a disk that hangs holds up one thread, not one more with
+    /// every heartbeat.
+    turn: Arc<tokio::sync::Mutex<()>>,
+    watcher: Mutex<Option<Arc<Watcher>>>,
+}
+
+impl FileState {
+    /// Opens a directory that is there: for operators, whose typing error must not become an empty state.
+    ///
+    /// Nothing is written, so the right to read is enough. Whoever may not write gets
+    /// [`Denied`](StateErrorKind::Denied) from [`sync`](MaintenanceState::sync),
+    /// [`operate`](MaintenanceState::operate) and [`leave`](MaintenanceState::leave), and everything from the other
+    /// methods.
+    ///
+    /// # Errors
+    ///
+    /// - [`Unavailable`](StateErrorKind::Unavailable): there is no such directory.
+    /// - [`Unsupported`](StateErrorKind::Unsupported): it is not a directory.
+    /// - [`Denied`](StateErrorKind::Denied): this user may not look into it.
+    pub fn open(directory: impl Into<PathBuf>) -> Result<Self, StateError> {
+        FileOptions::new(directory).open()
+    }
+
+    /// Opens a directory, and makes it and those above it if they are not there: for services.
+    ///
+    /// New directories get the mode 0750 less the umask; that of a site gets the mode of the directory that it is in.
+    /// What root creates inside of somebody else's directory is given to that owner.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`open`](Self::open), and the directory could not be made.
+    pub fn open_or_create(directory: impl Into<PathBuf>) -> Result<Self, StateError> {
+        FileOptions::new(directory).open_or_create()
+    }
+
+    /// The directory, with the site's subdirectory, as an absolute path.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        self.0.store.directory().path()
+    }
+
+    fn new(store: Store, creates: bool) -> Self {
+        Self(Arc::new(Shared {
+            store: Arc::new(store),
+            creates,
+            turn: Arc::default(),
+            watcher: Mutex::default(),
+        }))
+    }
+
+    async fn step<T: Send + 'static>(
+        &self,
+        joins: Option<NodeId>,
+        act: impl FnOnce(&mut Ledger, Moment) -> T + Send + 'static,
+    ) -> Result<T, StateError> {
+        let turn = Arc::clone(&self.0.turn).lock_owned().await;
+        let creates = self.0.creates || joins.is_some();
+        self.blocking(move |store| {
+            let _turn = turn;
+            if creates && !store.directory().path().exists() {
+                store.directory().create()?;
+            }
+            store.step(joins, act)
+        })
+        .await
+    }
+
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Store) -> Result<T, StateError> + Send + 'static,
+    ) -> Result<T, StateError> {
+        let runtime = Handle::try_current().map_err(|error| {
+            let message = "a file state needs a Tokio runtime: call it inside of one";
+            StateError::new(StateErrorKind::Unsupported, message).with_source(error)
+        })?;
+        let store = Arc::clone(&self.0.store);
+        runtime.spawn_blocking(move || work(&store)).await.map_err(|error| {
+            let path = self.directory().display();
+            let message = format!("the runtime has ended what it was to do in {path}: try again in a running one");
+            StateError::new(StateErrorKind::Unavailable, message).with_source(error)
+        })?
+    }
+
+    /// The watching thread, started with the first who waits.
+    fn watcher(&self) -> Result<Arc<Watcher>, StateError> {
+        let mut watcher = self.0.watcher.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(watcher) = watcher.as_ref().filter(|watcher| !watcher.has_ended()) {
+            return Ok(Arc::clone(watcher));
+        }
+        let started = Arc::new(Watcher::start(self.0.store.record().clone())?);
+        *watcher = Some(Arc::clone(&started));
+        Ok(started)
+    }
+}
+
+impl fmt::Debug for FileState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("FileState").field(&self.directory()).finish()
+    }
+}
+
+impl MaintenanceState for FileState {
+    async fn sync(&self, report: NodeReport) -> Result<SyncReply, StateError> {
+        self.step(Some(report.node), move |ledger, now| ledger.sync(&report, now)).await
+    }
+
+    async fn operate(&self, operation: Operation) -> Result<OperateReply, StateError> {
+        self.step(None, move |ledger, now| ledger.operate(&operation, now)).await
+    }
+
+    async fn leave(&self, node: NodeId, departure: Departure) -> Result<(), StateError> {
+        self.step(None, move |ledger, now| ledger.leave(node, &departure, now)).await
+    }
+
+    async fn inspect(&self, limit: usize) -> Result<View, StateError> {
+        self.blocking(move |store| store.inspect(limit)).await
+    }
+
+    async fn history(&self, limit: usize) -> Result<Vec<HistoryEntry>, StateError> {
+        self.blocking(move |store| store.history(limit)).await
+    }
+
+    async fn watch(&self, seen: Revision) -> Result<Option<Arc<Record>>, StateError> {
+        let watcher = self.watcher()?;
+        watcher.other_than(seen).await
+    }
+}

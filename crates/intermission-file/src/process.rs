@@ -40,6 +40,13 @@ impl Process {
         })
     }
 
+    /// One of the same namespaces.
+    #[cfg(test)]
+    pub(crate) fn of(pid: u32) -> Option<Self> {
+        let Status { pid, started, .. } = Status::read(&pid.to_string())?;
+        Some(Self { pid, started, ..Self::own()? })
+    }
+
     /// Whether `witness` can tell that it has ended. No proof is `false`.
     pub(crate) fn has_ended(&self, witness: &Self) -> bool {
         if self.pid_namespace != witness.pid_namespace || self.time_namespace != witness.time_namespace {
@@ -130,8 +137,7 @@ mod tests {
 
     fn sleeper() -> (Child, Process) {
         let child = Command::new("sleep").arg("600").spawn().unwrap();
-        let status = Status::read(&child.id().to_string()).unwrap();
-        let process = Process { pid: status.pid, started: status.started, ..Process::own().unwrap() };
+        let process = Process::of(child.id()).unwrap();
         (child, process)
     }
 

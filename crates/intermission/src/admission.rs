@@ -43,7 +43,10 @@ impl RequestInFlight {
     /// Takes over a count.
     #[inline]
     pub(crate) fn counted(shard: &Arc<CachePadded<Shard>>, class: RequestClass) -> Self {
-        Self { shard: Arc::clone(shard), class }
+        Self {
+            shard: Arc::clone(shard),
+            class,
+        }
     }
 }
 
@@ -64,8 +67,18 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    pub(crate) const fn new(reason: RefuseReason, replies: Arc<Replies>, now: Timestamp, entropy: u64) -> Self {
-        Self { reason, replies, now, entropy }
+    pub(crate) const fn new(
+        reason: RefuseReason,
+        replies: Arc<Replies>,
+        now: Timestamp,
+        entropy: u64,
+    ) -> Self {
+        Self {
+            reason,
+            replies,
+            now,
+            entropy,
+        }
     }
 
     /// By which rule.

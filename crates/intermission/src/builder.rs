@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use intermission_core::reply::ReplyPolicy;
 use intermission_core::{
-    BadTiming, Clock, LostContact, NoRandomness, NodeId, NodeMachine, NodeSettings, OutagePolicy, Policy, SharedState,
-    StartPolicy, StateError, SystemClock, Timing,
+    BadTiming, Clock, LostContact, NoRandomness, NodeId, NodeMachine, NodeSettings, OutagePolicy,
+    Policy, SharedState, StartPolicy, StateError, SystemClock, Timing,
 };
 use tokio::sync::{mpsc, oneshot};
 
@@ -112,11 +112,26 @@ impl GateBuilder {
     ///
     /// Safe: a start that is dropped leaves nothing running.
     pub async fn start(self) -> Result<Gate, StartError> {
-        let Self { state, label, framework, policy, reply_policy, settings, clock } = self;
+        let Self {
+            state,
+            label,
+            framework,
+            policy,
+            reply_policy,
+            settings,
+            clock,
+        } = self;
         settings.timing.validate()?;
         let node = NodeId::random()?;
         let label = label.unwrap_or_else(|| format!("process {}", std::process::id()));
-        let parts = Parts { node, label, framework, policy, reply_policy, clock };
+        let parts = Parts {
+            node,
+            label,
+            framework,
+            policy,
+            reply_policy,
+            clock,
+        };
         let now = intermission_core::Moment::new(parts.clock.now(), parts.clock.steady());
         // The node's own id is as good a seed as any: it spreads the heartbeats of nodes that start together.
         let seed = u64::try_from(node.bits() & u128::from(u64::MAX)).unwrap_or(1);
@@ -125,7 +140,13 @@ impl GateBuilder {
         let (stop, stopped) = mpsc::channel(1);
         let (started, first) = oneshot::channel();
         let gate = Gate::new(Arc::clone(&shared), stop);
-        tokio::spawn(supervise(Keeper { shared, state, machine, stop: stopped, started: Some(started) }));
+        tokio::spawn(supervise(Keeper {
+            shared,
+            state,
+            machine,
+            stop: stopped,
+            started: Some(started),
+        }));
         match (first.await, settings.start) {
             (Ok(Ok(())), _) => Ok(gate),
             (Ok(Err(_)), StartPolicy::StartClosed | StartPolicy::StartOpen) => Ok(gate),

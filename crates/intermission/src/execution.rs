@@ -4,30 +4,32 @@ use std::borrow::Cow;
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use crossbeam_utils::CachePadded;
 use intermission_core::{RefuseReason, Timestamp};
-use tokio::sync::watch;
 
-use crate::in_flight::Shard;
+use crate::in_flight::{Order, Place, Running, Shard};
 
 /// What a piece of work is, for the lists that operators read while they wait.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct ExecutionInfo {
     kind: Cow<'static, str>,
-    label: Option<String>,
+    label: Option<Box<str>>,
 }
 
 impl ExecutionInfo {
     /// Work of this kind: `job`, `import`, `mail`.
+    #[inline]
     pub fn new(kind: impl Into<Cow<'static, str>>) -> Self {
-        Self { kind: kind.into(), label: None }
+        Self {
+            kind: kind.into(),
+            label: None,
+        }
     }
 
     /// Which piece of work it is: an order's number, a file's name. Operators see it; put no secret into it.
-    pub fn with_label(mut self, label: impl Into<String>) -> Self {
+    pub fn with_label(mut self, label: impl Into<Box<str>>) -> Self {
         self.label = Some(label.into());
         self
     }
@@ -42,55 +44,6 @@ impl ExecutionInfo {
     #[must_use]
     pub fn label(&self) -> Option<&str> {
         self.label.as_deref()
-    }
-}
-
-/// What running executions are told.
-#[derive(Debug, Default)]
-pub(crate) struct Orders {
-    /// Grows with every order. An execution remembers what it was when it began; reading it shares a cache line that
-    /// is never written in normal life.
-    epoch: AtomicU64,
-    standing: watch::Sender<Standing>,
-}
-
-#[derive(Clone, Copy, Debug, Default)]
-struct Standing {
-    /// Executions that began before this epoch are to end.
-    cancelled_before: u64,
-    /// Executions that began before this epoch are dropped, if they may be.
-    dropped_before: u64,
-}
-
-impl Orders {
-    /// Tells all executions that run now that they are to end.
-    pub(crate) fn cancel(&self) {
-        let epoch = self.epoch.fetch_add(1, Ordering::AcqRel) + 1;
-        self.standing.send_modify(|standing| standing.cancelled_before = epoch);
-    }
-
-    /// Drops all executions that run now and may be dropped.
-    pub(crate) fn drop_droppable(&self) {
-        let epoch = self.epoch.fetch_add(1, Ordering::AcqRel) + 1;
-        self.standing.send_modify(|standing| standing.dropped_before = epoch);
-    }
-
-    fn epoch(&self) -> u64 {
-        self.epoch.load(Ordering::Acquire)
-    }
-
-    /// Waits for an order that `is_due` picks out.
-    fn given<F>(&self, is_due: F) -> impl Future<Output = ()> + Send + 'static + use<F>
-    where
-        F: Fn(&Standing) -> bool + Send + Sync + 'static,
-    {
-        let mut standing = self.standing.subscribe();
-        async move {
-            if standing.wait_for(|standing| is_due(standing)).await.is_err() {
-                // The node is gone, and nobody will ever order anything.
-                std::future::pending::<()>().await;
-            }
-        }
     }
 }
 
@@ -115,29 +68,38 @@ impl Orders {
 #[must_use = "an execution ends when it is dropped: keep it for as long as the work goes on"]
 pub struct Execution {
     shard: Arc<CachePadded<Shard>>,
-    key: usize,
-    id: u64,
+    place: Place,
     bypass: bool,
-    began: u64,
 }
 
 impl Execution {
-    /// Lists an execution that was counted in already.
+    /// Begins one; `None` if none may start without a bypass.
+    #[inline]
     pub(crate) fn begin(
         shard: &Arc<CachePadded<Shard>>,
         info: ExecutionInfo,
         started_at: Timestamp,
         bypass: bool,
-    ) -> Self {
-        let began = shard.orders().epoch();
-        let (key, id) = shard.list(info, started_at, bypass);
-        Self { shard: Arc::clone(shard), key, id, bypass, began }
+    ) -> Option<Self> {
+        let place = shard.executions.begin(
+            || Running {
+                info,
+                started_at,
+                bypass,
+            },
+            !bypass,
+        )?;
+        Some(Self {
+            shard: Arc::clone(shard),
+            place,
+            bypass,
+        })
     }
 
     /// Its id, unique on its node.
     #[must_use]
-    pub const fn id(&self) -> u64 {
-        self.id
+    pub fn id(&self) -> u64 {
+        self.shard.id(self.number())
     }
 
     /// Whether a bypassed visitor began it, so that no drain waits for it.
@@ -149,7 +111,9 @@ impl Execution {
     /// Whether it has been told to end.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
-        self.shard.orders().standing.borrow().cancelled_before > self.began
+        self.shard
+            .executions
+            .is_ordered(Order::Cancel, self.number())
     }
 
     /// Waits until it is told to end: when a drain's limit is reached, or when a node that fences itself is out of
@@ -161,22 +125,36 @@ impl Execution {
     ///
     /// Safe: the order stands, and is found by the next call.
     pub fn cancelled(&self) -> impl Future<Output = ()> + Send + 'static {
-        let began = self.began;
-        self.shard.orders().given(move |standing: &Standing| standing.cancelled_before > began)
+        self.ordered(Order::Cancel)
     }
 
     /// Waits until it is to be dropped.
     pub(crate) fn dropped(&self) -> impl Future<Output = ()> + Send + 'static {
-        let began = self.began;
-        self.shard.orders().given(move |standing: &Standing| standing.dropped_before > began)
+        self.ordered(Order::Drop)
+    }
+
+    fn ordered(&self, order: Order) -> impl Future<Output = ()> + Send + use<> {
+        let (shard, number) = (Arc::clone(&self.shard), self.number());
+        let mut ordered = shard.ordered();
+        async move {
+            while !shard.executions.is_ordered(order, number) {
+                if ordered.changed().await.is_err() {
+                    // INVARIANT: the shard holds the sender, so waiting cannot fail.
+                    std::future::pending::<()>().await;
+                }
+            }
+        }
+    }
+
+    fn number(&self) -> u64 {
+        self.shard.executions.number(self.place)
     }
 }
 
 impl Drop for Execution {
+    #[inline]
     fn drop(&mut self) {
-        self.shard.unlist(self.key);
-        let word = if self.bypass { &self.shard.bypass_executions } else { &self.shard.executions };
-        self.shard.leave(word);
+        self.shard.end(self.place, !self.bypass);
     }
 }
 

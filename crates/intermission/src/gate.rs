@@ -10,9 +10,9 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use intermission_core::reply::{Marker, Notice, Replies, ReplyPolicy};
 use intermission_core::{
-    ActivationId, AdmitReason, Clock, Decision, Explanation, Hold, Level, MaintenanceState, Moment, NodeFacts, NodeId,
-    Phase, Policy, Record, RefuseReason, Revision, RouteAccess, Snapshot, StateErrorKind, Visitor, decide, explain,
-    is_safe,
+    ActivationId, AdmitReason, Clock, Decision, Explanation, Hold, Level, MaintenanceState, Moment,
+    NodeFacts, NodeId, Phase, Policy, Record, RefuseReason, Revision, RouteAccess, Snapshot,
+    StateErrorKind, Timestamp, Visitor, decide, explain, is_safe,
 };
 use tokio::sync::{mpsc, watch};
 
@@ -108,7 +108,9 @@ impl Gate {
     }
 
     pub(crate) fn new(shared: Arc<Shared>, stop: mpsc::Sender<Stop>) -> Self {
-        Self { handle: Arc::new(Handle { shared, stop }) }
+        Self {
+            handle: Arc::new(Handle { shared, stop }),
+        }
     }
 
     fn shared(&self) -> &Shared {
@@ -131,7 +133,12 @@ impl Gate {
     #[cold]
     fn decide_closed(&self, visitor: &Visitor<'_>) -> Decision {
         let shared = self.shared();
-        decide(&shared.installed.load().snapshot, &shared.policy, visitor, shared.clock.now())
+        decide(
+            &shared.installed.load().snapshot,
+            &shared.policy,
+            visitor,
+            shared.now_for(visitor),
+        )
     }
 
     /// Whether nothing needs to be asked: no maintenance, no hold, nothing suspended.
@@ -161,7 +168,11 @@ impl Gate {
         match word.enter() {
             Entered::Open => {
                 let in_flight = Some(RequestInFlight::counted(shard, class));
-                Some(Admitted { reason: AdmitReason::Deactivated, in_flight, execution: None })
+                Some(Admitted {
+                    reason: AdmitReason::Deactivated,
+                    in_flight,
+                    execution: None,
+                })
             }
             Entered::Closed => {
                 shard.leave(word);
@@ -184,12 +195,14 @@ impl Gate {
         // INVARIANT: counted first, decided afterwards. Whoever closes the gate in between finds the request counted.
         let _ = shard.requests(class).enter();
         let mut in_flight = RequestInFlight::counted(shard, class);
-        let now = shared.clock.now();
+        let now = shared.now_for(visitor);
         loop {
             let installed = shared.installed.load();
             let reason = match decide(&installed.snapshot, &shared.policy, visitor, now) {
                 Decision::Admit(reason) => reason,
-                Decision::Refuse(reason) => return Admission::Refused(shared.refusal(&installed, reason)),
+                Decision::Refuse(reason) => {
+                    return Admission::Refused(shared.refusal(&installed, reason));
+                }
             };
             if reason.is_bypass() {
                 let _ = shard.requests(RequestClass::Bypass).enter();
@@ -198,14 +211,19 @@ impl Gate {
             }
             let mut execution = None;
             if visitor.access == RouteAccess::StartsExecution {
-                let info = || ExecutionInfo::new("request").with_label(format!("{} {}", visitor.method, visitor.path));
+                let info = ExecutionInfo::new("request")
+                    .with_label(format!("{} {}", visitor.method, visitor.path));
                 execution = shared.begin(info, reason.is_bypass());
                 if execution.is_none() {
-                    // The gate was closed after this decision, so there is a newer snapshot to decide by.
+                    // The door was closed after this decision, so there is a newer snapshot to decide by.
                     continue;
                 }
             }
-            return Admission::Admitted(Admitted { reason, in_flight: Some(in_flight), execution });
+            return Admission::Admitted(Admitted {
+                reason,
+                in_flight: Some(in_flight),
+                execution,
+            });
         }
     }
 
@@ -213,7 +231,12 @@ impl Gate {
     #[must_use]
     pub fn explain(&self, visitor: &Visitor<'_>) -> Explanation {
         let shared = self.shared();
-        explain(&shared.installed.load().snapshot, &shared.policy, visitor, shared.clock.now())
+        explain(
+            &shared.installed.load().snapshot,
+            &shared.policy,
+            visitor,
+            shared.clock.now(),
+        )
     }
 
     /// Begins a piece of work that a drain waits for.
@@ -221,18 +244,14 @@ impl Gate {
     /// # Errors
     ///
     /// No execution may start now.
+    #[inline]
     pub fn execution(&self, info: ExecutionInfo) -> Result<Execution, ExecutionRefused> {
         let shared = self.shared();
-        let mut info = Some(info);
-        loop {
-            if let Some(execution) = shared.begin(|| info.take().unwrap_or_else(|| ExecutionInfo::new("")), false) {
-                return Ok(execution);
-            }
-            if let Some(reason) = shared.installed.load().snapshot.execution_refusal() {
-                return Err(ExecutionRefused { reason });
-            }
-            // The gate is being opened at this moment.
-            std::hint::spin_loop();
+        match shared.begin(info, false) {
+            Some(execution) => Ok(execution),
+            None => Err(ExecutionRefused {
+                reason: shared.execution_refusal(),
+            }),
         }
     }
 
@@ -247,7 +266,8 @@ impl Gate {
             if let Ok(execution) = self.execution(info.clone()) {
                 return execution;
             }
-            let may_start = |installed: &Arc<Installed>| installed.snapshot.execution_refusal().is_none();
+            let may_start =
+                |installed: &Arc<Installed>| installed.snapshot.execution_refusal().is_none();
             if published.wait_for(may_start).await.is_err() {
                 // The keeper publishes for as long as the gate lives, and `self` is the gate.
                 std::future::pending::<()>().await;
@@ -265,7 +285,11 @@ impl Gate {
     /// # Cancel safety
     ///
     /// As safe as the future: dropping the call drops it and ends the execution.
-    pub async fn run<T>(&self, info: ExecutionInfo, work: impl Future<Output = T>) -> Result<T, RunError> {
+    pub async fn run<T>(
+        &self,
+        info: ExecutionInfo,
+        work: impl Future<Output = T>,
+    ) -> Result<T, RunError> {
         let execution = self.execution(info)?;
         let mut work = pin!(work);
         tokio::select! {
@@ -285,7 +309,12 @@ impl Gate {
     #[must_use]
     pub fn status(&self) -> GateStatus {
         let shared = self.shared();
-        let Snapshot { record, hold, executions_suspended, .. } = shared.installed.load().snapshot.clone();
+        let Snapshot {
+            record,
+            hold,
+            executions_suspended,
+            ..
+        } = shared.installed.load().snapshot.clone();
         let contact = shared.contact();
         let now = shared.clock.steady();
         GateStatus {
@@ -295,7 +324,7 @@ impl Gate {
             executions_suspended,
             contact_age: contact.answered_at.map(|at| now.saturating_sub(at)),
             trouble: contact.lost,
-            running: shared.in_flight.running(),
+            running: shared.in_flight.running().0,
             requests: shared.in_flight.requests(),
             keeper_restarts: shared.keeper_restarts.load(Ordering::Relaxed),
         }
@@ -382,7 +411,14 @@ pub(crate) struct Parts {
 
 impl Shared {
     pub(crate) fn new(parts: Parts, snapshot: Snapshot) -> Self {
-        let Parts { node, label, framework, policy, reply_policy, clock } = parts;
+        let Parts {
+            node,
+            label,
+            framework,
+            policy,
+            reply_policy,
+            clock,
+        } = parts;
         let installed = Arc::new(Installed::new(snapshot, &reply_policy));
         let (published, _) = watch::channel(Arc::clone(&installed));
         let shared = Self {
@@ -448,11 +484,16 @@ impl Shared {
     pub(crate) fn facts(&self) -> NodeFacts {
         let mut facts = NodeFacts::labelled(self.label.clone());
         facts.framework.clone_from(&self.framework);
-        facts.running = self.in_flight.running();
-        facts.bypass_running = self.in_flight.bypass_running();
+        (facts.running, facts.bypass_running) = self.in_flight.running();
         facts.requests = self.in_flight.requests();
         facts.executions = self.in_flight.executions(NodeFacts::EXECUTIONS_SHOWN);
-        facts.hold = self.installed.load().snapshot.hold.as_ref().map(ToString::to_string);
+        facts.hold = self
+            .installed
+            .load()
+            .snapshot
+            .hold
+            .as_ref()
+            .map(ToString::to_string);
         facts
     }
 
@@ -463,33 +504,52 @@ impl Shared {
     pub(crate) fn note_contact(&self, age: Option<Duration>, lost: Option<StateErrorKind>) {
         let now = self.clock.steady();
         let answered_at = age.map(|age| now.saturating_sub(age));
-        *self.contact.lock().unwrap_or_else(PoisonError::into_inner) = Contact { answered_at, lost };
+        *self.contact.lock().unwrap_or_else(PoisonError::into_inner) =
+            Contact { answered_at, lost };
     }
 
     pub(crate) fn note_keeper_restart(&self) {
         self.keeper_restarts.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// The time, if the decision needs it: only passes end by it.
+    fn now_for(&self, visitor: &Visitor<'_>) -> Timestamp {
+        if visitor.pass.is_some() {
+            self.clock.now()
+        } else {
+            Timestamp::default()
+        }
+    }
+
     fn contact(&self) -> Contact {
         *self.contact.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Counts an execution in; `None` if none may start without a bypass.
-    fn begin(&self, info: impl FnOnce() -> ExecutionInfo, bypass: bool) -> Option<Execution> {
-        let shard = self.in_flight.shard();
-        if bypass {
-            let _ = shard.bypass_executions.enter();
-        } else if shard.executions.enter() == Entered::Closed {
-            shard.leave(&shard.executions);
-            return None;
-        }
-        Some(Execution::begin(shard, info(), self.clock.now(), bypass))
+    #[inline]
+    fn begin(&self, info: ExecutionInfo, bypass: bool) -> Option<Execution> {
+        let now = self.clock.now();
+        Execution::begin(self.in_flight.shard(), info, now, bypass)
+    }
+
+    /// Why an execution found the door closed.
+    #[cold]
+    fn execution_refusal(&self) -> RefuseReason {
+        // The snapshot is published after the door opens, so it may still say why the door was closed, or no longer.
+        let refusal = self.installed.load().snapshot.execution_refusal();
+        refusal.unwrap_or(RefuseReason::Activating)
     }
 
     fn refusal(&self, installed: &Installed, reason: RefuseReason) -> Refusal {
         // Spreads the jitter; an odd stride visits every value.
-        let entropy = self.entropy.fetch_add(0x9E37_79B9_7F4A_7C15, Ordering::Relaxed);
-        Refusal::new(reason, Arc::clone(&installed.replies), self.clock.now(), entropy)
+        let entropy = self
+            .entropy
+            .fetch_add(0x9E37_79B9_7F4A_7C15, Ordering::Relaxed);
+        Refusal::new(
+            reason,
+            Arc::clone(&installed.replies),
+            self.clock.now(),
+            entropy,
+        )
     }
 }
 
@@ -499,7 +559,11 @@ impl Installed {
         let record = &snapshot.record;
         let settings = record.activation().map(|activation| &activation.settings);
         // A node that may start no execution refuses those as if a drain went on.
-        let marker = if phase.is_on() { Marker::of(phase, level) } else { Marker::Activating };
+        let marker = if phase.is_on() {
+            Marker::of(phase, level)
+        } else {
+            Marker::Activating
+        };
         let notice = Notice::new(marker)
             .with_message(record.message())
             .with_until(record.ends_at())
@@ -511,9 +575,17 @@ impl Installed {
 }
 
 fn always() -> Admitted {
-    Admitted { reason: AdmitReason::RouteAlways, in_flight: None, execution: None }
+    Admitted {
+        reason: AdmitReason::RouteAlways,
+        in_flight: None,
+        execution: None,
+    }
 }
 
 fn class_of(method: &str) -> RequestClass {
-    if is_safe(method) { RequestClass::Safe } else { RequestClass::Unsafe }
+    if is_safe(method) {
+        RequestClass::Safe
+    } else {
+        RequestClass::Unsafe
+    }
 }

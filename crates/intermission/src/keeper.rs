@@ -9,13 +9,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use intermission_core::{
-    Departure, InstalledSnapshot, MaintenanceState, NodeAction, NodeEvent, NodeMachine, Record, Revision, SharedState,
-    StateError, StateErrorKind, SyncReply,
+    Departure, InstalledSnapshot, MaintenanceState, NodeAction, NodeEvent, NodeMachine, Record,
+    Revision, SharedState, StateError, StateErrorKind, SyncReply,
 };
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::time::sleep;
 
 use crate::gate::{Shared, Stop};
+use crate::in_flight::Order;
 use crate::log::{Line, line};
 
 /// What the keeper is made of. It outlives a keeper that died.
@@ -52,7 +53,11 @@ pub(crate) async fn supervise(keeper: Keeper) {
         sleep(RESTART_PAUSE).await;
         let now = shared.moment();
         // Whatever was on its way is lost.
-        let actions = keeper.lock().await.machine.step(NodeEvent::Failed(StateErrorKind::Unavailable), now);
+        let actions = keeper
+            .lock()
+            .await
+            .machine
+            .step(NodeEvent::Failed(StateErrorKind::Unavailable), now);
         keeper.lock().await.carry_out(actions, &mut None);
     }
 }
@@ -114,7 +119,11 @@ impl Keeper {
         Box::pin(async move { state.watch(seen).await })
     }
 
-    fn answered(&mut self, reply: Result<SyncReply, StateError>, syncing: &mut Option<Calling<SyncReply>>) {
+    fn answered(
+        &mut self,
+        reply: Result<SyncReply, StateError>,
+        syncing: &mut Option<Calling<SyncReply>>,
+    ) {
         let (event, outcome) = match reply {
             Ok(reply) => (NodeEvent::Replied(reply), Ok(())),
             Err(error) => {
@@ -124,7 +133,8 @@ impl Keeper {
         };
         let lost = outcome.as_ref().err().map(StateError::kind);
         self.take(event, syncing);
-        self.shared.note_contact(self.machine.contact_age(self.shared.moment().steady), lost);
+        self.shared
+            .note_contact(self.machine.contact_age(self.shared.moment().steady), lost);
         if let Some(started) = self.started.take() {
             // Nobody listens any more if the start was dropped, and then the gate is gone, too.
             let _ = started.send(outcome);
@@ -136,11 +146,15 @@ impl Keeper {
         let actions = self.machine.step(event, self.shared.moment());
         self.carry_out(actions, syncing);
         if let Some(activation) = self.shared.drained() {
-            let actions = self.machine.step(NodeEvent::Drained(activation), self.shared.moment());
+            let actions = self
+                .machine
+                .step(NodeEvent::Drained(activation), self.shared.moment());
             self.carry_out(actions, syncing);
         }
         if let Some(since) = self.shared.quiet() {
-            let actions = self.machine.step(NodeEvent::Quiet(since), self.shared.moment());
+            let actions = self
+                .machine
+                .step(NodeEvent::Quiet(since), self.shared.moment());
             self.carry_out(actions, syncing);
         }
     }
@@ -160,8 +174,8 @@ impl Keeper {
                     let state = self.state.clone();
                     *syncing = Some(Box::pin(async move { state.sync(report).await }));
                 }
-                NodeAction::CancelExecutions => self.shared.in_flight.orders().cancel(),
-                NodeAction::DropExecutions => self.shared.in_flight.orders().drop_droppable(),
+                NodeAction::CancelExecutions => self.shared.in_flight.order(Order::Cancel),
+                NodeAction::DropExecutions => self.shared.in_flight.order(Order::Drop),
                 NodeAction::ContactLost(kind) => line(&Line::ContactLost(kind)),
                 NodeAction::ContactRestored(after) => line(&Line::ContactRestored(after)),
                 // INVARIANT: the machine has no other actions; it is of the same workspace and version.

@@ -7,7 +7,10 @@ use intermission_core::{Record, StateError, StateErrorKind};
 
 /// What is worth a line.
 #[derive(Debug)]
-#[cfg_attr(not(feature = "tracing"), expect(dead_code, reason = "read by the feature `tracing` only"))]
+#[cfg_attr(
+    not(feature = "tracing"),
+    expect(dead_code, reason = "read by the feature `tracing` only")
+)]
 pub(crate) enum Line<'a> {
     Applied(&'a Arc<Record>),
     ContactLost(StateErrorKind),
@@ -25,14 +28,31 @@ pub(crate) fn line(line: &Line<'_>) {
     match line {
         Line::Applied(record) => {
             let (phase, level) = (record.phase().as_str(), record.level().as_str());
-            tracing::info!(phase, level, revision = record.revision().number(), "maintenance mode changed");
+            tracing::info!(
+                phase,
+                level,
+                revision = record.revision().number(),
+                "maintenance mode changed"
+            );
         }
-        Line::ContactLost(kind) => tracing::warn!(kind = kind.as_str(), "the maintenance state is out of reach"),
-        Line::ContactRestored(after) => tracing::info!(?after, "the maintenance state is in reach again"),
-        Line::StateError(error) => tracing::debug!(error = error.in_full(), "the maintenance state failed"),
-        Line::KeeperDied(restarts) => tracing::error!(restarts, "the keeper died and is started again"),
+        Line::ContactLost(kind) => tracing::warn!(
+            kind = kind.as_str(),
+            "the maintenance state is out of reach"
+        ),
+        Line::ContactRestored(after) => {
+            tracing::info!(?after, "the maintenance state is in reach again")
+        }
+        Line::StateError(error) => {
+            tracing::debug!(error = error.in_full(), "the maintenance state failed")
+        }
+        Line::KeeperDied(restarts) => {
+            tracing::error!(restarts, "the keeper died and is started again")
+        }
         Line::GoodbyeFailed(error) => {
-            tracing::warn!(error = error.in_full(), "the node could not say goodbye; its lease will end by itself");
+            tracing::warn!(
+                error = error.in_full(),
+                "the node could not say goodbye; its lease will end by itself"
+            );
         }
     }
 }

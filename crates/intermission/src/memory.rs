@@ -4,8 +4,8 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use intermission_core::{
-    Clock, Departure, HistoryEntry, Ledger, MaintenanceState, Moment, NodeId, NodeReport, OperateReply, Operation,
-    Record, Revision, StateError, SyncReply, SystemClock, Timing, View,
+    Clock, Departure, HistoryEntry, Ledger, MaintenanceState, Moment, NodeId, NodeReport,
+    OperateReply, Operation, Record, Revision, StateError, SyncReply, SystemClock, Timing, View,
 };
 use tokio::sync::watch;
 
@@ -46,7 +46,13 @@ impl MemoryState {
     #[must_use]
     pub fn with_timing_and_clock(timing: Timing, clock: Arc<dyn Clock>) -> Self {
         let (published, _) = watch::channel(None);
-        Self { shared: Arc::new(Shared { ledger: Mutex::new(Ledger::new(timing)), clock, published }) }
+        Self {
+            shared: Arc::new(Shared {
+                ledger: Mutex::new(Ledger::new(timing)),
+                clock,
+                published,
+            }),
+        }
     }
 
     fn step<T>(&self, step: impl FnOnce(&mut Ledger, Moment) -> T) -> T {
@@ -119,10 +125,16 @@ impl MaintenanceState for MemoryState {
     async fn watch(&self, seen: Revision) -> Result<Option<Arc<Record>>, StateError> {
         let mut published = self.shared.published.subscribe();
         let is_other = |record: &Option<Arc<Record>>| {
-            record.as_ref().map_or(Revision::ZERO, |record| record.revision()) != seen
+            record
+                .as_ref()
+                .map_or(Revision::ZERO, |record| record.revision())
+                != seen
         };
         // The sender lives as long as `self`, so waiting cannot fail.
-        let record = published.wait_for(is_other).await.map(|record| record.clone());
+        let record = published
+            .wait_for(is_other)
+            .await
+            .map(|record| record.clone());
         Ok(record.ok().flatten())
     }
 }

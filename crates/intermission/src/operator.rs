@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use intermission_core::{
-    ActivationId, Actor, Change, ChangeError, Clock, Departure, HistoryEntry, MaintenanceState, NoRandomness, NodeId,
-    OperateReply, Operation, OperationId, Outcome, Phase, Record, SharedState, StateError, StateErrorKind, SystemClock,
-    View,
+    ActivationId, Actor, Change, ChangeError, Clock, Departure, HistoryEntry, MaintenanceState,
+    NoRandomness, NodeId, OperateReply, Operation, OperationId, Outcome, Phase, Record,
+    SharedState, StateError, StateErrorKind, SystemClock, View,
 };
 use tokio::time::sleep;
 
@@ -80,7 +80,11 @@ const TRIES: usize = 16;
 impl Operator {
     /// An operator on this state.
     pub fn new(state: impl MaintenanceState, actor: Actor) -> Self {
-        Self { state: SharedState::new(state), actor, clock: Arc::new(SystemClock) }
+        Self {
+            state: SharedState::new(state),
+            actor,
+            clock: Arc::new(SystemClock),
+        }
     }
 
     /// The same, with another clock.
@@ -114,7 +118,11 @@ impl Operator {
     /// # Cancel safety
     ///
     /// As of [`change`](Self::change).
-    pub async fn change_exactly(&self, record: Arc<Record>, change: Change) -> Result<Accepted, OperatorError> {
+    pub async fn change_exactly(
+        &self,
+        record: Arc<Record>,
+        change: Change,
+    ) -> Result<Accepted, OperatorError> {
         self.change_from(record, change, 1).await
     }
 
@@ -128,22 +136,40 @@ impl Operator {
         for _ in 0..tries {
             let next = match record.apply(&change, self.clock.now())? {
                 Outcome::Changed(next) => next,
-                Outcome::Unchanged => return Ok(Accepted { record, changed: false }),
+                Outcome::Unchanged => {
+                    return Ok(Accepted {
+                        record,
+                        changed: false,
+                    });
+                }
             };
             let operation = Operation::replace(id, &record, next, self.actor.clone());
             match self.state.operate(operation).await? {
                 OperateReply::Stored(record) | OperateReply::Duplicate(record) => {
-                    return Ok(Accepted { record, changed: true });
+                    return Ok(Accepted {
+                        record,
+                        changed: true,
+                    });
                 }
-                OperateReply::Unchanged(record) => return Ok(Accepted { record, changed: false }),
+                OperateReply::Unchanged(record) => {
+                    return Ok(Accepted {
+                        record,
+                        changed: false,
+                    });
+                }
                 OperateReply::Conflict(newer) => record = newer,
-                OperateReply::Reconciling(after) => return Err(OperatorError::Reconciling { after }),
+                OperateReply::Reconciling(after) => {
+                    return Err(OperatorError::Reconciling { after });
+                }
                 // The state has lost the record that it gave out a moment ago; a node will bring it back.
                 OperateReply::Behind(_) => sleep(LOOK_EVERY).await,
                 other => return Err(unexpected(&other).into()),
             }
         }
-        let message = format!("somebody else changed the record meanwhile; it is at revision {} now", record.revision());
+        let message = format!(
+            "somebody else changed the record meanwhile; it is at revision {} now",
+            record.revision()
+        );
         Err(StateError::new(StateErrorKind::Conflict, message).into())
     }
 
@@ -168,7 +194,9 @@ impl Operator {
     ///
     /// The state could not do it.
     pub async fn forget(&self, node: NodeId) -> Result<(), StateError> {
-        self.state.leave(node, Departure::Forgotten(self.actor.clone())).await
+        self.state
+            .leave(node, Departure::Forgotten(self.actor.clone()))
+            .await
     }
 
     /// The state at this moment, with at most `limit` nodes.

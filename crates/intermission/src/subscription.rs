@@ -45,7 +45,10 @@ impl Subscription {
             // A snapshot may change without the record: a hold of this node, for example.
             if record.revision() != self.last.revision() || *record != *self.last {
                 let before = std::mem::replace(&mut self.last, Arc::clone(&record));
-                return Some(Transition { before, after: record });
+                return Some(Transition {
+                    before,
+                    after: record,
+                });
             }
         }
     }

@@ -6,11 +6,11 @@ use intermission_core::{
     Activate, Change, FleetCount, HistoryEvent, MaintenanceState, OperateReply, Operation, Phase, Record, Revision,
 };
 
-use crate::case::cases;
+use crate::case::case_table;
 use crate::failure::{Checked, ensure, ensure_eq, expect_variant};
 use crate::site::{Node, Site, activation, ana, bob, fresh_operation_id};
 
-cases! { Absence:
+case_table! { Absence:
     /// A state that holds no record is that of a site that was never changed: deactivated, without nodes or history.
     an_empty_state_is_that_of_a_site_that_was_never_changed;
     /// A node of a site that was never changed gets no record, and may go on at once.

@@ -7,11 +7,11 @@ use std::task::Poll;
 use intermission_core::{Activate, Change, Departure, MaintenanceState, OperateReply, Phase, Revision};
 use tokio::task::yield_now;
 
-use crate::case::cases;
+use crate::case::case_table;
 use crate::failure::{Checked, Failure, ensure, ensure_eq};
 use crate::site::{Node, Site, activation, allow, ana, operation};
 
-cases! { Cancellation:
+case_table! { Cancellation:
     /// The step of an operation that is dropped, at whatever point, is taken at most once; repeated with the same
     /// id, it is done exactly once.
     a_dropped_operation_is_done_at_most_once;

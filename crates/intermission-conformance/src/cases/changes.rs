@@ -8,11 +8,11 @@ use intermission_core::{
     Phase, Record, Revision, Timestamp,
 };
 
-use crate::case::cases;
+use crate::case::case_table;
 use crate::failure::{Checked, Failure, ensure, ensure_eq};
 use crate::site::{Node, Site, activation, allow, ana, operation};
 
-cases! { Changes:
+case_table! { Changes:
     /// Everything that a record holds comes back as it was put in.
     everything_in_a_record_comes_back;
     /// A record whose every text is awkward comes back unharmed.

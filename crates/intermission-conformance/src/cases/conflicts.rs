@@ -8,11 +8,11 @@ use intermission_core::{
 };
 use tokio::task::JoinSet;
 
-use crate::case::cases;
+use crate::case::case_table;
 use crate::failure::{Checked, Failure, ensure, ensure_eq, expect_variant};
 use crate::site::{Node, Site, allow, ana, bob, operation};
 
-cases! { Conflicts:
+case_table! { Conflicts:
     /// Of two changes of the same record the first is taken; the other is told the winner's record, and nothing
     /// of it is done.
     operate_conflict_reports_the_winners_record;

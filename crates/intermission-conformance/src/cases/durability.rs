@@ -4,11 +4,11 @@ use intermission_core::{
     Activate, AllowChange, AllowList, Change, Intent, Level, Pass, Phase, Record, Timestamp,
 };
 
-use crate::case::cases;
+use crate::case::case_table;
 use crate::failure::{Checked, Failure, ensure, ensure_eq};
-use crate::site::{Node, Site, activation, allow, ana, operation};
+use crate::site::{Node, Site, activation, allow, ana, completion, operation};
 
-cases! { Durability:
+case_table! { Durability:
     /// The record is there after a restart, to the last field.
     the_record_is_there_after_a_restart needs Durable;
     /// The history is there after a restart.
@@ -80,10 +80,7 @@ async fn a_drain_goes_on_after_a_restart(site: Site) -> Checked {
     // A backend that keeps no nodes has to hear them first, and counts nothing before its grace is over.
     runs.say_drained(&site.state, activation(&on)?.id).await?;
     site.pass_with(site.timing.grace + site.timing.step, &mut [&mut runs, &mut done]).await?;
-    let record = site.record().await?;
-    let completion = activation(&record)?.completion.as_ref();
-    let unconfirmed = completion.map(|completion| completion.unconfirmed.as_slice());
-    ensure_eq("the unconfirmed nodes of the completed drain", &unconfirmed, &Some([].as_slice()))
+    ensure_eq("the unconfirmed nodes", &completion(&*site.record().await?)?.unconfirmed, &[])
 }
 
 async fn unknown_fields_survive_a_change(site: Site) -> Checked {

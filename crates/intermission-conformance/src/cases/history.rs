@@ -1,14 +1,14 @@
 //! Who did what, when, from where.
 
 use intermission_core::{
-    Activate, Change, Deactivate, HistoryEvent, Ledger, Level, MaintenanceState, Phase, Timestamp,
+    Activate, Change, Deactivate, Departure, HistoryEvent, Ledger, Level, MaintenanceState, Phase, Timestamp,
 };
 
-use crate::case::cases;
+use crate::case::case_table;
 use crate::failure::{Checked, ensure, ensure_eq};
-use crate::site::{Node, Site, activation, allow, ana, bob, operation};
+use crate::site::{Node, Site, activation, allow, ana, bob, completion, operation};
 
-cases! { History:
+case_table! { History:
     /// Each line says who did what and by which way; what the ledger does by itself was done by nobody.
     the_history_says_who_what_and_from_where;
     /// Each line says when, by the store's clock, and which revision and phase came of it.
@@ -67,8 +67,7 @@ async fn the_history_says_when_and_what_came_of_it(site: Site) -> Checked {
             && requested <= completed && off.saturating_since(*completed) >= step),
         || format!("the times are {times:?}, with a step of {step:?} between the last two"),
     )?;
-    let completed = activation(&on)?.completion.as_ref().map(|completion| completion.at);
-    ensure_eq("when the drain was complete", &completed, &times.get(1).copied())
+    ensure_eq("when the drain was complete", &Some(completion(&on)?.at), &times.get(1).copied())
 }
 
 async fn the_newest_lines_come_first_and_no_more_than_asked_for(site: Site) -> Checked {
@@ -107,7 +106,7 @@ async fn what_changed_nothing_leaves_no_line(site: Site) -> Checked {
     site.state.operate(late).await?;
     let mut node = Node::new("joins and leaves");
     node.sync(&site.state).await?;
-    site.state.leave(node.id(), intermission_core::Departure::Goodbye).await?;
+    site.state.leave(node.id(), Departure::Goodbye).await?;
     site.ensure_unchanged(&stored, &history).await
 }
 

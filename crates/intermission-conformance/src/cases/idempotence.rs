@@ -4,11 +4,11 @@ use intermission_core::{
     Activate, Change, Deactivate, HistoryEvent, MaintenanceState, OperateReply, Operation, Phase, Record, SharedState,
 };
 
-use crate::case::cases;
+use crate::case::case_table;
 use crate::failure::{Checked, ensure_eq, expect_variant};
-use crate::site::{Node, Site, activation, allow, ana, operation};
+use crate::site::{Node, Site, activation, allow, ana, bob, fresh_operation_id, operation};
 
-cases! { Idempotence:
+case_table! { Idempotence:
     /// An operation that is repeated with the same id is done once.
     a_repeated_operation_is_done_once;
     /// The same when it is repeated through another handle.
@@ -19,6 +19,8 @@ cases! { Idempotence:
     an_activation_repeated_after_its_completion_is_done_once;
     /// A repeated operation that somebody has undone meanwhile stays undone.
     an_operation_repeated_after_it_was_undone_is_a_conflict;
+    /// A proposal of what is already so is a success that changes nothing: no revision, no line.
+    a_proposal_of_what_is_already_so_changes_nothing;
     /// A report that is repeated with the same sequence counts once.
     a_repeated_report_counts_once;
     /// A report that is older than the last is ignored, and the answer names the newest that was heard.
@@ -79,6 +81,16 @@ async fn an_operation_repeated_after_it_was_undone_is_a_conflict(site: Site) -> 
     let told = expect_variant!("the answer to the repetition", reply, OperateReply::Conflict(record) => record);
     ensure_eq("the record in the answer", &told, &undone)?;
     site.ensure_unchanged(&undone, &history).await
+}
+
+async fn a_proposal_of_what_is_already_so_changes_nothing(site: Site) -> Checked {
+    let stored = site.change(Change::Activate(Activate::by("ana"))).await?;
+    let history = site.history().await?;
+    let asked = Operation::replace(fresh_operation_id(), &stored, (*stored).clone(), bob());
+    let reply = site.state.operate(asked).await?;
+    let told = expect_variant!("the answer", reply, OperateReply::Unchanged(record) => record);
+    ensure_eq("the record in the answer", &told, &stored)?;
+    site.ensure_unchanged(&stored, &history).await
 }
 
 async fn a_repeated_report_counts_once(site: Site) -> Checked {

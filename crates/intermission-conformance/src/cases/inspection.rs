@@ -6,11 +6,11 @@ use intermission_core::{
     Activate, Change, ExecutionView, FleetCount, LostContact, MaintenanceState, NodeFacts, Phase, Revision, Timestamp,
 };
 
-use crate::case::cases;
+use crate::case::case_table;
 use crate::failure::{Checked, ensure, ensure_eq};
 use crate::site::{Node, Site, activation};
 
-cases! { Inspection:
+case_table! { Inspection:
     /// A node is on the list with everything that it said of itself.
     a_node_is_listed_with_what_it_said;
     /// The list shows at most as many nodes as were asked for, and says how many there are.

@@ -2,11 +2,11 @@
 
 use intermission_core::{Activate, Change, Deactivate, Departure, MaintenanceState, OperateReply, Phase, Revision};
 
-use crate::case::cases;
+use crate::case::case_table;
 use crate::failure::{Checked, ensure_eq, expect_variant};
 use crate::site::{Node, Site, activation, allow, ana, operation};
 
-cases! { Sharing:
+case_table! { Sharing:
     /// What one handle stores, every other reads at once: record, history and nodes.
     handles_share_one_ledger needs SharedBetweenHandles;
     /// A drain that one handle began completes by what nodes say through another.

@@ -5,11 +5,11 @@ use intermission_core::{
 };
 use tokio::task::{JoinHandle, JoinSet, yield_now};
 
-use crate::case::cases;
+use crate::case::case_table;
 use crate::failure::{Checked, ensure, ensure_eq, expect_variant};
 use crate::site::{Node, Site, activation, allow, ana, far_ahead_of, operation};
 
-cases! { Watching:
+case_table! { Watching:
     /// A watcher is answered at once if the record is already another one: a change before the call is not missed.
     a_change_before_the_call_is_not_missed;
     /// The same if the record is older than the one that the watcher has seen, as after a loss.

@@ -27,14 +27,12 @@ pub struct Members {
     pub(super) reconcile_until_ms: u64,
     /// The newest revision that any node claims to have seen.
     pub(super) newest_claimed: Revision,
-    /// When the ledger lost what it knew, until an operator has decided something since.
+    /// When the ledger lost what it knew, until a completion has said so.
     pub(super) lost_at: Option<Timestamp>,
     /// The fleet clock at which the drain began.
     pub(super) drain_began_ms: u64,
     /// Since when nothing that the level closes out has been running, and for which level change.
     pub(super) quiescent: Option<(Revision, Timestamp)>,
-    /// Nodes that were given up while this drain waited for them.
-    pub(super) unconfirmed: Vec<Unconfirmed>,
     pub(super) nodes: BTreeMap<NodeId, Member>,
 }
 
@@ -49,6 +47,9 @@ pub(super) struct Member {
     pub(super) heard_ms: u64,
     pub(super) heard_at: Timestamp,
     pub(super) lost_contact: LostContact,
+    /// Whether its time is over. No drain waits for it any more, but as long as nobody knows better, every drain
+    /// names it.
+    pub(super) given_up: bool,
     pub(super) closed: bool,
     pub(super) drained: bool,
     pub(super) quiet: bool,
@@ -56,12 +57,17 @@ pub(super) struct Member {
 }
 
 impl Members {
+    /// How many nodes that were given up are kept. Without a bound, a node that crashes again and again would fill
+    /// the store.
+    pub(super) const GIVEN_UP_KEPT: usize = 64;
+
     /// Moves the fleet clock. It believes at most `step` at once and never goes back, so that somebody who sets the
     /// store's clock cannot make leases expire.
     pub(super) fn advance(&mut self, steady: Duration, step: Duration) {
         let steady_ms = millis(steady);
         if let Some(moved_at_ms) = self.moved_at_ms {
-            self.clock_ms += steady_ms.saturating_sub(moved_at_ms).min(millis(step));
+            let moved = steady_ms.saturating_sub(moved_at_ms).min(millis(step));
+            self.clock_ms = self.clock_ms.saturating_add(moved);
         }
         self.moved_at_ms = Some(steady_ms);
     }
@@ -84,19 +90,14 @@ impl Members {
         let kept = |flag: fn(&Member) -> bool| before.is_some_and(flag);
         let says = |claim: Option<ActivationId>| activation.is_some_and(|activation| claim == Some(activation.id));
         let quiet = activation.is_some_and(|activation| report.quiet == Some(activation.level_since));
-        let expires = match report.lost_contact {
-            LostContact::Hold => None,
-            LostContact::Wait(more) | LostContact::Fence(more) => {
-                Some(self.clock_ms.saturating_add(millis(lease + more)))
-            }
-        };
         let member = Member {
             sequence: report.sequence,
             seen: report.seen,
-            expires_ms: expires,
+            expires_ms: expiry(report.lost_contact, lease, self.clock_ms),
             heard_ms: self.clock_ms,
             heard_at: now,
             lost_contact: report.lost_contact,
+            given_up: false,
             closed: if counts { says(report.closed) } else { kept(|member| member.closed) },
             drained: if counts { says(report.drained) } else { kept(|member| member.drained) },
             quiet: if counts { quiet } else { kept(|member| member.quiet) },
@@ -110,7 +111,6 @@ impl Members {
     pub(super) fn begin_activation(&mut self) {
         self.drain_began_ms = self.clock_ms;
         self.quiescent = None;
-        self.unconfirmed.clear();
         self.forget_claims();
     }
 
@@ -127,16 +127,29 @@ impl Members {
         }
     }
 
-    /// Takes out the nodes whose time is over.
-    pub(super) fn take_expired(&mut self) -> Vec<(NodeId, Member)> {
-        let is_over = |member: &Member| member.expires_ms.is_some_and(|end| end < self.clock_ms);
-        let over: Vec<NodeId> =
-            self.nodes.iter().filter(|(_, member)| is_over(member)).map(|(node, _)| *node).collect();
-        over.into_iter().filter_map(|node| Some((node, self.nodes.remove(&node)?))).collect()
+    /// Starts every lease anew: among what was lost may be its renewal.
+    pub(super) fn renew_all(&mut self, lease: Duration) {
+        for member in self.nodes.values_mut() {
+            member.expires_ms = member.expires_ms.max(expiry(member.lost_contact, lease, self.clock_ms));
+        }
     }
 
-    pub(super) fn all_drained(&self) -> bool {
-        self.nodes.values().all(|member| member.drained)
+    /// The nodes whose time is over since the last call.
+    pub(super) fn expired(&self) -> Vec<NodeId> {
+        let is_over = |member: &Member| member.expires_ms.is_some_and(|end| end < self.clock_ms);
+        let over = self.nodes.iter().filter(|(_, member)| !member.given_up && is_over(member));
+        over.map(|(node, _)| *node).collect()
+    }
+
+    /// Forgets those that were silent longest, if too many were given up. Says whether something may run on one of
+    /// them.
+    pub(super) fn forget_surplus(&mut self) -> bool {
+        let given_up = self.nodes.iter().filter(|(_, member)| member.given_up);
+        let mut given_up: Vec<(u64, NodeId)> = given_up.map(|(node, member)| (member.heard_ms, *node)).collect();
+        given_up.sort_unstable();
+        let surplus = given_up.len().saturating_sub(Self::GIVEN_UP_KEPT);
+        let forgotten = given_up.into_iter().take(surplus).filter_map(|(_, node)| self.nodes.remove(&node));
+        forgotten.fold(false, |may_run, member| may_run || !member.runs_nothing())
     }
 
     pub(super) fn all_quiet(&self) -> bool {
@@ -145,47 +158,61 @@ impl Members {
 
     pub(super) fn count(&self) -> FleetCount {
         let mut count = FleetCount::default();
-        for member in self.nodes.values() {
+        for member in self.nodes.values().filter(|member| !member.given_up) {
             count.nodes += 1;
             count.closed += u64::from(member.closed);
             count.drained += u64::from(member.drained);
-            count.running += member.facts.running;
+            count.running = count.running.saturating_add(member.facts.running);
         }
         count
     }
 
     /// The nodes for people, those that hold up a drain first.
     pub(super) fn views(&self, lease: Duration, now: Timestamp, limit: usize) -> Vec<NodeView> {
-        let mut views: Vec<NodeView> = self
-            .nodes
-            .iter()
-            .map(|(node, member)| NodeView {
-                node: *node,
-                facts: member.facts.clone(),
-                seen: member.seen,
-                heard_at: member.heard_at,
-                out_of_contact: now.saturating_since(member.heard_at) > lease,
-                closed: member.closed,
-                drained: member.drained,
-                lost_contact: member.lost_contact,
-            })
-            .collect();
-        views.sort_by(|a, b| {
-            (a.drained, &a.facts.label, a.node).cmp(&(b.drained, &b.facts.label, b.node))
-        });
-        views.truncate(limit);
-        views
+        let mut members: Vec<(&NodeId, &Member)> = self.nodes.iter().collect();
+        members.sort_by_key(|(node, member)| (!member.holds_up(), &member.facts.label, **node));
+        let view = |(node, member): (&NodeId, &Member)| NodeView {
+            node: *node,
+            facts: member.facts.clone(),
+            seen: member.seen,
+            heard_at: member.heard_at,
+            out_of_contact: member.given_up || now.saturating_since(member.heard_at) > lease,
+            closed: member.closed,
+            drained: member.drained,
+            lost_contact: member.lost_contact,
+        };
+        members.into_iter().take(limit).map(view).collect()
     }
 }
 
 impl Member {
-    pub(super) fn unconfirmed(&self, node: NodeId, cause: UnconfirmedCause) -> Unconfirmed {
+    /// Whether a drain waits for it.
+    pub(super) const fn holds_up(&self) -> bool {
+        !self.drained && !self.given_up
+    }
+
+    /// Whether it is known that no execution runs there.
+    pub(super) const fn runs_nothing(&self) -> bool {
+        self.drained || (self.given_up && matches!(self.lost_contact, LostContact::Fence(_)))
+    }
+
+    pub(super) fn unconfirmed(&self, node: NodeId) -> Unconfirmed {
         Unconfirmed {
             node,
             label: self.facts.label.clone(),
-            cause,
+            cause: if self.given_up { UnconfirmedCause::OutOfContact } else { UnconfirmedCause::StillRunning },
             running: self.facts.running,
             last_heard_at: self.heard_at,
+        }
+    }
+}
+
+/// The fleet clock after which a node that is heard now provably runs nothing, or is given up; `None` for never.
+fn expiry(lost_contact: LostContact, lease: Duration, clock_ms: u64) -> Option<u64> {
+    match lost_contact {
+        LostContact::Hold => None,
+        LostContact::Wait(more) | LostContact::Fence(more) => {
+            Some(clock_ms.saturating_add(millis(lease.saturating_add(more))))
         }
     }
 }

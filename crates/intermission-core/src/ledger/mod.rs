@@ -16,6 +16,9 @@
 //! - **Repeating is harmless.** A report counts once, by its sequence; an operation counts once, by its id.
 
 mod members;
+mod settle;
+#[cfg(test)]
+mod tests;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -25,12 +28,10 @@ use crate::Timestamp;
 use crate::history::{HistoryEntry, HistoryEvent};
 use crate::id::{ActivationId, NodeId, Revision};
 use crate::phase::Phase;
-use crate::record::{Completion, DrainPolicy, Record, UnconfirmedCause};
-use crate::report::{
-    Actor, Departure, Intent, LostContact, NodeReport, OperateReply, Operation, SyncReply, View,
-};
+use crate::record::{Completion, DrainPolicy, Record};
+use crate::report::{Actor, Departure, Intent, NodeReport, OperateReply, Operation, SyncReply, View};
 use crate::timing::Timing;
-use members::millis;
+use members::{Member, millis};
 
 pub use members::Members;
 
@@ -111,15 +112,17 @@ impl Ledger {
     }
 
     /// The store may have forgotten who is there, or all of it. Nothing completes, nothing that nodes said counts,
-    /// and nobody may open or edit, until the nodes had time to say what they know.
+    /// and nobody may open or edit, until the nodes had time to say what they know. The next completion says that it
+    /// happened.
     pub fn lost_members(&mut self, now: Moment) {
         self.members.advance(now.steady, self.timing.step);
         let members = &mut self.members;
-        members.grace_until_ms = members.clock_ms + millis(self.timing.grace);
-        members.reconcile_until_ms = members.clock_ms + millis(self.timing.reconcile);
+        members.grace_until_ms = members.clock_ms.saturating_add(millis(self.timing.grace));
+        members.reconcile_until_ms = members.clock_ms.saturating_add(millis(self.timing.reconcile));
         members.lost_at = Some(now.calendar);
         members.quiescent = None;
         members.forget_claims();
+        members.renew_all(self.timing.lease);
     }
 
     /// A node's report: join, renew, acknowledge, poll and bring back, in one.
@@ -130,36 +133,43 @@ impl Ledger {
         {
             return self.reply(last);
         }
+        self.notice_loss(report, now);
         self.take_back(report, now);
         let activation = self.record.as_ref().and_then(|record| record.activation());
         self.members.hear(report, activation, self.timing.lease, now.calendar);
-        self.confirm(report, now);
+        if self.members.nodes.get(&report.node).is_some_and(|member| member.drained) && self.confirm(report.node, now) {
+            let note = format!("{} ({})", report.facts.label, report.node);
+            self.remember(HistoryEvent::NodeConfirmed, None, Some(note), now);
+        }
         self.settle(now);
         self.reply(report.sequence)
     }
 
-    /// An operator's change.
+    /// An operator's change. The reply holds the record after it, and after all that followed from it at once.
     pub fn operate(&mut self, operation: &Operation, now: Moment) -> OperateReply {
         self.members.advance(now.steady, self.timing.step);
-        let reply = self.decide(operation, now);
-        if matches!(reply, OperateReply::Stored(_)) {
-            self.members.lost_at = None;
-        }
+        let verdict = self.decide(operation, now);
         self.settle(now);
-        // Settling may already have completed a drain that nothing held up.
-        match reply {
-            OperateReply::Stored(_) => OperateReply::Stored(self.current()),
-            other => other,
+        let record = self.current();
+        match verdict {
+            Verdict::Stored => OperateReply::Stored(record),
+            Verdict::Unchanged => OperateReply::Unchanged(record),
+            Verdict::Duplicate => OperateReply::Duplicate(record),
+            Verdict::Conflict => OperateReply::Conflict(record),
+            Verdict::Behind => OperateReply::Behind(record),
+            Verdict::Reconciling(after) => OperateReply::Reconciling(after),
         }
     }
 
-    /// A node leaves the list.
+    /// A node leaves the list, and nobody has to wonder any more whether something runs there.
     pub fn leave(&mut self, node: NodeId, departure: &Departure, now: Moment) {
         self.members.advance(now.steady, self.timing.step);
-        if let Some(member) = self.members.nodes.remove(&node) {
-            let held_up = self.phase() == Phase::Activating && !member.drained;
-            let running = member.facts.running;
-            let label = &member.facts.label;
+        let listed = self.completion().and_then(|done| done.unconfirmed.iter().find(|listed| listed.node == node));
+        let listed = listed.map(|listed| (listed.label.clone(), listed.running));
+        let member = self.members.nodes.remove(&node);
+        let held_up = self.phase() == Phase::Activating && member.as_ref().is_some_and(Member::holds_up);
+        let is_confirmed = self.confirm(node, now);
+        if let Some((label, running)) = member.map(|member| (member.facts.label, member.facts.running)).or(listed) {
             match departure {
                 Departure::Forgotten(actor) => {
                     let note = format!("{label} ({node}), which last said that it ran {running} executions");
@@ -168,10 +178,12 @@ impl Ledger {
                 Departure::Died if held_up => {
                     self.remember(HistoryEvent::NodeDied, None, Some(format!("{label} ({node})")), now);
                 }
+                Departure::Died | Departure::Goodbye if is_confirmed => {
+                    self.remember(HistoryEvent::NodeConfirmed, None, Some(format!("{label} ({node})")), now);
+                }
                 Departure::Died | Departure::Goodbye => {}
             }
         }
-        self.members.unconfirmed.retain(|unconfirmed| unconfirmed.node != node);
         self.settle(now);
     }
 
@@ -207,6 +219,10 @@ impl Ledger {
         self.record.as_ref().map_or(Phase::Deactivated, |record| record.phase())
     }
 
+    fn completion(&self) -> Option<&Completion> {
+        self.record.as_ref().and_then(|record| record.activation()).and_then(|on| on.completion.as_ref())
+    }
+
     fn revision(&self) -> Revision {
         self.record.as_ref().map_or(Revision::ZERO, |record| record.revision())
     }
@@ -228,24 +244,25 @@ impl Ledger {
     }
 
     fn reply(&self, sequence: u64) -> SyncReply {
-        SyncReply {
-            sequence,
-            record: self.record.clone(),
-            count: self.members.count(),
-            grace: self.grace_left(),
+        SyncReply { sequence, record: self.record.clone(), count: self.members.count(), grace: self.grace_left() }
+    }
+
+    /// Revisions are the ledger's own. Whoever has seen a newer one proves that the ledger has lost it, and who knows
+    /// what else with it.
+    fn notice_loss(&mut self, report: &NodeReport, now: Moment) {
+        let knows_more = report.seen > self.revision() || report.offer.as_ref().is_some_and(|offer| self.lacks(offer));
+        if knows_more && !self.members.is_in_grace() {
+            self.lost_members(now);
         }
     }
 
-    /// Takes a newer record back from a node. An empty ledger that is given one has lost its data.
+    fn lacks(&self, offer: &Record) -> bool {
+        offer.revision() > Revision::ZERO && self.record.as_ref().is_none_or(|record| offer.supersedes(record))
+    }
+
+    /// Takes a newer record back from a node.
     fn take_back(&mut self, report: &NodeReport, now: Moment) {
-        let Some(offer) = &report.offer else { return };
-        let is_newer = self.record.as_ref().is_none_or(|record| offer.supersedes(record));
-        if !is_newer || offer.revision() == Revision::ZERO {
-            return;
-        }
-        if self.record.is_none() && !self.members.is_in_grace() {
-            self.lost_members(now);
-        }
+        let Some(offer) = report.offer.as_ref().filter(|offer| self.lacks(offer)) else { return };
         let other_activation = self.activation_id() != offer.activation().map(|activation| activation.id);
         self.record = Some(Arc::clone(offer));
         if other_activation {
@@ -259,40 +276,48 @@ impl Ledger {
         self.record.as_ref().and_then(|record| record.activation()).map(|activation| activation.id)
     }
 
-    fn decide(&mut self, operation: &Operation, now: Moment) -> OperateReply {
+    fn decide(&mut self, operation: &Operation, now: Moment) -> Verdict {
         let current = self.current();
         if current.operation() == Some(operation.id) {
-            return OperateReply::Duplicate(current);
+            return Verdict::Duplicate;
         }
         if operation.known > current.revision() {
-            return OperateReply::Behind(current);
+            return Verdict::Behind;
         }
         if operation.expected.is_some_and(|expected| expected != current.revision()) {
-            return OperateReply::Conflict(current);
+            return Verdict::Conflict;
         }
         let proposed = match &operation.intent {
             Intent::Init if self.record.is_some() || self.members.newest_claimed > Revision::ZERO => {
-                return OperateReply::Unchanged(current);
+                return Verdict::Unchanged;
             }
-            Intent::Init if self.members.is_in_grace() => return OperateReply::Reconciling(self.grace_left()),
+            Intent::Init if self.members.is_in_grace() => return Verdict::Reconciling(self.grace_left()),
             Intent::Init => Record::default(),
+            Intent::Put(proposed) if **proposed == *current && !self.is_behind() => return Verdict::Unchanged,
             Intent::Put(proposed) => (**proposed).clone(),
         };
         let begins = proposed.phase().is_on() && !current.phase().is_on();
-        let edits = !current.phase().is_on() || proposed.phase().is_on();
+        let edits = !begins && !(current.phase().is_on() && !proposed.phase().is_on());
         if !begins && let Some(wait) = self.reconciling(edits) {
-            return OperateReply::Reconciling(wait);
+            return Verdict::Reconciling(wait);
+        }
+        if matches!(operation.intent, Intent::Init) {
+            // The operator says that there was nothing to lose.
+            self.members.lost_at = None;
         }
         let event = event_of(&current, &proposed, &operation.intent);
         let note = note_of(&current, &proposed);
         self.put(proposed, Some(operation), now);
         self.remember(event, Some(&operation.actor), note, now);
-        OperateReply::Stored(self.current())
+        Verdict::Stored
     }
 
     /// While the ledger may have forgotten something, it lets nobody open or edit: closing is always possible. An
     /// edit waits for the lost record even longer, since it is a change *of* that record; an operator who opens
     /// decides anew.
+    ///
+    /// What the ledger does by itself waits like an edit. It would get a revision above all that the nodes still
+    /// know, and so win against an operator's decision that they are about to bring back.
     fn reconciling(&self, edits: bool) -> Option<Duration> {
         let left = self.members.reconcile_until_ms.saturating_sub(self.members.clock_ms);
         if left > 0 {
@@ -302,7 +327,8 @@ impl Ledger {
         }
     }
 
-    /// Makes `next` the record: with a revision of its own, and with ids and times that only the ledger gives.
+    /// Makes `next` the record: with a revision of its own, and with ids, times and a completion that only the ledger
+    /// gives.
     fn put(&mut self, mut next: Record, operation: Option<&Operation>, now: Moment) {
         let current = self.current();
         next.revision = self.next_revision(now);
@@ -310,6 +336,10 @@ impl Ledger {
         let before = current.activation();
         let begins = next.activation.is_some() && before.is_none();
         if let Some(activation) = &mut next.activation {
+            if operation.is_some() {
+                // An operator who expects no revision may have computed this on a record of long ago.
+                activation.completion = before.and_then(|before| before.completion.clone());
+            }
             match before {
                 None => {
                     activation.id = ActivationId::new(next.revision);
@@ -319,6 +349,7 @@ impl Ledger {
                 Some(before) => {
                     activation.id = before.id;
                     activation.requested_at = before.requested_at;
+                    activation.level_since = before.level_since;
                     if activation.settings.level != before.settings.level {
                         activation.level_since = next.revision;
                         self.members.forget_quiet();
@@ -330,115 +361,6 @@ impl Ledger {
         self.record = Some(Arc::new(next));
         if begins || ends {
             self.members.begin_activation();
-        }
-    }
-
-    /// A node that was given up has come back and runs nothing.
-    fn confirm(&mut self, report: &NodeReport, now: Moment) {
-        self.members.unconfirmed.retain(|unconfirmed| unconfirmed.node != report.node);
-        let confirmed = self.members.nodes.get(&report.node).is_some_and(|member| member.drained);
-        let Some(record) = self.record.as_ref().filter(|_| confirmed) else { return };
-        let mut next = (**record).clone();
-        let Some(completion) = next.activation.as_mut().and_then(|on| on.completion.as_mut()) else { return };
-        let before = completion.unconfirmed.len();
-        completion.unconfirmed.retain(|unconfirmed| unconfirmed.node != report.node);
-        if completion.unconfirmed.len() < before {
-            self.put(next, None, now);
-            let note = format!("{} ({})", report.facts.label, report.node);
-            self.remember(HistoryEvent::NodeConfirmed, None, Some(note), now);
-        }
-    }
-
-    fn settle(&mut self, now: Moment) {
-        self.give_up_expired(now);
-        self.start_plan(now);
-        self.end_by_itself(now);
-        self.complete(now);
-        self.note_quiescence(now);
-    }
-
-    fn give_up_expired(&mut self, now: Moment) {
-        for (node, member) in self.members.take_expired() {
-            let held_up = self.phase() == Phase::Activating && !member.drained;
-            // A fenced node has dropped what it ran by now, so it counts as drained.
-            if held_up && matches!(member.lost_contact, LostContact::Wait(_)) {
-                let unconfirmed = member.unconfirmed(node, UnconfirmedCause::OutOfContact);
-                self.members.unconfirmed.push(unconfirmed);
-                let note = format!("{} ({node}), silent since {}", member.facts.label, member.heard_at);
-                self.remember(HistoryEvent::NodeUnconfirmed, None, Some(note), now);
-            }
-        }
-    }
-
-    fn start_plan(&mut self, now: Moment) {
-        let current = self.current();
-        let Some(plan) = current.plan().filter(|plan| plan.starts_at <= now.calendar) else { return };
-        let mut next = (*current).clone();
-        next.plan = None;
-        next.begin(plan.settings.clone(), plan.requested_by.clone(), now.calendar);
-        self.put(next, None, now);
-        self.remember(HistoryEvent::PlanStarted, None, None, now);
-    }
-
-    fn end_by_itself(&mut self, now: Moment) {
-        let current = self.current();
-        let Some(activation) = current.activation() else { return };
-        let end = activation.settings.ends_at.filter(|_| activation.settings.auto_end);
-        if end.is_some_and(|end| end <= now.calendar) && self.reconciling(true).is_none() {
-            self.reopen(HistoryEvent::Ended, now);
-        }
-    }
-
-    fn reopen(&mut self, event: HistoryEvent, now: Moment) {
-        let mut next = (*self.current()).clone();
-        next.activation = None;
-        self.put(next, None, now);
-        self.remember(event, None, None, now);
-    }
-
-    fn complete(&mut self, now: Moment) {
-        let current = self.current();
-        let Some(activation) = current.activation().filter(|on| on.completion.is_none()) else { return };
-        let known = !self.members.is_in_grace() && !self.is_behind();
-        let drained_for = self.members.clock_ms - self.members.drain_began_ms.min(self.members.clock_ms);
-        let drain = activation.settings.drain;
-        let is_late = drain.limit().is_some_and(|limit| drained_for >= millis(limit));
-        if known && self.members.all_drained() {
-            self.finish_drain(false, now);
-        } else if is_late {
-            match drain {
-                DrainPolicy::Force(_) => self.finish_drain(true, now),
-                DrainPolicy::Abort(_) if self.reconciling(true).is_none() => self.reopen(HistoryEvent::Aborted, now),
-                DrainPolicy::Abort(_) | DrainPolicy::Wait => {}
-            }
-        }
-    }
-
-    fn finish_drain(&mut self, forced: bool, now: Moment) {
-        let mut unconfirmed = std::mem::take(&mut self.members.unconfirmed);
-        let running = self.members.nodes.iter().filter(|(_, member)| !member.drained);
-        unconfirmed.extend(running.map(|(node, member)| member.unconfirmed(*node, UnconfirmedCause::StillRunning)));
-        let note = (!unconfirmed.is_empty()).then(|| {
-            let labels: Vec<&str> = unconfirmed.iter().map(|unconfirmed| unconfirmed.label.as_str()).collect();
-            format!("unconfirmed: {}", labels.join(", "))
-        });
-        let mut next = (*self.current()).clone();
-        if let Some(activation) = &mut next.activation {
-            let state_lost_at = self.members.lost_at;
-            activation.completion = Some(Completion { at: now.calendar, forced, state_lost_at, unconfirmed });
-        }
-        self.put(next, None, now);
-        let event = if forced { HistoryEvent::Forced } else { HistoryEvent::Activated };
-        self.remember(event, None, note, now);
-    }
-
-    fn note_quiescence(&mut self, now: Moment) {
-        let Some(record) = &self.record else { return };
-        let Some(activation) = record.activation() else { return };
-        let complete = activation.completion.as_ref().is_some_and(|completion| completion.unconfirmed.is_empty());
-        let known = !self.members.is_in_grace() && !self.is_behind();
-        if complete && known && self.members.quiescent.is_none() && self.members.all_quiet() {
-            self.members.quiescent = Some((activation.level_since, now.calendar));
         }
     }
 
@@ -456,6 +378,16 @@ impl Ledger {
             self.history.pop_front();
         }
     }
+}
+
+/// What is said to an operation; the record is added at the end.
+enum Verdict {
+    Stored,
+    Unchanged,
+    Duplicate,
+    Conflict,
+    Behind,
+    Reconciling(Duration),
 }
 
 fn event_of(before: &Record, after: &Record, intent: &Intent) -> HistoryEvent {

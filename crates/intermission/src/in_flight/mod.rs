@@ -4,25 +4,31 @@
 //! shard. Closing closes every shard, and a drain is over when every shard, after it was closed, was seen empty once:
 //! a closed shard never fills again.
 
+mod table;
 mod word;
 
-/// What [`word`] counts with; the loom model puts its own there.
+/// What [`table`] and [`word`] count with; the loom model puts its own there.
 mod sync {
     pub(super) use std::sync::atomic::{AtomicU64, Ordering};
+
+    pub(super) use parking_lot::Mutex;
 }
 
 use std::cell::Cell;
 use std::num::NonZero;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crossbeam_utils::CachePadded;
 use intermission_core::{ExecutionView, Level, Timestamp};
-use slab::Slab;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
-use crate::execution::{ExecutionInfo, Orders};
+use crate::execution::ExecutionInfo;
+pub(crate) use table::{Order, Place, Table};
 pub(crate) use word::{Entered, Word};
+
+/// The most shards. A power of two, and what the low bits of an execution's id can tell apart.
+const SHARDS: usize = 64;
 
 /// Which requests a level closes out decides which of them its quiescence waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,73 +44,88 @@ pub(crate) enum RequestClass {
 /// All counters of a node.
 #[derive(Debug)]
 pub(crate) struct InFlight {
+    /// One for each processor, at most [`SHARDS`].
     shards: Box<[Arc<CachePadded<Shard>>]>,
+    /// The same, repeated until the number of a thread needs no more than a mask to find its own.
+    by_thread: Box<[Arc<CachePadded<Shard>>; SHARDS]>,
     emptied: Arc<Notify>,
-    orders: Arc<Orders>,
+    ordered: Arc<watch::Sender<()>>,
 }
 
 /// The counters of some threads.
 #[derive(Debug)]
 pub(crate) struct Shard {
-    pub(crate) executions: Word,
-    pub(crate) bypass_executions: Word,
+    pub(crate) executions: Table<Running>,
     safe: Word,
     unsafe_: Word,
     bypass: Word,
-    live: Mutex<Live>,
     index: u64,
     emptied: Arc<Notify>,
-    orders: Arc<Orders>,
+    ordered: Arc<watch::Sender<()>>,
 }
 
-#[derive(Debug, Default)]
-struct Live {
-    executions: Slab<LiveExecution>,
-    begun: u64,
-}
-
+/// What is known of a running execution.
 #[derive(Debug)]
-struct LiveExecution {
-    id: u64,
-    info: ExecutionInfo,
-    started_at: Timestamp,
-    bypass: bool,
+pub(crate) struct Running {
+    pub(crate) info: ExecutionInfo,
+    pub(crate) started_at: Timestamp,
+    pub(crate) bypass: bool,
 }
 
 impl InFlight {
     pub(crate) fn new() -> Self {
         let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
         let emptied = Arc::new(Notify::new());
-        let orders = Arc::new(Orders::default());
-        // A power of two, so that finding a thread's shard is a mask.
-        let shards = (0..threads.next_power_of_two().min(64))
+        let ordered = Arc::new(watch::Sender::new(()));
+        let shards: Box<[_]> = (0..threads.min(SHARDS))
             .zip(0_u64..)
-            .map(|(_, index)| Arc::new(CachePadded::new(Shard::new(index, Arc::clone(&emptied), Arc::clone(&orders)))))
+            .map(|(_, index)| {
+                Arc::new(CachePadded::new(Shard::new(
+                    index,
+                    Arc::clone(&emptied),
+                    Arc::clone(&ordered),
+                )))
+            })
             .collect();
-        Self { shards, emptied, orders }
+        let by_thread = Box::new(std::array::from_fn(|thread| {
+            #[expect(
+                clippy::indexing_slicing,
+                reason = "a remainder is less than what it was divided by"
+            )]
+            Arc::clone(&shards[thread % shards.len()])
+        }));
+        Self {
+            shards,
+            by_thread,
+            emptied,
+            ordered,
+        }
     }
 
     /// The shard of the calling thread.
     #[inline]
     pub(crate) fn shard(&self) -> &Arc<CachePadded<Shard>> {
-        let index = thread_number() & (self.shards.len() - 1);
-        #[expect(clippy::indexing_slicing, reason = "masked by the length, which is a power of two and so never zero")]
-        &self.shards[index]
+        #[expect(
+            clippy::indexing_slicing,
+            reason = "masked by the length, which is a power of two"
+        )]
+        &self.by_thread[thread_number() & (SHARDS - 1)]
     }
 
     /// Closes the door to executions, and has every request ask.
     pub(crate) fn close(&self) {
         for shard in &self.shards {
-            for word in [&shard.executions, &shard.safe, &shard.unsafe_] {
-                word.close();
-            }
+            shard.executions.close();
+            shard.safe.close();
+            shard.unsafe_.close();
         }
     }
 
     /// Opens the door, and has no request ask.
     pub(crate) fn open(&self) {
         for shard in &self.shards {
-            for word in [&shard.executions, &shard.safe, &shard.unsafe_, &shard.bypass] {
+            shard.executions.open();
+            for word in [&shard.safe, &shard.unsafe_, &shard.bypass] {
                 word.open();
                 word.unwatch();
             }
@@ -113,17 +134,33 @@ impl InFlight {
 
     /// Executions that a drain waits for. If there are any, [`emptied`](Self::emptied) wakes when they may have ended.
     pub(crate) fn watch_executions(&self) -> u64 {
-        self.shards.iter().map(|shard| shard.executions.watch()).sum()
+        self.shards
+            .iter()
+            .map(|shard| shard.executions.watch())
+            .sum()
     }
 
     /// Requests that the level closes out. If there are any, [`emptied`](Self::emptied) wakes when they may have
     /// ended.
     pub(crate) fn watch_requests(&self, level: Level) -> u64 {
-        let count = |words: fn(&Shard) -> &Word| self.shards.iter().map(|shard| words(shard).watch()).sum::<u64>();
+        let count = |words: fn(&Shard) -> &Word| {
+            self.shards
+                .iter()
+                .map(|shard| words(shard).watch())
+                .sum::<u64>()
+        };
         // INVARIANT: bypass last. A request that turns out to be a bypass enters there before it leaves its class.
-        let safe = if level == Level::ReadOnly { 0 } else { count(|shard| &shard.safe) };
+        let safe = if level == Level::ReadOnly {
+            0
+        } else {
+            count(|shard| &shard.safe)
+        };
         let unsafe_ = count(|shard| &shard.unsafe_);
-        let bypass = if level == Level::Exclusive { count(|shard| &shard.bypass) } else { 0 };
+        let bypass = if level == Level::Exclusive {
+            count(|shard| &shard.bypass)
+        } else {
+            0
+        };
         safe + unsafe_ + bypass
     }
 
@@ -141,17 +178,20 @@ impl InFlight {
         self.emptied.notified().await;
     }
 
-    /// What running executions are told.
-    pub(crate) fn orders(&self) -> &Orders {
-        &self.orders
+    /// Gives an order to all executions that run now.
+    pub(crate) fn order(&self, order: Order) {
+        for shard in &self.shards {
+            shard.executions.order(order);
+        }
+        self.ordered.send_replace(());
     }
 
-    pub(crate) fn running(&self) -> u64 {
-        self.shards.iter().map(|shard| shard.executions.count()).sum()
-    }
-
-    pub(crate) fn bypass_running(&self) -> u64 {
-        self.shards.iter().map(|shard| shard.bypass_executions.count()).sum()
+    /// How many executions a drain waits for, and how many others run.
+    pub(crate) fn running(&self) -> (u64, u64) {
+        let counts = self.shards.iter().map(|shard| shard.executions.count());
+        counts.fold((0, 0), |(awaited, others), (a, b)| {
+            (awaited + a, others + b)
+        })
     }
 
     pub(crate) fn requests(&self) -> u64 {
@@ -163,12 +203,19 @@ impl InFlight {
     pub(crate) fn executions(&self, limit: usize) -> Vec<ExecutionView> {
         let mut views = Vec::new();
         for shard in &self.shards {
-            let live = shard.live();
-            views.extend(live.executions.iter().map(|(_, execution)| {
-                let LiveExecution { id, info, started_at, bypass } = execution;
-                let label = info.label().map(str::to_owned);
-                ExecutionView::new(*id, info.kind(), label, *started_at).with_bypass(*bypass)
-            }));
+            shard.executions.for_each(
+                |number,
+                 Running {
+                     info,
+                     started_at,
+                     bypass,
+                 }| {
+                    let label = info.label().map(str::to_owned);
+                    let view =
+                        ExecutionView::new(shard.id(number), info.kind(), label, *started_at);
+                    views.push(view.with_bypass(*bypass));
+                },
+            );
         }
         views.sort_by_key(|view| (view.started_at, view.id));
         views.truncate(limit);
@@ -177,17 +224,15 @@ impl InFlight {
 }
 
 impl Shard {
-    fn new(index: u64, emptied: Arc<Notify>, orders: Arc<Orders>) -> Self {
+    fn new(index: u64, emptied: Arc<Notify>, ordered: Arc<watch::Sender<()>>) -> Self {
         Self {
-            executions: Word::new(),
-            bypass_executions: Word::new(),
+            executions: Table::new(),
             safe: Word::new(),
             unsafe_: Word::new(),
             bypass: Word::new(),
-            live: Mutex::default(),
             index,
             emptied,
-            orders,
+            ordered,
         }
     }
 
@@ -208,28 +253,22 @@ impl Shard {
         }
     }
 
-    pub(crate) fn orders(&self) -> &Orders {
-        &self.orders
+    /// Ends an execution, and wakes the keeper if it waited for that.
+    #[inline]
+    pub(crate) fn end(&self, place: Place, awaited: bool) {
+        if self.executions.end(place, awaited) {
+            self.emptied.notify_one();
+        }
     }
 
-    /// Lists an execution that was counted in. Returns where it is listed, and its id.
-    pub(crate) fn list(&self, info: ExecutionInfo, started_at: Timestamp, bypass: bool) -> (usize, u64) {
-        let mut live = self.live();
-        live.begun += 1;
-        let id = (live.begun << 6) | self.index;
-        let key = live.executions.insert(LiveExecution { id, info, started_at, bypass });
-        (key, id)
+    /// The id of the execution with that number in this shard, unique on the node.
+    pub(crate) const fn id(&self, number: u64) -> u64 {
+        (number << 6) | self.index
     }
 
-    pub(crate) fn unlist(&self, key: usize) {
-        let ended = self.live().executions.try_remove(key);
-        // Its texts are freed outside of the lock.
-        drop(ended);
-    }
-
-    fn live(&self) -> MutexGuard<'_, Live> {
-        // A panic while the list was held leaves it whole: each change of it is one call.
-        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Wakes whenever an order was given.
+    pub(crate) fn ordered(&self) -> watch::Receiver<()> {
+        self.ordered.subscribe()
     }
 }
 

@@ -36,7 +36,11 @@ impl Word {
         // INVARIANT: acquires what was published before the door was closed, so that one who finds it closed also
         // finds the snapshot that says why.
         let before = self.0.fetch_add(1, Ordering::AcqRel);
-        if before & CLOSED == 0 { Entered::Open } else { Entered::Closed }
+        if before & CLOSED == 0 {
+            Entered::Open
+        } else {
+            Entered::Closed
+        }
     }
 
     /// Counts one out. Says whether somebody waits and this was the last.

@@ -10,12 +10,16 @@
 //!   acknowledgement would open a node that is already counted as drained.
 //! - The lease counts from the moment at which its renewal was sent, less a margin.
 //! - A node that comes without a lease while the ledger may have forgotten something starts no execution until that
-//!   is over.
+//!   is over, and a node of which the ledger has never heard starts none at all.
 //! - What the node knows better than the ledger, it offers.
+
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::Timestamp;
 use crate::decision::{Hold, Snapshot};
 use crate::error::StateErrorKind;
 use crate::id::{ActivationId, NodeId, Revision};
@@ -128,7 +132,11 @@ pub struct NodeMachine {
     /// Until when the ledger takes the node's word, as far as the node may rely on it.
     lease_until: Option<Duration>,
     probation: bool,
+    /// Whether the lease is over, on a node that fences itself.
+    fenced: bool,
     executions_dropped: bool,
+    /// The planned time that has come, and about which the ledger was asked.
+    asked_about: Option<Timestamp>,
     fleet_grace: Duration,
     fleet_nodes: u64,
     closed: Option<ActivationId>,
@@ -140,6 +148,7 @@ pub struct NodeMachine {
 struct InFlight {
     sequence: u64,
     sent_at: Duration,
+    offers: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -168,7 +177,9 @@ impl NodeMachine {
             contact: Contact::Never { since: now.steady, lost: false },
             lease_until: None,
             probation: false,
+            fenced: false,
             executions_dropped: false,
+            asked_about: None,
             fleet_grace: Duration::ZERO,
             fleet_nodes: 0,
             closed: None,
@@ -176,7 +187,7 @@ impl NodeMachine {
             quiet: None,
         };
         machine.snapshot.hold = machine.due_hold(now.steady);
-        machine.snapshot.executions_suspended = machine.must_suspend(now.steady);
+        machine.snapshot.executions_suspended = machine.must_suspend(now);
         machine
     }
 
@@ -201,22 +212,36 @@ impl NodeMachine {
         }
     }
 
+    /// When, on the steady clock, this node will suspend executions unless the ledger answers before; `None` for
+    /// never.
+    ///
+    /// For the gate to look at whenever it begins an execution: a process that was paused gets its
+    /// [`Tick`](NodeEvent::Tick) too late.
+    #[must_use]
+    pub const fn fence_at(&self) -> Option<Duration> {
+        match self.settings.lost_contact {
+            LostContact::Fence(_) => self.lease_until,
+            LostContact::Wait(_) | LostContact::Hold => None,
+        }
+    }
+
     /// When to send [`NodeEvent::Tick`], on the steady clock.
     #[must_use]
     pub fn wake_at(&self, now: Moment) -> Duration {
         let sync = self.in_flight.is_none().then_some(self.sync_at);
-        let is_fenced = matches!(self.settings.lost_contact, LostContact::Fence(_));
-        let fence = self.lease_until.filter(|_| is_fenced && !self.snapshot.executions_suspended);
+        let fence = self.fence_at().filter(|_| !self.fenced);
         let drop = self.drop_at().filter(|_| !self.executions_dropped);
         let hold = self.hold_change_at();
-        let plan = self.planned_change(now);
+        let plan = self.planned().filter(|at| Some(*at) != self.asked_about);
+        let plan = plan.map(|at| now.steady.saturating_add(at.saturating_since(now.calendar)));
         let next = [sync, fence, drop, hold, plan].into_iter().flatten().min();
-        next.unwrap_or(now.steady + self.settings.timing.heartbeat)
+        next.unwrap_or_else(|| now.steady.saturating_add(self.settings.timing.heartbeat))
     }
 
     /// Takes in what happened, and says what to do.
     #[must_use]
     pub fn step(&mut self, event: NodeEvent, now: Moment) -> Vec<NodeAction> {
+        let before = self.snapshot.clone();
         let mut actions = Vec::new();
         match event {
             NodeEvent::Tick => {}
@@ -238,8 +263,20 @@ impl NodeMachine {
             }
         }
         self.keep_time(now, &mut actions);
+        // INVARIANT: one snapshot for all that changed. A record that opens, installed before the suspension that
+        // comes with it, would let executions start in between.
+        if !self.is_installed(&before) {
+            actions.insert(0, NodeAction::Install(InstalledSnapshot(self.snapshot.clone())));
+        }
         self.send_if_due(now, &mut actions);
         actions
+    }
+
+    fn is_installed(&self, installed: &Snapshot) -> bool {
+        let Snapshot { record, hold, executions_suspended } = &self.snapshot;
+        Arc::ptr_eq(record, &installed.record)
+            && *hold == installed.hold
+            && *executions_suspended == installed.executions_suspended
     }
 
     fn hinted(&mut self, pushed: Option<Arc<Record>>, now: Duration, actions: &mut Vec<NodeAction>) {
@@ -251,15 +288,18 @@ impl NodeMachine {
                 self.apply(record, actions);
             }
         }
-        self.sync_at = now;
+        self.sync_soon(now);
     }
 
     fn replied(&mut self, reply: &SyncReply, now: Duration, actions: &mut Vec<NodeAction>) {
-        let Some(flight) = self.in_flight.take().filter(|flight| flight.sequence == reply.sequence) else {
-            // An answer to something else says nothing about this node's lease.
-            self.sync_at = now + self.jittered(self.settings.timing.heartbeat / 4);
+        // What was given up may still be answered, and says nothing about the report that is on its way now.
+        let Some(flight) = self.in_flight.filter(|flight| reply.sequence >= flight.sequence) else { return };
+        if reply.sequence > flight.sequence {
+            // Somebody else speaks in this node's name, so the ledger did not hear this one.
+            self.failed(StateErrorKind::Conflict, now, actions);
             return;
-        };
+        }
+        self.in_flight = None;
         match self.contact {
             Contact::Lost { sent_at } => actions.push(NodeAction::ContactRestored(now.saturating_sub(sent_at))),
             Contact::Never { since, lost: true } => {
@@ -274,7 +314,8 @@ impl NodeMachine {
             self.probation = true;
         }
         let Timing { lease, margin, .. } = self.settings.timing;
-        self.lease_until = self.lease_until.max(Some(flight.sent_at + lease.saturating_sub(margin)));
+        let lease_until = flight.sent_at.saturating_add(lease.saturating_sub(margin));
+        self.lease_until = self.lease_until.max(Some(lease_until));
         self.executions_dropped = false;
         self.fleet_grace = reply.grace;
         self.fleet_nodes = reply.count.nodes;
@@ -284,9 +325,10 @@ impl NodeMachine {
             self.apply(theirs, actions);
         } else if self.snapshot.record.supersedes(&theirs) {
             self.offer_next = true;
-            self.sync_at = now;
+            // A ledger that does not take what it was offered is not asked again and again.
+            self.sync_at = if flight.offers { self.retry_at(now) } else { now };
         }
-        self.sync_at = self.sync_at.min(now + self.pause());
+        self.sync_at = self.sync_at.min(now.saturating_add(self.pause()));
     }
 
     fn failed(&mut self, kind: StateErrorKind, now: Duration, actions: &mut Vec<NodeAction>) {
@@ -303,7 +345,12 @@ impl NodeMachine {
             }
             Contact::Never { lost: true, .. } | Contact::Lost { .. } => {}
         }
-        self.sync_at = now + self.jittered(self.settings.timing.heartbeat / 4);
+        self.sync_at = self.retry_at(now);
+    }
+
+    fn retry_at(&mut self, now: Duration) -> Duration {
+        let pause = self.jittered(self.settings.timing.heartbeat / 4);
+        now.saturating_add(pause)
     }
 
     fn apply(&mut self, record: Arc<Record>, actions: &mut Vec<NodeAction>) {
@@ -330,36 +377,36 @@ impl NodeMachine {
 
     /// What follows from the time alone.
     fn keep_time(&mut self, now: Moment, actions: &mut Vec<NodeAction>) {
-        if self.planned_change(now).is_some_and(|at| at <= now.steady) {
-            self.sync_at = self.sync_at.min(now.steady);
+        let due = self.planned().filter(|at| *at <= now.calendar);
+        if due != self.asked_about {
+            self.asked_about = due;
+            if due.is_some() {
+                self.sync_soon(now.steady);
+            }
         }
-        let suspended = self.must_suspend(now.steady);
-        let hold = self.due_hold(now.steady);
-        let fences = suspended && !self.snapshot.executions_suspended && self.is_past_lease(now.steady);
-        if suspended != self.snapshot.executions_suspended || hold != self.snapshot.hold {
-            self.snapshot.executions_suspended = suspended;
-            self.snapshot.hold = hold;
-            actions.push(NodeAction::Install(InstalledSnapshot(self.snapshot.clone())));
-        }
-        if fences {
+        let fenced = self.fence_at().is_some_and(|end| now.steady >= end);
+        if fenced && !self.fenced {
             actions.push(NodeAction::CancelExecutions);
         }
+        self.fenced = fenced;
         if !self.executions_dropped && self.drop_at().is_some_and(|at| at <= now.steady) {
             self.executions_dropped = true;
             actions.push(NodeAction::DropExecutions);
         }
+        self.snapshot.executions_suspended = self.must_suspend(now);
+        self.snapshot.hold = self.due_hold(now.steady);
     }
 
     fn send_if_due(&mut self, now: Moment, actions: &mut Vec<NodeAction>) {
         if self.in_flight.is_some() || self.sync_at > now.steady {
             return;
         }
-        self.sequence += 1;
-        self.in_flight = Some(InFlight { sequence: self.sequence, sent_at: now.steady });
-        // Whatever asks for a sync from now on asks for one after the answer.
-        self.sync_at = Duration::MAX;
         let record = &self.snapshot.record;
         let offer = (self.offer_next && record.revision() > Revision::ZERO).then(|| Arc::clone(record));
+        self.sequence = self.sequence.saturating_add(1);
+        self.in_flight = Some(InFlight { sequence: self.sequence, sent_at: now.steady, offers: offer.is_some() });
+        // Whatever asks for a sync from now on asks for one after the answer.
+        self.sync_at = Duration::MAX;
         actions.push(NodeAction::Send(NodeReport {
             seen: record.revision(),
             closed: self.closed,
@@ -374,7 +421,8 @@ impl NodeMachine {
     /// How long to be silent after an answer, if nothing happens.
     fn pause(&mut self) -> Duration {
         let Timing { heartbeat, drain_poll, .. } = self.settings.timing;
-        let watches = self.snapshot.record.phase() == Phase::Activating || !self.fleet_grace.is_zero();
+        let is_draining = self.snapshot.record.phase() == Phase::Activating;
+        let watches = is_draining || !self.fleet_grace.is_zero() || self.asked_about.is_some();
         let crowd = Duration::from_micros(self.fleet_nodes.saturating_mul(250));
         self.jittered(if watches { drain_poll.max(crowd).min(heartbeat) } else { heartbeat })
     }
@@ -383,30 +431,35 @@ impl NodeMachine {
     fn sync_soon(&mut self, now: Duration) {
         let spread = Duration::from_micros(self.fleet_nodes.saturating_mul(50));
         let delay = if self.fleet_nodes < 100 { Duration::ZERO } else { self.random_below(spread) };
-        self.sync_at = self.sync_at.min(now + delay);
+        self.sync_at = self.sync_at.min(now.saturating_add(delay));
     }
 
-    fn is_past_lease(&self, now: Duration) -> bool {
-        self.lease_until.is_none_or(|end| now >= end)
-    }
-
-    fn must_suspend(&self, now: Duration) -> bool {
-        let fenced = matches!(self.settings.lost_contact, LostContact::Fence(_)) && self.is_past_lease(now);
-        self.probation || fenced
+    /// Before the ledger has heard of this node no drain waits for it. And while the state is away nobody tells it
+    /// that a planned maintenance has begun.
+    fn must_suspend(&self, now: Moment) -> bool {
+        let is_cut_off = matches!(self.contact, Contact::Lost { .. });
+        let plan_began = self.snapshot.record.plan().is_some_and(|plan| plan.starts_at <= now.calendar);
+        !self.has_joined() || self.probation || self.fenced || (is_cut_off && plan_began)
     }
 
     fn drop_at(&self) -> Option<Duration> {
         match self.settings.lost_contact {
-            LostContact::Fence(more) => self.lease_until.map(|end| end + more),
+            LostContact::Fence(more) => self.lease_until.map(|end| end.saturating_add(more)),
             LostContact::Wait(_) | LostContact::Hold => None,
         }
     }
 
     fn due_hold(&self, now: Duration) -> Option<Hold> {
+        let starts_closed = self.settings.start != StartPolicy::StartOpen;
         let is_due = match (self.contact, self.settings.outage) {
-            (Contact::Never { since, .. }, OutagePolicy::OpenAfter(limit)) => now < since + limit,
-            (Contact::Never { .. }, _) => self.settings.start != StartPolicy::StartOpen,
-            (Contact::Lost { sent_at }, OutagePolicy::CloseAfter(limit)) => now >= sent_at + limit,
+            (Contact::Never { since, .. }, OutagePolicy::OpenAfter(limit)) => {
+                starts_closed && now < since.saturating_add(limit)
+            }
+            (Contact::Never { since, .. }, OutagePolicy::CloseAfter(limit)) => {
+                starts_closed || now >= since.saturating_add(limit)
+            }
+            (Contact::Never { .. }, OutagePolicy::KeepLast) => starts_closed,
+            (Contact::Lost { sent_at }, OutagePolicy::CloseAfter(limit)) => now >= sent_at.saturating_add(limit),
             (Contact::Lost { .. } | Contact::Good { .. }, _) => false,
         };
         is_due.then_some(Hold::StateUnreachable)
@@ -416,24 +469,26 @@ impl NodeMachine {
     fn hold_change_at(&self) -> Option<Duration> {
         let held = self.snapshot.hold.is_some();
         match (self.contact, self.settings.outage) {
-            (Contact::Never { since, .. }, OutagePolicy::OpenAfter(limit)) if held => Some(since + limit),
-            (Contact::Lost { sent_at }, OutagePolicy::CloseAfter(limit)) if !held => Some(sent_at + limit),
+            (Contact::Never { since, .. }, OutagePolicy::OpenAfter(limit)) if held => Some(since.saturating_add(limit)),
+            (Contact::Never { since: from, .. } | Contact::Lost { sent_at: from }, OutagePolicy::CloseAfter(limit))
+                if !held =>
+            {
+                Some(from.saturating_add(limit))
+            }
             _ => None,
         }
     }
 
-    /// When the ledger should be asked, because a plan begins or an announced end comes.
-    fn planned_change(&self, now: Moment) -> Option<Duration> {
+    /// When the record says that something begins or ends by itself, about which the ledger is asked at that time.
+    fn planned(&self) -> Option<Timestamp> {
         let record = &self.snapshot.record;
         let begins = record.plan().map(|plan| plan.starts_at);
         let ends = record.activation().filter(|on| on.settings.auto_end).and_then(|on| on.settings.ends_at);
-        // A time that has passed was asked about; the heartbeat asks again.
-        let due = begins.or(ends).filter(|at| *at > now.calendar)?;
-        Some(now.steady + due.saturating_since(now.calendar))
+        begins.or(ends)
     }
 
     fn jittered(&mut self, period: Duration) -> Duration {
-        period.mul_f64(0.8) + self.random_below(period.mul_f64(0.4))
+        period.mul_f64(0.8).saturating_add(self.random_below(period.mul_f64(0.4)))
     }
 
     fn random_below(&mut self, limit: Duration) -> Duration {

@@ -1,0 +1,598 @@
+//! The command line. What is written here is what `--help`, the man page and the completions say.
+
+use std::convert::Infallible;
+use std::error::Error;
+use std::time::Duration;
+
+use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser, TypedValueParser};
+use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
+use intermission::{AllowChange, AllowList, DrainPolicy, Goal, Level, RouteAccess};
+
+use crate::exit_code::ExitCode;
+use crate::failure::{Failure, in_full};
+use crate::time::{BadDuration, When, parse_duration, parse_whole_seconds};
+
+/// Put a service into maintenance mode and out of it again
+///
+/// Closes a service, or a whole fleet of services, to visitors, lets running work finish and the right people in, and
+/// opens it again. The services and this command share a state: name it with --state or INTERMISSION_STATE.
+#[derive(Debug, Parser)]
+#[command(
+    name = "intermission",
+    version,
+    arg_required_else_help = true,
+    subcommand_value_name = "VERB",
+    subcommand_help_heading = "Verbs",
+    // The same text everywhere, whatever the terminal.
+    term_width = 80,
+    after_help = EXAMPLES,
+    after_long_help = format!("{EXAMPLES}\n\n{}", ExitCode::help()),
+)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  intermission status
+  intermission activate --message 'Upgrading the database' --wait --timeout 10m
+  intermission activate --level read-only --starts +30m --ends +2h --auto-end
+  intermission allow-ips --add 192.0.2.10
+  intermission explain GET /checkout --ip 192.0.2.10
+  intermission deactivate";
+
+/// The whole command line, as clap knows it.
+pub(crate) fn command() -> clap::Command {
+    Arguments::command()
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Options of every verb")]
+pub(crate) struct Global {
+    /// The state that the services share, as in file:/var/lib/app/maintenance
+    /// [env: INTERMISSION_STATE] [default: file:./.intermission]
+    #[arg(long, global = true, value_name = "URL")]
+    pub(crate) state: Option<String>,
+    /// One of many sites in the same state
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(crate) site: Option<String>,
+    /// Print data as JSON, one object per line
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Say more: which state is used; `status` lists executions and nodes
+    #[arg(short, long, global = true)]
+    pub(crate) verbose: bool,
+    /// Print without colours, as NO_COLOR does
+    #[arg(long, global = true)]
+    pub(crate) no_color: bool,
+    /// Who asks, for `status` and the history
+    /// [env: INTERMISSION_USER] [default: the login name]
+    #[arg(long, global = true, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
+    pub(crate) requested_by: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    #[command(visible_alias = "enable")]
+    Activate(Activate),
+    #[command(visible_alias = "disable")]
+    Deactivate(Deactivate),
+    Status(Status),
+    AllowIps(AllowIps),
+    #[command(subcommand)]
+    Pass(Pass),
+    Nodes(Nodes),
+    /// List the executions that run, the oldest first
+    Executions,
+    History(History),
+    /// Print one line for each change, until Ctrl-C
+    ///
+    /// The first line says how things are now. With --json, each line is an object of the kind that `history` prints;
+    /// the first one has the event `current`.
+    Watch,
+    Explain(Explain),
+    /// Mark an empty state as that of a new site
+    ///
+    /// Creates the directory of a file: state if it is not there. Refuses if running services know that the state has
+    /// been used before: then it has lost its data, and they bring it back.
+    Init,
+    /// Print the completions for a shell
+    #[command(after_help = "Example:\n  intermission completions bash > ~/.local/share/bash-completion/completions/intermission")]
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Print the man page
+    #[command(after_help = "Example:\n  intermission man > /usr/local/share/man/man1/intermission.1")]
+    Man,
+}
+
+/// Close the service to visitors
+///
+/// Nothing that starts an execution is let in from now on. What runs may finish; then the phase goes from `activating`
+/// to `activated`. While the service is closed, only what is given here is changed.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  intermission activate --message 'Upgrading the database' --ends +45m
+  intermission activate --ip 192.0.2.10,2001:db8::/64 --drain force:5m --wait
+  intermission activate --starts 2026-11-20T22:00:00Z --ends 2026-11-20T23:00:00Z --auto-end")]
+pub(crate) struct Activate {
+    /// What visitors are told
+    #[arg(short, long, value_name = "TEXT")]
+    pub(crate) message: Option<String>,
+    /// Who passes, instead of those listed so far: addresses and networks, or `none`
+    #[arg(long, value_name = "ADDRESS", num_args = 1.., action = ArgAction::Append, conflicts_with = "add_ip")]
+    ip: Vec<String>,
+    /// Who passes, besides those listed so far
+    #[arg(long, value_name = "ADDRESS", num_args = 1.., action = ArgAction::Append)]
+    add_ip: Vec<String>,
+    /// How much is closed: `full` lets in who may pass, `read-only` all that only reads, `exclusive` nobody [default:
+    /// full]
+    #[arg(long, value_name = "LEVEL", value_parser = words(&["full", "read-only", "exclusive"], str::parse::<Level>))]
+    pub(crate) level: Option<Level>,
+    /// When visitors are to come back if no end is announced, in whole seconds
+    #[arg(long, value_name = "DURATION", value_parser = parse_whole_seconds)]
+    pub(crate) retry_after: Option<Duration>,
+    /// Start by itself at this time: RFC 3339, or `+30m`
+    #[arg(long, value_name = "TIME")]
+    pub(crate) starts: Option<When>,
+    /// Announce this end to visitors
+    #[arg(long, value_name = "TIME")]
+    pub(crate) ends: Option<When>,
+    /// Open by itself at the announced end
+    #[arg(long)]
+    pub(crate) auto_end: bool,
+    /// How long running executions are waited for: `wait` until the last has ended; `force:5m` at most so long, then
+    /// activated all the same; `abort:5m` at most so long, then open again [default: wait]
+    #[arg(long, value_name = "POLICY", value_parser = parse_drain)]
+    pub(crate) drain: Option<DrainPolicy>,
+    /// Return only when no execution runs any more; with =quiescent, when no visitor's request does, either
+    #[arg(
+        long,
+        value_name = "GOAL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "activated",
+        conflicts_with = "starts",
+        value_parser = words(&["activated", "quiescent"], parse_goal),
+    )]
+    pub(crate) wait: Option<Goal>,
+    /// Wait no longer than this; the request stays [exit code: 5]
+    #[arg(long, value_name = "DURATION", requires = "wait", value_parser = parse_duration)]
+    pub(crate) timeout: Option<Duration>,
+}
+
+impl Activate {
+    pub(crate) fn allow(&self) -> Result<Option<AllowChange>, Failure> {
+        if !self.add_ip.is_empty() {
+            return Ok(Some(AllowChange::Add(parse_addresses(&self.add_ip)?)));
+        }
+        replacement(&self.ip)
+    }
+}
+
+/// Open the service again, or cancel a planned maintenance
+///
+/// Passes end; the allow list stays for the next time.
+#[derive(Debug, Args)]
+pub(crate) struct Deactivate {
+    /// Who passes the next time, instead of those listed so far: addresses and networks, or `none`
+    #[arg(long, value_name = "ADDRESS", num_args = 1.., action = ArgAction::Append)]
+    ip: Vec<String>,
+}
+
+impl Deactivate {
+    pub(crate) fn allow(&self) -> Result<Option<AllowChange>, Failure> {
+        replacement(&self.ip)
+    }
+}
+
+/// Say whether maintenance is on, how, since when, and what still runs
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example, for a script:
+  intermission status --exit-code >/dev/null; [ $? -eq 3 ] && echo closed")]
+pub(crate) struct Status {
+    /// Exit with 3 if activated and 4 if activating
+    #[arg(long)]
+    pub(crate) exit_code: bool,
+}
+
+/// List the addresses that pass, or change the list
+///
+/// Without an option, the addresses replace the list. Without addresses, the list is printed, one address per line.
+/// The list outlives a deactivation.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  intermission allow-ips --add 192.0.2.10
+  intermission allow-ips --remove 192.0.2.10 2001:db8::/64
+  intermission allow-ips 192.0.2.10,2001:db8::/64")]
+pub(crate) struct AllowIps {
+    /// Addresses and networks, separated by spaces or commas
+    #[arg(value_name = "ADDRESS")]
+    addresses: Vec<String>,
+    /// Add them to the list
+    #[arg(long, requires = "addresses", conflicts_with_all = ["remove", "none"])]
+    add: bool,
+    /// Take them off the list
+    #[arg(long, requires = "addresses", conflicts_with_all = ["add", "none"])]
+    remove: bool,
+    /// Clear the list
+    #[arg(long, conflicts_with_all = ["addresses", "add", "remove"])]
+    none: bool,
+}
+
+impl AllowIps {
+    /// The change, or `None` if the list is only to be shown.
+    pub(crate) fn change(&self) -> Result<Option<AllowChange>, Failure> {
+        if self.none {
+            Ok(Some(AllowChange::Replace(AllowList::default())))
+        } else if self.add {
+            Ok(Some(AllowChange::Add(parse_addresses(&self.addresses)?)))
+        } else if self.remove {
+            Ok(Some(AllowChange::Remove(parse_addresses(&self.addresses)?)))
+        } else {
+            replacement(&self.addresses)
+        }
+    }
+}
+
+/// Let single persons pass
+///
+/// A pass is a link for one person. It ends by its time, by its revocation, and with the maintenance.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Pass {
+    Create(PassCreate),
+    /// List the passes
+    List,
+    Revoke(PassRevoke),
+}
+
+/// Make a pass and print its link, this once
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  intermission pass create auditor --expires 2h --base-url https://shop.example/")]
+pub(crate) struct PassCreate {
+    /// Whom it is for
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
+    pub(crate) subject: String,
+    /// For how long it is good [default: until the maintenance ends]
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    pub(crate) expires: Option<Duration>,
+    /// An address of the site; without it, only what is to be appended to one is printed
+    #[arg(long, value_name = "URL", value_parser = parse_base_url)]
+    pub(crate) base_url: Option<String>,
+}
+
+/// End a pass
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct PassRevoke {
+    /// Its id, as `pass list` shows it
+    pub(crate) id: Option<String>,
+    /// End all passes
+    #[arg(long)]
+    pub(crate) all: bool,
+}
+
+/// List the nodes: who is there, what each has seen and what runs there
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct Nodes {
+    #[command(subcommand)]
+    pub(crate) verb: Option<NodesVerb>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum NodesVerb {
+    /// Take a dead node off the list, so that no drain waits for it
+    ///
+    /// You take the responsibility that nothing runs there any more; the history keeps your name. A node that is alive
+    /// comes back with its next report.
+    Forget {
+        /// Its id, or the beginning of it, as `nodes` shows it
+        id: String,
+    },
+}
+
+/// Print who did what and when, the newest first
+#[derive(Debug, Args)]
+pub(crate) struct History {
+    /// How many lines
+    #[arg(
+        short = 'n',
+        long = "lines",
+        value_name = "NUMBER",
+        default_value_t = 20,
+        value_parser = clap::value_parser!(u16).range(1..),
+    )]
+    pub(crate) lines: u16,
+}
+
+/// Say whether a request would pass, and by which rule
+///
+/// Judged by the state alone. What only a node knows is not: whether it is held by a failing dependency, which flag the
+/// route has, and who has the permission. Say the latter two with --route and --permission.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  intermission explain GET / --ip 192.0.2.10
+  intermission explain POST /jobs --route starts-execution")]
+pub(crate) struct Explain {
+    /// The request's method, as in GET
+    #[arg(value_parser = parse_method)]
+    pub(crate) method: String,
+    /// The request's path, as in /checkout
+    #[arg(value_parser = parse_path)]
+    pub(crate) path: String,
+    /// The visitor's address
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) ip: Option<String>,
+    /// The visitor has the permission to access the site in maintenance mode
+    #[arg(long)]
+    pub(crate) permission: bool,
+    /// The visitor carries the pass with this secret
+    #[arg(long, value_name = "SECRET")]
+    pub(crate) pass: Option<String>,
+    /// The route's flag
+    #[arg(
+        long,
+        value_name = "FLAG",
+        default_value = "ordinary",
+        value_parser = words(&["ordinary", "always", "starts-execution"], str::parse::<RouteAccess>),
+    )]
+    pub(crate) route: RouteAccess,
+}
+
+/// One of these words and no other, so that help and completions list them.
+fn words<T, E>(words: &'static [&'static str], parse: fn(&str) -> Result<T, E>) -> impl TypedValueParser<Value = T>
+where
+    T: Clone + Send + Sync + 'static,
+    E: Error + Send + Sync + 'static,
+{
+    PossibleValuesParser::new(words).try_map(move |word| parse(&word))
+}
+
+fn parse_goal(word: &str) -> Result<Goal, Infallible> {
+    Ok(if word == "quiescent" { Goal::Quiescent } else { Goal::Activated })
+}
+
+/// A text that is no drain policy.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+enum BadDrain {
+    #[error("unknown policy `{word}`: write `wait`, `force:5m` or `abort:5m`")]
+    Unknown { word: String },
+    #[error("`{policy}` needs a limit: write for example `{policy}:5m`")]
+    NoLimit { policy: String },
+    #[error("`wait` has no limit: write `wait`, or `force:{limit}` or `abort:{limit}`")]
+    NeedlessLimit { limit: String },
+    #[error("{0}")]
+    Limit(BadDuration),
+}
+
+fn parse_drain(text: &str) -> Result<DrainPolicy, BadDrain> {
+    let (word, limit) = match text.split_once(':') {
+        Some((word, limit)) => (word, Some(limit)),
+        None => (text, None),
+    };
+    let limited: fn(Duration) -> DrainPolicy = match word {
+        "wait" => {
+            let limit = limit.map(str::to_owned);
+            return limit.map_or(Ok(DrainPolicy::Wait), |limit| Err(BadDrain::NeedlessLimit { limit }));
+        }
+        "force" => DrainPolicy::Force,
+        "abort" => DrainPolicy::Abort,
+        _ => return Err(BadDrain::Unknown { word: word.to_owned() }),
+    };
+    let limit = limit.ok_or_else(|| BadDrain::NoLimit { policy: word.to_owned() })?;
+    parse_duration(limit).map(limited).map_err(BadDrain::Limit)
+}
+
+/// Reads the addresses of all values. Each may hold several, separated by commas, and may end in one: what `status`
+/// prints can be given back as it is.
+fn parse_addresses(values: &[String]) -> Result<AllowList, Failure> {
+    let entries = values.iter().flat_map(|value| value.strip_suffix(',').unwrap_or(value).split(','));
+    AllowList::parse(entries).map_err(|error| Failure::usage(in_full(&error)))
+}
+
+/// The change that replaces the list by these addresses, or clears it at the word `none`.
+fn replacement(values: &[String]) -> Result<Option<AllowChange>, Failure> {
+    match values {
+        [] => Ok(None),
+        [word] if word == NONE => Ok(Some(AllowChange::Replace(AllowList::default()))),
+        several if several.iter().any(|value| value.split(',').any(|entry| entry.trim() == NONE)) => {
+            Err(Failure::usage(format!("`{NONE}` stands alone: write either `{NONE}` or addresses")))
+        }
+        several => Ok(Some(AllowChange::Replace(parse_addresses(several)?))),
+    }
+}
+
+const NONE: &str = "none";
+
+#[derive(Debug, thiserror::Error)]
+enum BadRequest {
+    #[error("methods are written in capitals: write `{capitals}`")]
+    SmallLetters { capitals: String },
+    #[error("not a method: write for example `GET`")]
+    Method,
+    #[error("a path begins with a slash: write for example `/checkout`")]
+    Path,
+    #[error("write an address of the site without a fragment, as in `https://shop.example/`")]
+    BaseUrl,
+}
+
+/// Methods are case-sensitive, and an unknown one is not safe. So `get` would be explained as something that nobody
+/// sends.
+fn parse_method(text: &str) -> Result<String, BadRequest> {
+    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    if text.is_empty() || !text.bytes().all(is_token) {
+        return Err(BadRequest::Method);
+    }
+    let capitals = text.to_ascii_uppercase();
+    if capitals == text { Ok(capitals) } else { Err(BadRequest::SmallLetters { capitals }) }
+}
+
+/// The path without its query, which no rule looks at.
+fn parse_path(text: &str) -> Result<String, BadRequest> {
+    let path = text.split(['?', '#']).next().unwrap_or_default();
+    if path.starts_with('/') || path == "*" { Ok(path.to_owned()) } else { Err(BadRequest::Path) }
+}
+
+fn parse_base_url(text: &str) -> Result<String, BadRequest> {
+    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    let is_plain = !text.contains(|letter: char| letter == '#' || letter.is_whitespace() || letter.is_control());
+    match host {
+        Some(host) if is_plain && !host.is_empty() && !host.starts_with('/') => Ok(text.to_owned()),
+        _ => Err(BadRequest::BaseUrl),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &[&str]) -> Result<Arguments, clap::Error> {
+        Arguments::try_parse_from([&["intermission"], line].concat())
+    }
+
+    fn activate(line: &[&str]) -> Activate {
+        match parse(&[&["activate"], line].concat()).map(|arguments| arguments.verb) {
+            Ok(Verb::Activate(activate)) => activate,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn list(networks: &[&str]) -> AllowList {
+        AllowList::parse(networks).unwrap()
+    }
+
+    #[test]
+    fn the_definition_holds_together() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn addresses_come_separated_or_repeated() {
+        let both = || Some(AllowChange::Replace(list(&["192.0.2.10", "2001:db8::/64"])));
+        for line in [
+            &["--ip", "192.0.2.10,2001:db8::/64"][..],
+            &["--ip", "192.0.2.10", "2001:db8::/64"],
+            &["--ip", "192.0.2.10", "--ip", "2001:db8::/64"],
+            &["--ip", "192.0.2.10, 2001:db8::/64"],
+            // As `status` prints it, unquoted.
+            &["--ip", "192.0.2.10/32,", "2001:db8::/64"],
+            &["--ip=192.0.2.10,", "--ip=2001:db8::/64"],
+        ] {
+            assert_eq!(activate(line).allow().unwrap(), both(), "{line:?}");
+        }
+        assert_eq!(activate(&[]).allow().unwrap(), None);
+        assert_eq!(activate(&["--ip", "none"]).allow().unwrap(), Some(AllowChange::Replace(AllowList::default())));
+        let added = activate(&["--add-ip", "192.0.2.1"]).allow().unwrap();
+        assert_eq!(added, Some(AllowChange::Add(list(&["192.0.2.1"]))));
+    }
+
+    #[test]
+    fn all_bad_addresses_are_named_at_once() {
+        for line in [&["--ip", "192.0.2.300,localhost", "192.0.2.1"][..], &["--add-ip", "192.0.2.300", "localhost"]] {
+            let Failure::Told(told) = activate(line).allow().unwrap_err() else { panic!("{line:?}") };
+            assert_eq!(told.code, ExitCode::Usage);
+            assert!(told.message.contains("192.0.2.300") && told.message.contains("localhost"), "{}", told.message);
+        }
+        for line in [&["--ip", ""][..], &["--ip", ","], &["--ip", "192.0.2.1,,192.0.2.2"], &["--ip", "none,192.0.2.1"]] {
+            assert!(activate(line).allow().is_err(), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn drain_policies() {
+        let minute = Duration::from_secs(60);
+        assert_eq!(parse_drain("wait"), Ok(DrainPolicy::Wait));
+        assert_eq!(parse_drain("force:1m"), Ok(DrainPolicy::Force(minute)));
+        assert_eq!(parse_drain("abort:60s"), Ok(DrainPolicy::Abort(minute)));
+        for (text, complaint) in [
+            ("force", "`force` needs a limit: write for example `force:5m`"),
+            ("wait:5m", "`wait` has no limit: write `wait`, or `force:5m` or `abort:5m`"),
+            ("kill:5m", "unknown policy `kill`: write `wait`, `force:5m` or `abort:5m`"),
+            ("Force:5m", "unknown policy `Force`: write `wait`, `force:5m` or `abort:5m`"),
+            ("force:90", "`90` has no unit: write `90s`, `90m` or `90h`"),
+            ("abort:0s", "`0s` is no time at all: write a duration above zero, as in `90s`"),
+            ("force:", "`` is not a duration: write for example `90s`, `10m` or `2h 30m`"),
+        ] {
+            assert_eq!(parse_drain(text).unwrap_err().to_string(), complaint);
+        }
+    }
+
+    #[test]
+    fn levels_and_goals_are_strict_words() {
+        for level in Level::ALL {
+            assert_eq!(activate(&["--level", level.as_str()]).level, Some(level));
+        }
+        assert_eq!(activate(&["--wait"]).wait, Some(Goal::Activated));
+        assert_eq!(activate(&["--wait=activated"]).wait, Some(Goal::Activated));
+        assert_eq!(activate(&["--wait=quiescent", "--timeout", "1m"]).wait, Some(Goal::Quiescent));
+        for line in [
+            &["activate", "--level", "on"][..],
+            &["activate", "--level", "Full"],
+            &["activate", "--wait=yes"],
+            &["activate", "--wait", "quiescent"],
+            &["activate", "--timeout", "1m"],
+            &["activate", "--wait", "--starts", "+1h"],
+            &["activate", "--retry-after", "1500ms"],
+            &["activate", "--ends", "tomorrow"],
+            &["activate", "--ip", "192.0.2.1", "--add-ip", "192.0.2.2"],
+            &["activate", "now"],
+            &["activate", "--requested-by", ""],
+            &["status", "on"],
+            &["on"],
+            &["pass"],
+            &["pass", "revoke"],
+            &["pass", "revoke", "0123456789abcdef", "--all"],
+            &["pass", "create", ""],
+            &["pass", "create", "ana", "--base-url", "shop.example"],
+            &["history", "-n", "0"],
+            &["explain", "get", "/"],
+            &["explain", "GET", "https://shop.example/"],
+            &["explain", "GET", "/", "--route", "open"],
+            &["allow-ips", "--add"],
+            &["allow-ips", "--none", "192.0.2.1"],
+            &["allow-ips", "--add", "--remove", "192.0.2.1"],
+            &["during"],
+            &["exec"],
+            &["export"],
+        ] {
+            let error = parse(line).unwrap_err();
+            assert_eq!(error.exit_code(), i32::from(ExitCode::Usage.number()), "{line:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_list_is_shown_replaced_extended_cut_or_cleared() {
+        let change = |line: &[&str]| match parse(&[&["allow-ips"], line].concat()).map(|arguments| arguments.verb) {
+            Ok(Verb::AllowIps(allow_ips)) => allow_ips.change().unwrap(),
+            other => panic!("{other:?}"),
+        };
+        let one = || list(&["192.0.2.1"]);
+        assert_eq!(change(&[]), None);
+        assert_eq!(change(&["192.0.2.1"]), Some(AllowChange::Replace(one())));
+        assert_eq!(change(&["none"]), Some(AllowChange::Replace(AllowList::default())));
+        assert_eq!(change(&["--none"]), Some(AllowChange::Replace(AllowList::default())));
+        assert_eq!(change(&["--add", "192.0.2.1"]), Some(AllowChange::Add(one())));
+        assert_eq!(change(&["192.0.2.1", "--remove"]), Some(AllowChange::Remove(one())));
+    }
+
+    #[test]
+    fn options_of_every_verb_stand_before_or_after_it() {
+        for line in [&["--state", "file:/x", "status"][..], &["status", "--state", "file:/x"]] {
+            assert_eq!(parse(line).unwrap().global.state.as_deref(), Some("file:/x"));
+        }
+        assert!(matches!(parse(&["enable"]).unwrap().verb, Verb::Activate(_)));
+        assert!(matches!(parse(&["disable"]).unwrap().verb, Verb::Deactivate(_)));
+    }
+}

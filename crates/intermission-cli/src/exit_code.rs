@@ -1,0 +1,104 @@
+//! The exit codes, which scripts act on.
+
+use std::fmt::Write as _;
+
+/// How the command ends. Scripts act on the numbers, so a number never changes its meaning.
+///
+/// They follow Drush, whose `maint:status` answers 3 while the mode is on, and add what a wait may come to. The
+/// number 8 belongs to `exec`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ExitCode {
+    /// It is done, or was so already.
+    Done,
+    /// It could not be done. Nothing was changed.
+    Failed,
+    /// The command line makes no sense. Nothing was changed.
+    Usage,
+    /// `status --exit-code`: maintenance is on.
+    Activated,
+    /// `status --exit-code`: maintenance was asked for, and executions still run.
+    Activating,
+    /// `--wait`: the time was over first. The request stays.
+    TimedOut,
+    /// The state could not be reached.
+    Unreachable,
+    /// Somebody else changed the state meanwhile.
+    ChangedMeanwhile,
+    /// `--wait`: activated, and nobody knows of some nodes whether anything runs there.
+    Unconfirmed,
+}
+
+impl ExitCode {
+    /// All of them, by number.
+    pub const ALL: [Self; 9] = [
+        Self::Done,
+        Self::Failed,
+        Self::Usage,
+        Self::Activated,
+        Self::Activating,
+        Self::TimedOut,
+        Self::Unreachable,
+        Self::ChangedMeanwhile,
+        Self::Unconfirmed,
+    ];
+
+    /// The number that the shell sees.
+    #[must_use]
+    pub const fn number(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Failed => 1,
+            Self::Usage => 2,
+            Self::Activated => 3,
+            Self::Activating => 4,
+            Self::TimedOut => 5,
+            Self::Unreachable => 6,
+            Self::ChangedMeanwhile => 7,
+            Self::Unconfirmed => 9,
+        }
+    }
+
+    /// What it means, as help and man page say it.
+    #[must_use]
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::Done => "done, or already as asked for",
+            Self::Failed => "failed; nothing was changed",
+            Self::Usage => "the command line makes no sense; nothing was changed",
+            Self::Activated => "status --exit-code: activated",
+            Self::Activating => "status --exit-code: activating",
+            Self::TimedOut => "--wait: timed out; the request stays",
+            Self::Unreachable => "the state could not be reached",
+            Self::ChangedMeanwhile => "somebody else changed the state meanwhile",
+            Self::Unconfirmed => "--wait: activated, but not confirmed by every node",
+        }
+    }
+
+    /// The table for help and man page.
+    pub(crate) fn help() -> String {
+        let mut text = "Exit codes:".to_owned();
+        for code in Self::ALL {
+            // Writing into a `String` cannot fail.
+            let _ = write!(text, "\n  {}  {}", code.number(), code.meaning());
+        }
+        text
+    }
+}
+
+impl From<ExitCode> for std::process::ExitCode {
+    fn from(code: ExitCode) -> Self {
+        code.number().into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_numbers_are_the_documented_ones() {
+        let numbers: Vec<u8> = ExitCode::ALL.iter().map(|code| code.number()).collect();
+        assert_eq!(numbers, [0, 1, 2, 3, 4, 5, 6, 7, 9]);
+    }
+}

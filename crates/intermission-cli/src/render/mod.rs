@@ -1,0 +1,12 @@
+//! What the verbs show, as text and as JSON. Pure: the same view, the same bytes.
+
+pub(crate) mod explanation;
+pub(crate) mod fleet;
+pub(crate) mod json;
+pub(crate) mod history;
+pub(crate) mod manual;
+pub(crate) mod status;
+pub(crate) mod table;
+pub(crate) mod text;
+#[cfg(test)]
+pub(crate) mod sample;

@@ -1,0 +1,138 @@
+//! How a directory is opened.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use intermission_core::{
+    BadStateUrl, Clock, StateError, StateErrorKind, StateLocation, StateUrl, SystemClock, Timing,
+};
+
+use crate::FileState;
+use crate::directory::Directory;
+use crate::process::Surroundings;
+use crate::step::{Look, Store};
+
+/// How a directory is opened, when [`FileState::open`] and [`FileState::open_or_create`] do not say enough.
+///
+/// # Examples
+///
+/// ```
+/// use intermission_core::StateUrl;
+/// use intermission_file::FileOptions;
+///
+/// let folder = tempfile::tempdir()?;
+/// let url = StateUrl::file(folder.path()).with_site("shop")?;
+///
+/// let state = FileOptions::from_url(&url)?.open_or_create()?;
+/// assert_eq!(state.directory(), folder.path().join("shop"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+#[non_exhaustive]
+#[must_use]
+pub struct FileOptions {
+    base: PathBuf,
+    url: StateUrl,
+    timing: Timing,
+    clock: Arc<dyn Clock>,
+    look: Look,
+}
+
+impl FileOptions {
+    /// This directory, for the only site in it.
+    ///
+    /// A relative path is that of the working directory at the time of opening; the state does not move with it later.
+    pub fn new(directory: impl Into<PathBuf>) -> Self {
+        let base = directory.into();
+        Self {
+            url: StateUrl::file(base.clone()),
+            base,
+            timing: Timing::default(),
+            clock: Arc::new(SystemClock),
+            look: Arc::new(Surroundings::look),
+        }
+    }
+
+    /// The directory, and the site in it, that the URL names.
+    ///
+    /// # Errors
+    ///
+    /// It names no directory, but another kind of state: [`Unsupported`](StateErrorKind::Unsupported).
+    pub fn from_url(url: &StateUrl) -> Result<Self, StateError> {
+        let StateLocation::File(directory) = url.location() else {
+            return Err(StateError::new(
+                StateErrorKind::Unsupported,
+                format!("the state `{url}` is no directory: write for example file:/var/lib/app/maintenance"),
+            ));
+        };
+        Ok(Self { url: url.clone(), ..Self::new(directory) })
+    }
+
+    /// One of several sites: it gets a subdirectory of this name.
+    ///
+    /// # Errors
+    ///
+    /// The name is not one that every store can keep.
+    pub fn with_site(mut self, site: &str) -> Result<Self, BadStateUrl> {
+        self.url = self.url.with_site(site)?;
+        Ok(self)
+    }
+
+    /// The periods of the ledger. All who open the directory must agree on them.
+    pub const fn with_timing(mut self, timing: Timing) -> Self {
+        self.timing = timing;
+        self
+    }
+
+    /// Where the ledger takes the time from. All who open the directory must have the same clock, so anything but
+    /// the system's is for tests.
+    pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Another machine, or other processes, than those that there are.
+    #[cfg(test)]
+    pub(crate) fn with_look(mut self, look: Look) -> Self {
+        self.look = look;
+        self
+    }
+
+    /// Opens a directory that is there, as [`FileState::open`] does.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`FileState::open`].
+    pub fn open(self) -> Result<FileState, StateError> {
+        let store = self.store()?;
+        store.directory().check()?;
+        Ok(FileState::new(store, false))
+    }
+
+    /// Opens a directory, and makes it before that if it is not there, as [`FileState::open_or_create`] does.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`FileState::open_or_create`].
+    pub fn open_or_create(self) -> Result<FileState, StateError> {
+        let store = self.store()?;
+        store.directory().create()?;
+        Ok(FileState::new(store, true))
+    }
+
+    fn store(self) -> Result<Store, StateError> {
+        let directory = Directory::new(&self.base, self.url)?;
+        Ok(Store::new(directory, self.timing, self.clock, self.look))
+    }
+}
+
+impl fmt::Debug for FileOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FileOptions")
+            .field("url", &self.url)
+            .field("timing", &self.timing)
+            .field("clock", &self.clock)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,321 @@
+//! One step of the ledger: lock, read, prove the dead, step, write, unlock.
+//!
+//! A step is taken wholly or not at all, though it changes two files. `members.json.next` is written first, with the
+//! number that the new edition of `record.json` will have. Then `record.json` is replaced: that is the moment at which
+//! the step is taken. Then `members.json.next` takes its place. Whoever finds that it has not, because somebody died
+//! in between, sees by its number whether it counts. A step that changes no record is taken by that last renaming.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use intermission_core::{
+    Clock, Departure, HistoryEntry, Ledger, Members, Moment, NodeId, Record, StateError, StateErrorKind,
+    Timing, View,
+};
+
+use crate::directory::Directory;
+use crate::document::Document;
+use crate::lock::Lock;
+use crate::members_file::{Found, MembersFile, put_in_place};
+use crate::process::{Process, Surroundings};
+use crate::record_file::RecordFile;
+
+/// How often a reader, who takes no lock, looks again when he has seen the two files at different steps.
+const READS: u32 = 5;
+
+/// Where a step looks for what it must know of its machine. Tests pretend here.
+pub(crate) type Look = Arc<dyn Fn() -> Surroundings + Send + Sync>;
+
+/// The ledger in a directory.
+pub(crate) struct Store {
+    record: RecordFile,
+    timing: Timing,
+    clock: Arc<dyn Clock>,
+    look: Look,
+    /// The newest edition that this handle has seen: if `record.json` is older, it was lost.
+    seen_edition: AtomicU64,
+}
+
+/// What the files hold.
+struct Kept {
+    document: Option<Arc<Document>>,
+    members: Members,
+    processes: BTreeMap<NodeId, Process>,
+    /// The newest edition of which anybody knows.
+    newest_edition: u64,
+    /// Whether the ledger may have forgotten who is there, or what was decided.
+    is_lost: bool,
+    /// Whether the machine was started anew since, so that everybody who was there has died.
+    is_rebooted: bool,
+    /// Whether the last step was taken, but its `members.json.next` is not in its place.
+    is_unfinished: bool,
+}
+
+impl Store {
+    pub(crate) fn new(directory: Directory, timing: Timing, clock: Arc<dyn Clock>, look: Look) -> Self {
+        let record = RecordFile::new(directory);
+        Self { record, timing, clock, look, seen_edition: AtomicU64::new(0) }
+    }
+
+    pub(crate) const fn record(&self) -> &RecordFile {
+        &self.record
+    }
+
+    pub(crate) const fn directory(&self) -> &Directory {
+        self.record.directory()
+    }
+
+    /// Takes a step. `joins` is the node that lives in this process, if the step is its report.
+    pub(crate) fn step<T>(
+        &self,
+        joins: Option<NodeId>,
+        act: impl FnOnce(&mut Ledger, Moment) -> T,
+    ) -> Result<T, StateError> {
+        let lock = Lock::acquire(self.directory())?;
+        self.step_locked(&lock, joins, act)
+    }
+
+    /// The state for people. It takes a step, too, if there is something to settle and this process may: when all
+    /// nodes are dead, nobody else does.
+    pub(crate) fn inspect(&self, limit: usize) -> Result<View, StateError> {
+        let surroundings = (self.look)();
+        let kept = self.read_without_lock(&surroundings)?;
+        let now = self.now();
+        let mut ledger = self.ledger(&kept);
+        let quiescent_at = ledger.view(0, now).quiescent_at;
+        kept.tell(&mut ledger, &surroundings, now);
+        ledger.tick(now);
+        if (kept.is_on() && quiescent_at.is_none() || !kept.holds_what(&ledger))
+            && let Ok(lock) = Lock::acquire_at_once(self.directory())
+        {
+            let settled = self.step_locked(&lock, None, |ledger, now| {
+                ledger.tick(now);
+                ledger.view(limit, now)
+            });
+            // Whoever may not write may nevertheless look.
+            if let Ok(view) = settled {
+                return Ok(view);
+            }
+        }
+        let mut view = ledger.view(limit, now);
+        // What the ledger would make of it has not happened, and nobody could change a record that is not there.
+        view.quiescent_at = view.quiescent_at.and(quiescent_at);
+        view.record = kept.record().cloned().unwrap_or_default();
+        Ok(view)
+    }
+
+    /// The newest lines of the history, newest first.
+    pub(crate) fn history(&self, limit: usize) -> Result<Vec<HistoryEntry>, StateError> {
+        let document = self.record.read()?;
+        let history = document.iter().flat_map(|document| document.history.iter().rev());
+        Ok(history.take(limit).cloned().collect())
+    }
+
+    fn step_locked<T>(
+        &self,
+        _lock: &Lock,
+        joins: Option<NodeId>,
+        act: impl FnOnce(&mut Ledger, Moment) -> T,
+    ) -> Result<T, StateError> {
+        let surroundings = (self.look)();
+        let kept = self.read(&surroundings)?;
+        if kept.is_unfinished {
+            put_in_place(self.directory())?;
+        }
+        let now = self.now();
+        let mut ledger = self.ledger(&kept);
+        kept.tell(&mut ledger, &surroundings, now);
+        let reply = act(&mut ledger, now);
+        self.write(kept, &ledger, joins, surroundings)?;
+        Ok(reply)
+    }
+
+    fn now(&self) -> Moment {
+        Moment::new(self.clock.now(), self.clock.steady())
+    }
+
+    fn read(&self, surroundings: &Surroundings) -> Result<Kept, StateError> {
+        let document = self.record.read()?;
+        let members = MembersFile::read(&self.directory().members())?;
+        let next = MembersFile::read(&self.directory().next_members())?;
+        self.judge(document, members, next, surroundings)
+    }
+
+    fn read_without_lock(&self, surroundings: &Surroundings) -> Result<Kept, StateError> {
+        let mut kept = self.read(surroundings)?;
+        for _ in 1..READS {
+            if !kept.is_lost {
+                break;
+            }
+            kept = self.read(surroundings)?;
+        }
+        Ok(kept)
+    }
+
+    /// Says which of what was found counts.
+    fn judge(
+        &self,
+        document: Option<Arc<Document>>,
+        members: Found,
+        next: Found,
+        surroundings: &Surroundings,
+    ) -> Result<Kept, StateError> {
+        let edition = document.as_ref().map_or(0, |document| document.edition);
+        let seen_edition = self.seen_edition.fetch_max(edition, Ordering::Relaxed).max(edition);
+        let was_rubbish = matches!(members, Found::Rubbish);
+        let (members, next) = (members.understood(), next.understood());
+        let is_unfinished = members.as_ref().is_none_or(|members| members.edition != edition)
+            && next.as_ref().is_some_and(|next| next.edition == edition);
+        let nobody = || (Members::default(), BTreeMap::new());
+        let Some(found) = (if is_unfinished { next } else { members }) else {
+            let (members, processes) = nobody();
+            return Ok(Kept {
+                // Processes may live that have reported, and of which nothing is known any more. Whether the machine
+                // was started since the record was written does not matter: they may have been started since, too.
+                is_lost: document.is_some() || was_rubbish || seen_edition > edition,
+                document,
+                members,
+                processes,
+                newest_edition: seen_edition,
+                is_rebooted: false,
+                is_unfinished,
+            });
+        };
+        let newest_edition = seen_edition.max(found.edition);
+        let is_rebooted = was_written_by_the_dead(&found, surroundings, self.directory())?;
+        let is_stale = found.edition != edition && !is_rebooted;
+        let (members, processes) = if is_rebooted { nobody() } else { (found.members, found.processes) };
+        Ok(Kept {
+            is_lost: newest_edition > edition || is_stale,
+            document,
+            members,
+            processes,
+            newest_edition,
+            is_rebooted,
+            is_unfinished,
+        })
+    }
+
+    fn ledger(&self, kept: &Kept) -> Ledger {
+        let history = kept.history().to_vec();
+        Ledger::restored(self.timing, kept.record().cloned(), history, kept.members.clone())
+    }
+
+    fn write(
+        &self,
+        kept: Kept,
+        ledger: &Ledger,
+        joins: Option<NodeId>,
+        surroundings: Surroundings,
+    ) -> Result<(), StateError> {
+        let is_changed = kept.is_lost || !kept.holds_what(ledger);
+        let edition = if is_changed { kept.newest_edition.saturating_add(1) } else { kept.newest_edition };
+        let mut processes = kept.processes;
+        if let Some(node) = joins {
+            processes.remove(&node);
+            processes.extend(surroundings.process.map(|process| (node, process)));
+        }
+        let nodes: BTreeSet<NodeId> = ledger.nodes().collect();
+        processes.retain(|node, _| nodes.contains(node));
+        let Surroundings { boot, host, now, .. } = surroundings;
+        MembersFile::new(edition, boot, host, now, ledger.members().clone(), processes)
+            .write_next(self.directory())?;
+        if is_changed {
+            let before = kept.document.unwrap_or_default();
+            let history = ledger.kept_history().cloned().collect();
+            self.record.replace(before.succeeded_by(edition, ledger.record().cloned(), history))?;
+        }
+        put_in_place(self.directory())?;
+        self.seen_edition.fetch_max(edition, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store").field("record", &self.record).finish_non_exhaustive()
+    }
+}
+
+impl Kept {
+    fn record(&self) -> Option<&Arc<Record>> {
+        self.document.as_ref().and_then(|document| document.record.as_ref())
+    }
+
+    fn history(&self) -> &[HistoryEntry] {
+        self.document.as_ref().map_or(&[], |document| &document.history)
+    }
+
+    /// Whether `record.json` already holds what the ledger says.
+    fn holds_what(&self, ledger: &Ledger) -> bool {
+        let same_record = match (self.record(), ledger.record()) {
+            (Some(kept), Some(record)) => Arc::ptr_eq(kept, record) || kept == record,
+            (kept, record) => kept.is_none() && record.is_none(),
+        };
+        same_record && ledger.kept_history().eq(self.history())
+    }
+
+    /// Whether there is a drain, or may soon be quiescence.
+    fn is_on(&self) -> bool {
+        self.record().is_some_and(|record| record.phase().is_on())
+    }
+
+    /// Tells the ledger what it cannot know by itself: that something was lost, and who has died.
+    fn tell(&self, ledger: &mut Ledger, surroundings: &Surroundings, now: Moment) {
+        if self.is_lost {
+            ledger.lost_members(now);
+        }
+        if self.is_rebooted {
+            let completion = self.record().and_then(|record| record.activation()?.completion.as_ref());
+            for unconfirmed in completion.iter().flat_map(|completion| &completion.unconfirmed) {
+                ledger.leave(unconfirmed.node, &Departure::Died, now);
+            }
+        }
+        let Some(witness) = &surroundings.process else { return };
+        for (node, process) in &self.processes {
+            if process.has_ended(witness) {
+                ledger.leave(*node, &Departure::Died, now);
+            }
+        }
+    }
+}
+
+impl Found {
+    fn understood(self) -> Option<MembersFile> {
+        match self {
+            Self::Members(file) => Some(*file),
+            Self::Nothing | Self::Rubbish => None,
+        }
+    }
+}
+
+/// Whether all processes of which it tells have ended because the machine was started anew since.
+///
+/// Two machines must not share a directory: neither can see whether the other's processes live. A file that another
+/// boot has written *after* this machine was started came from another machine.
+fn was_written_by_the_dead(
+    found: &MembersFile,
+    surroundings: &Surroundings,
+    directory: &Directory,
+) -> Result<bool, StateError> {
+    let (Some(theirs), Some(ours)) = (&found.boot, &surroundings.boot) else { return Ok(false) };
+    if theirs == ours {
+        return Ok(false);
+    }
+    // A machine without a clock of its own may believe after a start that it is yesterday. Its name is the same.
+    if found.written_at <= surroundings.booted_at || found.host == surroundings.host {
+        return Ok(true);
+    }
+    let host = found.host.as_deref().unwrap_or("unknown");
+    Err(StateError::new(
+        StateErrorKind::Unsupported,
+        format!(
+            "{} was last used by another machine ({host}), and file states are for the processes of one machine: use \
+             Redis for several, or remove {} if that machine is no more",
+            directory.path().display(),
+            directory.members().display()
+        ),
+    ))
+}

@@ -1,0 +1,118 @@
+//! The body of a response that went through the layer.
+
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use intermission::RequestInFlight;
+use pin_project_lite::pin_project;
+
+use crate::execution::EndsWithResponse;
+
+pin_project! {
+    /// The body of a response that went through [`Maintenance`](crate::Maintenance): the application's own, or that of
+    /// a refusal.
+    ///
+    /// The application's body is passed on as it is: its frames, its trailers, its size. The request counts as in
+    /// flight until the body has ended, has failed or is dropped.
+    pub struct MaintenanceBody<B> {
+        #[pin]
+        kind: Kind<B>,
+    }
+}
+
+pin_project! {
+    #[project = KindProjection]
+    enum Kind<B> {
+        Application {
+            // Dropped before the guards, so that whatever the body does when it is dropped still counts.
+            #[pin]
+            body: B,
+            guards: Guards,
+        },
+        Reply {
+            data: Option<Bytes>,
+        },
+    }
+}
+
+/// What counts for as long as a response lasts.
+#[derive(Debug, Default)]
+pub(crate) struct Guards {
+    pub(crate) execution: Option<EndsWithResponse>,
+    pub(crate) in_flight: Option<RequestInFlight>,
+}
+
+impl<B> MaintenanceBody<B> {
+    pub(crate) const fn application(body: B, guards: Guards) -> Self {
+        Self {
+            kind: Kind::Application { body, guards },
+        }
+    }
+
+    pub(crate) fn reply(data: Bytes) -> Self {
+        let data = Some(data).filter(|data| !data.is_empty());
+        Self {
+            kind: Kind::Reply { data },
+        }
+    }
+}
+
+impl<B> Body for MaintenanceBody<B>
+where
+    B: Body,
+    B::Data: From<Bytes>,
+{
+    type Data = B::Data;
+    type Error = B::Error;
+
+    #[inline]
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        match self.project().kind.project() {
+            KindProjection::Application { body, guards } => {
+                let frame = ready!(body.poll_frame(cx));
+                if !matches!(frame, Some(Ok(_))) {
+                    drop(std::mem::take(guards));
+                }
+                Poll::Ready(frame)
+            }
+            KindProjection::Reply { data } => {
+                Poll::Ready(data.take().map(|data| Ok(Frame::data(B::Data::from(data)))))
+            }
+        }
+    }
+
+    #[inline]
+    fn is_end_stream(&self) -> bool {
+        match &self.kind {
+            Kind::Application { body, .. } => body.is_end_stream(),
+            Kind::Reply { data } => data.is_none(),
+        }
+    }
+
+    #[inline]
+    fn size_hint(&self) -> SizeHint {
+        match &self.kind {
+            Kind::Application { body, .. } => body.size_hint(),
+            Kind::Reply { data } => {
+                let length = data.as_ref().map_or(0, Bytes::len);
+                SizeHint::with_exact(u64::try_from(length).unwrap_or(u64::MAX))
+            }
+        }
+    }
+}
+
+impl<B> fmt::Debug for MaintenanceBody<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match &self.kind {
+            Kind::Application { .. } => "application",
+            Kind::Reply { .. } => "reply",
+        };
+        f.debug_tuple("MaintenanceBody").field(&kind).finish()
+    }
+}

@@ -1,0 +1,184 @@
+//! The executions of some threads: counted, listed and closed under one lock.
+//!
+//! An execution has to be listed, and so a lock is taken in any case; then the door may as well be behind it. Whoever
+//! closes it holds the lock, so no execution begins between "stop" and the count of what runs. The lock is held for a
+//! few instructions and nearly always by the same thread. The model in `tests/loom` goes through every interleaving
+//! of this file.
+
+use super::sync::Mutex;
+
+/// Executions, each with what `T` says of it. See the [module's documentation](self).
+#[derive(Debug)]
+pub(crate) struct Table<T>(Mutex<Inner<T>>);
+
+#[derive(Debug)]
+struct Inner<T> {
+    closed: bool,
+    watched: bool,
+    /// How many of the listed ones a drain waits for.
+    awaited: u64,
+    /// How many of the others there are.
+    others: u64,
+    begun: u64,
+    /// Executions with a number up to this are to end.
+    cancelled: u64,
+    /// Executions with a number up to this are dropped, if they may be.
+    dropped: u64,
+    /// A slab of our own instead of the `slab` crate's: built in place, it halves what an execution costs.
+    slots: Vec<Slot<T>>,
+    first_free: usize,
+}
+
+#[derive(Debug)]
+enum Slot<T> {
+    Free { next: usize },
+    Taken { number: u64, entry: T },
+}
+
+/// Where an execution is listed. Given back once, at its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place(usize);
+
+/// What an execution is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// To end.
+    Cancel,
+    /// That it is dropped, if it may be.
+    Drop,
+}
+
+impl<T> Table<T> {
+    pub(crate) fn new() -> Self {
+        Self(Mutex::new(Inner {
+            closed: false,
+            watched: false,
+            awaited: 0,
+            others: 0,
+            begun: 0,
+            cancelled: 0,
+            dropped: 0,
+            slots: Vec::new(),
+            first_free: 0,
+        }))
+    }
+
+    /// Lists an execution; `None` if the door is closed. Nobody waits for those that are not `awaited`, and they find
+    /// no door closed.
+    #[inline]
+    pub(crate) fn begin(&self, entry: impl FnOnce() -> T, awaited: bool) -> Option<Place> {
+        let mut inner = self.0.lock();
+        if awaited {
+            if inner.closed {
+                return None;
+            }
+            inner.awaited += 1;
+        } else {
+            inner.others += 1;
+        }
+        inner.begun += 1;
+        let number = inner.begun;
+        let place = inner.first_free;
+        let taken = Slot::Taken {
+            number,
+            entry: entry(),
+        };
+        if let Some(slot) = inner.slots.get_mut(place) {
+            let Slot::Free { next } = *slot else {
+                // INVARIANT: the list of free places holds free places only. If it does not, a new place is right.
+                return Some(inner.append(taken));
+            };
+            *slot = taken;
+            inner.first_free = next;
+            return Some(Place(place));
+        }
+        let place = inner.append(taken);
+        inner.first_free = inner.slots.len();
+        Some(place)
+    }
+
+    /// Takes an execution off the list. Says whether somebody waits and this was the last.
+    #[inline]
+    pub(crate) fn end(&self, place: Place, awaited: bool) -> bool {
+        let mut inner = self.0.lock();
+        let next = inner.first_free;
+        if let Some(slot) = inner.slots.get_mut(place.0) {
+            *slot = Slot::Free { next };
+            inner.first_free = place.0;
+        }
+        if awaited {
+            inner.awaited -= 1;
+            inner.watched && inner.awaited == 0
+        } else {
+            inner.others -= 1;
+            false
+        }
+    }
+
+    /// From now on, no execution that a drain waits for begins.
+    pub(crate) fn close(&self) {
+        self.0.lock().closed = true;
+    }
+
+    /// From now on, executions may begin, and nobody waits for their end.
+    pub(crate) fn open(&self) {
+        let mut inner = self.0.lock();
+        (inner.closed, inner.watched) = (false, false);
+    }
+
+    /// How many a drain waits for; from now on, the last to end says so.
+    pub(crate) fn watch(&self) -> u64 {
+        let mut inner = self.0.lock();
+        inner.watched = true;
+        inner.awaited
+    }
+
+    /// How many a drain waits for, and how many others there are.
+    pub(crate) fn count(&self) -> (u64, u64) {
+        let inner = self.0.lock();
+        (inner.awaited, inner.others)
+    }
+
+    /// Gives an order to all that run now.
+    pub(crate) fn order(&self, order: Order) {
+        let mut inner = self.0.lock();
+        match order {
+            Order::Cancel => inner.cancelled = inner.begun,
+            Order::Drop => inner.dropped = inner.begun,
+        }
+    }
+
+    /// Whether the execution with that number was given the order.
+    pub(crate) fn is_ordered(&self, order: Order, number: u64) -> bool {
+        let inner = self.0.lock();
+        match order {
+            Order::Cancel => number <= inner.cancelled,
+            Order::Drop => number <= inner.dropped,
+        }
+    }
+
+    /// The how-manieth execution of this table is listed there.
+    pub(crate) fn number(&self, place: Place) -> u64 {
+        match self.0.lock().slots.get(place.0) {
+            Some(Slot::Taken { number, .. }) => *number,
+            Some(Slot::Free { .. }) | None => 0,
+        }
+    }
+
+    /// Shows all, each with its number.
+    pub(crate) fn for_each(&self, mut show: impl FnMut(u64, &T)) {
+        for slot in &self.0.lock().slots {
+            if let Slot::Taken { number, entry } = slot {
+                show(*number, entry);
+            }
+        }
+    }
+}
+
+impl<T> Inner<T> {
+    #[cold]
+    fn append(&mut self, taken: Slot<T>) -> Place {
+        self.slots.push(taken);
+        Place(self.slots.len() - 1)
+    }
+}

@@ -1,0 +1,62 @@
+//! `ci`: the gate that every change passes. It changes no file of the repository.
+
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+
+use crate::workspace::{Workspace, line_of, run};
+use crate::{Command, no_arguments, test, tidy};
+
+pub(crate) const COMMAND: Command = Command {
+    name: "ci",
+    arguments: "",
+    does: "the gate: format, tidy, clippy, documentation, then every test; changes nothing",
+    run: command,
+};
+
+fn command(arguments: &[String]) -> anyhow::Result<ExitCode> {
+    no_arguments(COMMAND.name, arguments)?;
+    let workspace = Workspace::find()?;
+    test::provide_requirements()?;
+
+    // All of them, even after a failure: a gate that stops at the first complaint makes its reader come back for each.
+    let checks = [
+        ("format", format(&workspace)?),
+        ("tidy", tidy::check(&workspace)?),
+        ("clippy", clippy(&workspace)?),
+        ("documentation", documentation(&workspace)?),
+    ];
+    let failed: Vec<&str> = checks.iter().filter(|(_, passed)| !passed).map(|(name, _)| *name).collect();
+    let verdict = if failed.is_empty() {
+        "ci: format, tidy, clippy and documentation passed".to_owned()
+    } else {
+        format!("ci: FAILED before the tests: {}", failed.join(", "))
+    };
+
+    let tested = test::everything(&workspace, &[]).with_context(|| verdict.clone())?;
+    println!("\n{verdict}");
+    // The runner's own summary stays the last line.
+    tested.print();
+    Ok(if failed.is_empty() { tested.code() } else { ExitCode::FAILURE })
+}
+
+fn format(workspace: &Workspace) -> anyhow::Result<bool> {
+    announced(workspace.cargo(["fmt", "--all", "--check"]))
+}
+
+fn clippy(workspace: &Workspace) -> anyhow::Result<bool> {
+    let arguments = ["clippy", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"];
+    announced(workspace.cargo(arguments))
+}
+
+fn documentation(workspace: &Workspace) -> anyhow::Result<bool> {
+    let mut command = workspace.cargo(["doc", "--workspace", "--all-features", "--no-deps"]);
+    command.env("RUSTDOCFLAGS", "-D warnings");
+    announced(command)
+}
+
+/// Runs a check, with its command line above its output. Whether it passed.
+fn announced(mut command: std::process::Command) -> anyhow::Result<bool> {
+    println!("\n== {}", line_of(&command));
+    Ok(run(&mut command)?.success())
+}
