@@ -26,7 +26,11 @@ fn command(arguments: &[String]) -> anyhow::Result<ExitCode> {
         ("clippy", clippy(&workspace)?),
         ("documentation", documentation(&workspace)?),
     ];
-    let failed: Vec<&str> = checks.iter().filter(|(_, passed)| !passed).map(|(name, _)| *name).collect();
+    let failed: Vec<&str> = checks
+        .iter()
+        .filter(|(_, passed)| !passed)
+        .map(|(name, _)| *name)
+        .collect();
     let verdict = if failed.is_empty() {
         "ci: format, tidy, clippy and documentation passed".to_owned()
     } else {
@@ -37,7 +41,11 @@ fn command(arguments: &[String]) -> anyhow::Result<ExitCode> {
     println!("\n{verdict}");
     // The runner's own summary stays the last line.
     tested.print();
-    Ok(if failed.is_empty() { tested.code() } else { ExitCode::FAILURE })
+    Ok(if failed.is_empty() {
+        tested.code()
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 fn format(workspace: &Workspace) -> anyhow::Result<bool> {
@@ -45,7 +53,15 @@ fn format(workspace: &Workspace) -> anyhow::Result<bool> {
 }
 
 fn clippy(workspace: &Workspace) -> anyhow::Result<bool> {
-    let arguments = ["clippy", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"];
+    let arguments = [
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--all-features",
+        "--",
+        "-D",
+        "warnings",
+    ];
     announced(workspace.cargo(arguments))
 }
 

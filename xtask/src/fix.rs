@@ -26,7 +26,10 @@ fn command(arguments: &[String]) -> anyhow::Result<ExitCode> {
         "--all-features",
     ];
     // The format comes last: clippy's suggestions are not formatted.
-    for mut step in [workspace.cargo(suggestions), workspace.cargo(["fmt", "--all"])] {
+    for mut step in [
+        workspace.cargo(suggestions),
+        workspace.cargo(["fmt", "--all"]),
+    ] {
         println!("\n== {}", line_of(&step));
         if !run(&mut step)?.success() {
             return Ok(ExitCode::FAILURE);

@@ -27,7 +27,13 @@ struct Command {
 }
 
 /// All chores, in the order of the list.
-const COMMANDS: &[Command] = &[demo::COMMAND, test::COMMAND, tidy::COMMAND, ci::COMMAND, fix::COMMAND];
+const COMMANDS: &[Command] = &[
+    demo::COMMAND,
+    test::COMMAND,
+    tidy::COMMAND,
+    ci::COMMAND,
+    fix::COMMAND,
+];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -62,7 +68,11 @@ fn dispatch(arguments: &[String]) -> anyhow::Result<ExitCode> {
 /// What `cargo xtask` prints.
 fn list() -> String {
     let usage = |command: &Command| format!("{} {}", command.name, command.arguments);
-    let width = COMMANDS.iter().map(|command| usage(command).len()).max().unwrap_or(0);
+    let width = COMMANDS
+        .iter()
+        .map(|command| usage(command).len())
+        .max()
+        .unwrap_or(0);
     let lines: Vec<String> = COMMANDS
         .iter()
         .map(|command| format!("  {:width$}  {}", usage(command), command.does))
@@ -74,7 +84,9 @@ fn list() -> String {
 fn no_arguments(command: &str, arguments: &[String]) -> Result<(), UsageError> {
     match arguments.first() {
         None => Ok(()),
-        Some(first) => Err(UsageError(format!("`{command}` takes no arguments, not even `{first}`"))),
+        Some(first) => Err(UsageError(format!(
+            "`{command}` takes no arguments, not even `{first}`"
+        ))),
     }
 }
 
@@ -102,7 +114,9 @@ mod tests {
     fn every_command_is_listed_in_one_line() {
         let list = list();
         for command in COMMANDS {
-            let lines = list.lines().filter(|line| line.trim_start().starts_with(command.name));
+            let lines = list
+                .lines()
+                .filter(|line| line.trim_start().starts_with(command.name));
             assert_eq!(lines.count(), 1, "{list}");
             assert!(list.contains(command.does), "{list}");
         }
@@ -110,7 +124,15 @@ mod tests {
 
     #[test]
     fn an_unknown_word_is_a_usage_error() {
-        for line in ["tset", "Demo", "demo --twice", "tidy now", "ci --fast", "fix me", "test --release"] {
+        for line in [
+            "tset",
+            "Demo",
+            "demo --twice",
+            "tidy now",
+            "ci --fast",
+            "fix me",
+            "test --release",
+        ] {
             let error = dispatch(&words(line)).unwrap_err();
             assert!(error.is::<UsageError>(), "{line}: {error}");
         }

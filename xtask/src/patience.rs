@@ -15,7 +15,10 @@ pub(crate) struct Deadline {
 
 impl Deadline {
     pub(crate) fn after(limit: Duration) -> Self {
-        Self { began: now(), limit }
+        Self {
+            began: now(),
+            limit,
+        }
     }
 
     /// How long it has been waited.

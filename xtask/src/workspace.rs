@@ -17,8 +17,12 @@ impl Workspace {
         let mut locate = Command::new(cargo_program());
         locate.args(["locate-project", "--workspace", "--message-format", "plain"]);
         let manifest = PathBuf::from(text_of(&mut locate)?.trim());
-        let root = manifest.parent().context("cargo named a manifest that is in no folder")?;
-        Ok(Self { root: root.to_owned() })
+        let root = manifest
+            .parent()
+            .context("cargo named a manifest that is in no folder")?;
+        Ok(Self {
+            root: root.to_owned(),
+        })
     }
 
     pub(crate) fn root(&self) -> &Path {
@@ -28,7 +32,10 @@ impl Workspace {
     /// Cargo, in the root folder, with nothing to read.
     pub(crate) fn cargo<'a>(&self, arguments: impl IntoIterator<Item = &'a str>) -> Command {
         let mut command = Command::new(cargo_program());
-        command.args(arguments).current_dir(&self.root).stdin(Stdio::null());
+        command
+            .args(arguments)
+            .current_dir(&self.root)
+            .stdin(Stdio::null());
         command
     }
 
@@ -37,7 +44,10 @@ impl Workspace {
         let mut command = Command::new("git");
         // Without this git refuses to read a clone that belongs to another user, as in many containers.
         command.args(["-c", "safe.directory=*"]);
-        command.args(arguments).current_dir(&self.root).stdin(Stdio::null());
+        command
+            .args(arguments)
+            .current_dir(&self.root)
+            .stdin(Stdio::null());
         command
     }
 }
@@ -45,21 +55,35 @@ impl Workspace {
 /// Runs a command to its end and returns what it wrote to stdout.
 pub(crate) fn text_of(command: &mut Command) -> anyhow::Result<String> {
     let line = line_of(command);
-    let Output { status, stdout, stderr } = command.output().with_context(|| format!("cannot start `{line}`"))?;
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = command
+        .output()
+        .with_context(|| format!("cannot start `{line}`"))?;
     if !status.success() {
-        bail!("`{line}` ended with {status}: {}", String::from_utf8_lossy(&stderr).trim());
+        bail!(
+            "`{line}` ended with {status}: {}",
+            String::from_utf8_lossy(&stderr).trim()
+        );
     }
-    String::from_utf8(stdout).with_context(|| format!("`{line}` printed something that is not UTF-8"))
+    String::from_utf8(stdout)
+        .with_context(|| format!("`{line}` printed something that is not UTF-8"))
 }
 
 /// Runs a command to its end, with its output on ours. Whether it succeeded is for the caller to judge.
 pub(crate) fn run(command: &mut Command) -> anyhow::Result<std::process::ExitStatus> {
-    command.status().with_context(|| format!("cannot start `{}`", line_of(command)))
+    command
+        .status()
+        .with_context(|| format!("cannot start `{}`", line_of(command)))
 }
 
 /// The command as a person would type it. Only what is not the same for all is shown: no folder, no environment.
 pub(crate) fn line_of(command: &Command) -> String {
-    let program = Path::new(command.get_program()).file_name().unwrap_or(command.get_program());
+    let program = Path::new(command.get_program())
+        .file_name()
+        .unwrap_or_else(|| command.get_program());
     std::iter::once(program)
         .chain(command.get_args())
         .map(|word| quoted(&word.to_string_lossy()))
@@ -79,8 +103,9 @@ pub(crate) fn quoted(word: &str) -> String {
 
 /// Whether a program of this name is on the search path.
 pub(crate) fn on_search_path(program: &str) -> bool {
-    std::env::var_os("PATH")
-        .is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join(program).is_file()))
+    std::env::var_os("PATH").is_some_and(|path| {
+        std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+    })
 }
 
 /// The cargo that runs this, so that the toolchain stays the same.
@@ -95,7 +120,14 @@ mod tests {
     #[test]
     fn lines_can_be_pasted_into_a_shell() {
         let mut command = Command::new("/somewhere/bin/intermission");
-        command.args(["activate", "--message", "Upgrading the 'big' database", "--ip", "2001:db8::/64", ""]);
+        command.args([
+            "activate",
+            "--message",
+            "Upgrading the 'big' database",
+            "--ip",
+            "2001:db8::/64",
+            "",
+        ]);
         assert_eq!(
             line_of(&command),
             r"intermission activate --message 'Upgrading the '\''big'\'' database' --ip 2001:db8::/64 ''"
@@ -104,9 +136,13 @@ mod tests {
 
     #[test]
     fn a_failed_command_is_an_error_with_its_words() {
-        let error = text_of(Command::new("sh").args(["-c", "echo no such luck >&2; exit 3"])).unwrap_err();
+        let error =
+            text_of(Command::new("sh").args(["-c", "echo no such luck >&2; exit 3"])).unwrap_err();
         let text = error.to_string();
-        assert!(text.contains("exit status: 3") && text.contains("no such luck"), "{text}");
+        assert!(
+            text.contains("exit status: 3") && text.contains("no such luck"),
+            "{text}"
+        );
         assert!(text_of(&mut Command::new("no-such-program-anywhere")).is_err());
     }
 }

@@ -83,13 +83,13 @@ pub(crate) enum Verb {
     Deactivate(Deactivate),
     Status(Status),
     AllowIps(AllowIps),
-    #[command(subcommand)]
+    #[command(subcommand, subcommand_value_name = "VERB", subcommand_help_heading = "Verbs")]
     Pass(Pass),
     Nodes(Nodes),
     /// List the executions that run, the oldest first
     Executions,
     History(History),
-    /// Print one line for each change, until Ctrl-C
+    /// Print how things are, then one line for each change, until Ctrl-C
     ///
     /// The first line says how things are now. With --json, each line is an object of the kind that `history` prints;
     /// the first one has the event `current`.
@@ -113,14 +113,15 @@ pub(crate) enum Verb {
 
 /// Close the service to visitors
 ///
-/// Nothing that starts an execution is let in from now on. What runs may finish; then the phase goes from `activating`
-/// to `activated`. While the service is closed, only what is given here is changed.
+/// From now on nothing starts an execution, which is work that must not be cut off, such as an import. What runs may
+/// finish. Meanwhile the phase is `activating`; then it is `activated`, and visitors are refused. If the service is
+/// closed already, what is given here is changed, and all else stays.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   intermission activate --message 'Upgrading the database' --ends +45m
   intermission activate --ip 192.0.2.10,2001:db8::/64 --drain force:5m --wait
-  intermission activate --starts 2026-11-20T22:00:00Z --ends 2026-11-20T23:00:00Z --auto-end")]
+  intermission activate --starts 2026-11-20T22:00:00Z --ends +8h --auto-end")]
 pub(crate) struct Activate {
     /// What visitors are told
     #[arg(short, long, value_name = "TEXT")]
@@ -176,9 +177,9 @@ impl Activate {
     }
 }
 
-/// Open the service again, or cancel a planned maintenance
+/// Open the service again, or cancel a plan
 ///
-/// Passes end; the allow list stays for the next time.
+/// A planned maintenance does not start then. Passes end; the allow list stays for the next time.
 #[derive(Debug, Args)]
 pub(crate) struct Deactivate {
     /// Who passes the next time, instead of those listed so far: addresses and networks, or `none`
@@ -192,7 +193,7 @@ impl Deactivate {
     }
 }
 
-/// Say whether maintenance is on, how, since when, and what still runs
+/// Say whether maintenance is on, and what still runs
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example, for a script:
@@ -282,9 +283,15 @@ pub(crate) struct PassRevoke {
     pub(crate) all: bool,
 }
 
-/// List the nodes: who is there, what each has seen and what runs there
+/// List the nodes: who is there, and how far each is
+///
+/// A node is one process of a service that shares the state.
 #[derive(Debug, Args)]
-#[command(args_conflicts_with_subcommands = true)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    subcommand_value_name = "VERB",
+    subcommand_help_heading = "Verbs"
+)]
 pub(crate) struct Nodes {
     #[command(subcommand)]
     pub(crate) verb: Option<NodesVerb>,

@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 pub enum ExitCode {
     /// It is done, or was so already.
     Done,
-    /// It could not be done. Nothing was changed.
+    /// It could not be done.
     Failed,
     /// The command line makes no sense. Nothing was changed.
     Usage,
@@ -64,7 +64,7 @@ impl ExitCode {
     pub const fn meaning(self) -> &'static str {
         match self {
             Self::Done => "done, or already as asked for",
-            Self::Failed => "failed; nothing was changed",
+            Self::Failed => "failed",
             Self::Usage => "the command line makes no sense; nothing was changed",
             Self::Activated => "status --exit-code: activated",
             Self::Activating => "status --exit-code: activating",

@@ -113,7 +113,7 @@ impl<'a> Output<'a> {
     pub(crate) fn told(&mut self, told: &Told) -> Result<(), Failure> {
         let mut text = format!("{} {}\n", self.label(ERROR, "error:"), printable(&told.message));
         if let Some(hint) = &told.hint {
-            text.push_str(&format!("{} {}\n", self.label(HINT, "hint:"), printable(hint)));
+            text = format!("{text}{} {}\n", self.label(HINT, "hint:"), printable(hint));
         }
         self.raw_note(&text)
     }

@@ -1,7 +1,7 @@
 //! Which state the command works on, and how it is reached.
 
 use intermission::{SharedState, StateError, StateErrorKind, StateLocation, StateUrl};
-use intermission_file::FileState;
+use intermission_file::{FileOptions, FileState};
 
 use crate::environment::{self, Environment};
 use crate::exit_code::ExitCode;
@@ -52,17 +52,20 @@ impl Place {
 
     /// Reaches a state that is there.
     pub(crate) fn open(&self) -> Result<SharedState, Failure> {
-        self.reach(|url| FileState::open(url))
+        self.reach(FileOptions::open)
     }
 
     /// Reaches a state, and makes the place for it if there is none.
     pub(crate) fn open_or_create(&self) -> Result<SharedState, Failure> {
-        self.reach(|url| FileState::open_or_create(url))
+        self.reach(FileOptions::open_or_create)
     }
 
-    fn reach(&self, open: impl FnOnce(&StateUrl) -> Result<FileState, StateError>) -> Result<SharedState, Failure> {
+    fn reach(&self, open: impl FnOnce(FileOptions) -> Result<FileState, StateError>) -> Result<SharedState, Failure> {
         match self.url.location() {
-            StateLocation::File(_) => open(&self.url).map(SharedState::new).map_err(|error| self.unreached(error)),
+            StateLocation::File(_) => {
+                let opened = FileOptions::from_url(&self.url).and_then(open);
+                opened.map(SharedState::new).map_err(|error| self.unreached(error))
+            }
             StateLocation::Memory => Err(Failure::new(
                 ExitCode::Failed,
                 "the state memory: is within one process, where no command reaches it: name a state that the service \

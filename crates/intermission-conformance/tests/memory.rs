@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use intermission::{MemoryState, Timing};
+use intermission::{MemoryState, SystemClock, Timing};
 use intermission_conformance::{Capabilities, Fixture, FixtureError, ManualClock, trials};
 
 struct Memory {
@@ -44,7 +44,52 @@ impl Fixture for Memory {
     }
 }
 
+/// The same on a clock that nobody can move, as a server has it.
+struct InRealTime {
+    state: MemoryState,
+}
+
+impl Fixture for InRealTime {
+    type State = MemoryState;
+
+    fn capabilities() -> Capabilities {
+        Capabilities::none().with_pushes_record()
+    }
+
+    async fn fresh() -> Result<Self, FixtureError> {
+        Ok(Self { state: MemoryState::with_timing_and_clock(short_timing(), Arc::new(SystemClock)) })
+    }
+
+    fn state(&self) -> MemoryState {
+        self.state.clone()
+    }
+
+    fn timing(&self) -> Timing {
+        short_timing()
+    }
+
+    async fn advance(&self, by: Duration) -> Result<(), FixtureError> {
+        tokio::time::sleep(by).await;
+        Ok(())
+    }
+}
+
+fn short_timing() -> Timing {
+    let mut timing = Timing::default();
+    timing.lease = Duration::from_millis(400);
+    timing.heartbeat = Duration::from_millis(50);
+    timing.timeout = Duration::from_millis(50);
+    timing.step = Duration::from_millis(20);
+    timing.margin = Duration::from_millis(50);
+    timing.grace = Duration::from_millis(400);
+    timing.reconcile = Duration::from_millis(100);
+    timing.drain_poll = Duration::from_millis(20);
+    timing
+}
+
 fn main() -> ExitCode {
     let arguments = libtest_mimic::Arguments::from_args();
-    libtest_mimic::run(&arguments, trials::<Memory>("memory")).exit_code()
+    let mut all = trials::<Memory>("memory");
+    all.extend(trials::<InRealTime>("memory-in-real-time"));
+    libtest_mimic::run(&arguments, all).exit_code()
 }

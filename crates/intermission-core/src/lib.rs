@@ -1,4 +1,50 @@
-//! Maintenance mode as pure data and decisions. No I/O, no runtime, no framework.
+//! Maintenance mode as pure data and decisions. No I/O, no runtime, no framework: everything here takes its time and
+//! its facts as arguments, so that a test, a simulation and a server run the same code.
+//!
+//! Services use the `intermission` crate, which re-exports this one. Use this crate alone to write a backend (then read
+//! [`MaintenanceState`] and [`ledger`]) or an adapter for a framework (then read [`visitor`] and [`reply`]).
+//!
+//! # Map
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`record`], [`phase`], [`pass`] | the one shared document |
+//! | [`change`] | what an operator may ask for, and what it makes of a record |
+//! | [`allow_list`], [`client_address`], [`route`], [`visitor`] | what is known of one request |
+//! | [`decision`] | the rules, in order, and which of them decided |
+//! | [`reply`] | what a refused visitor gets, in the form that it accepts |
+//! | [`ledger`] | the store's side of the protocol, as one state machine |
+//! | [`node`] | the node's side of it |
+//! | [`report`], [`history`], [`timing`] | what the two say to each other, and how long they wait |
+//! | [`clock`] | where time comes from |
+//!
+//! # Example
+//!
+//! ```
+//! use std::sync::Arc;
+//! use intermission_core::{
+//!     decide, AllowChange, AllowList, Activate, Change, ClientAddress, Level, Outcome, Policy, Record, Snapshot,
+//!     Timestamp, Visitor,
+//! };
+//!
+//! let now = Timestamp::from_millis(1_800_000_000_000);
+//! let office = AllowList::parse(["192.0.2.0/24", "2001:db8::/32"])?;
+//! let change = Change::Activate(
+//!     Activate::by("ana").with_level(Level::ReadOnly).with_allow(AllowChange::Replace(office)),
+//! );
+//! let Outcome::Changed(record) = Record::default().apply(&change, now)? else { panic!("it was off") };
+//! // In life a ledger completes the drain; until then everybody may still read and write.
+//! let snapshot = Snapshot::new(Arc::new(record));
+//! let visitor = Visitor::new("POST", "/orders").with_address(ClientAddress::from(Some([192, 0, 2, 7].into())));
+//! println!("{}", decide(&snapshot, &Policy::default(), &visitor, now));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Wire forms and versions
+//!
+//! A record is JSON with a version; unknown fields survive, and a record of a newer version is obeyed but never
+//! overwritten. The structs are `#[non_exhaustive]` so that they can grow; enums whose new case must not be overlooked
+//! ([`Phase`], [`Level`], [`Decision`], [`LostContact`], …) are exhaustive on purpose.
 
 pub mod allow_list;
 pub mod change;

@@ -93,12 +93,7 @@ impl Document {
     }
 
     /// The next edition, with what the ledger holds now.
-    pub(crate) fn succeeded_by(
-        &self,
-        edition: u64,
-        record: Option<Arc<Record>>,
-        history: Vec<HistoryEntry>,
-    ) -> Self {
+    pub(crate) fn succeeded_by(&self, edition: u64, record: Option<Arc<Record>>, history: Vec<HistoryEntry>) -> Self {
         let Self { foreign_history, foreign, .. } = self.clone();
         Self { edition, record, history, foreign_history, foreign }
     }
@@ -154,7 +149,8 @@ mod tests {
     use super::*;
 
     fn document() -> Document {
-        let moment = |second: u64| Moment::new(Timestamp::from_millis(1_800_000_000_000 + second * 1_000), Duration::ZERO);
+        let moment =
+            |second: u64| Moment::new(Timestamp::from_millis(1_800_000_000_000 + second * 1_000), Duration::ZERO);
         let mut ledger = Ledger::restored(Timing::default(), None, [], Members::default());
         let changes = [
             Change::Activate(Activate::by("ana").with_message("two\nlines, a \"quote\" and \u{2028}")),
@@ -175,7 +171,10 @@ mod tests {
     fn round_trips() {
         for document in [Document::default(), document()] {
             let read = Document::from_json(&document.to_json().unwrap()).unwrap();
-            assert_eq!((read.edition, read.record, read.history), (document.edition, document.record, document.history));
+            assert_eq!(
+                (read.edition, read.record, read.history),
+                (document.edition, document.record, document.history)
+            );
         }
     }
 
@@ -245,7 +244,8 @@ mod tests {
         let next = read.succeeded_by(8, read.record.clone(), read.history.clone());
         let written: Value = serde_json::from_slice(&next.to_json().unwrap()).unwrap();
         assert_eq!(written["colour"]["deep"][0], 1);
-        let events: Vec<&str> = written["history"].as_array().unwrap().iter().map(|line| line["event"].as_str().unwrap()).collect();
+        let events: Vec<&str> =
+            written["history"].as_array().unwrap().iter().map(|line| line["event"].as_str().unwrap()).collect();
         assert_eq!(events, ["requested", "activated", "teleported", "updated"]);
     }
 }

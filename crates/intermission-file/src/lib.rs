@@ -2,14 +2,15 @@
 //!
 //! Use it when the service runs on one machine: as one process, as several workers, or as several services that close
 //! together. It needs no server, outlives every process and a power cut, and shows an engineer what is going on with
-//! `cat`. For several machines use Redis: a directory on a network file system does not do, and two machines that
-//! share one are told so.
+//! `cat`. For several machines use Redis: neither of two machines that share a directory can see whether the other's
+//! processes live. They are told so, if they have different names.
 //!
 //! # Example
 //!
 //! ```
-//! use intermission_core::{Activate, Actor, Change, MaintenanceState, Operation, OperationId, Outcome, Phase};
-//! use intermission_core::{OperateReply, Timestamp};
+//! use intermission_core::{
+//!     Activate, Actor, Change, Clock, MaintenanceState, OperateReply, Operation, OperationId, Outcome, Phase, SystemClock,
+//! };
 //! use intermission_file::FileState;
 //!
 //! # #[tokio::main(flavor = "current_thread")]
@@ -23,7 +24,7 @@
 //! let operator = FileState::open(&directory)?;
 //! let before = operator.inspect(0).await?.record;
 //! let change = Change::Activate(Activate::by("ana").with_message("Upgrading the database"));
-//! if let Outcome::Changed(next) = before.apply(&change, Timestamp::from(std::time::SystemTime::now()))? {
+//! if let Outcome::Changed(next) = before.apply(&change, SystemClock.now())? {
 //!     let operation = Operation::replace(OperationId::random()?, &before, next, Actor::new("ana", "code"));
 //!     assert!(matches!(operator.operate(operation).await?, OperateReply::Stored(_)));
 //! }
@@ -51,7 +52,8 @@
 //!
 //! - A `record.json` that cannot be understood is [`Corrupt`](intermission_core::StateErrorKind::Corrupt), for
 //!   everybody, until a person has restored it or moved it away. It never means "deactivated", and nothing
-//!   overwrites it. (Laravel, Django's maintenance apps and others open the site, or do not start, on an empty file.)
+//!   overwrites it. (On an empty file InvenTree's server did not start; django-maintenance-mode failed on a stray line
+//!   break.)
 //! - Without its `members.json` the ledger does not know who is there. Nothing completes until the nodes had time to
 //!   say so.
 //! - When `record.json` is gone, or an older one was put in its place, the nodes bring the newest one back.
@@ -64,7 +66,10 @@
 //!
 //! Whoever may write the directory may close and open the site. The directory belongs to the user that the service
 //! runs as. An operator may work as root: files that root creates are given to the directory's owner and its group,
-//! with the directory's mode, so that the service is not locked out.
+//! with the directory's mode, so that the service is not locked out. Whoever may read the directory sees the allow list
+//! and the hashes and subjects of the passes, but no secret.
+//!
+//! All who open a directory must agree on the [`Timing`](intermission_core::Timing).
 //!
 //! # Features
 //!
@@ -159,12 +164,7 @@ impl FileState {
     }
 
     fn new(store: Store, creates: bool) -> Self {
-        Self(Arc::new(Shared {
-            store: Arc::new(store),
-            creates,
-            turn: Arc::default(),
-            watcher: Mutex::default(),
-        }))
+        Self(Arc::new(Shared { store: Arc::new(store), creates, turn: Arc::default(), watcher: Mutex::default() }))
     }
 
     async fn step<T: Send + 'static>(

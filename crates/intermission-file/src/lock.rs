@@ -1,4 +1,7 @@
 //! One step at a time, whatever process takes it.
+//!
+//! The lock is waited for by asking again and again, never by the system call that waits: on network file systems that
+//! one may wait for ever. Readers never take it.
 
 use std::fs::{self, File, TryLockError};
 use std::io;
@@ -22,7 +25,7 @@ const ATTEMPTS: u32 = 400;
 /// The right to take a step. It ends when it is dropped, and when its process dies.
 #[derive(Debug)]
 pub(crate) struct Lock {
-    _file: File,
+    file: File,
 }
 
 impl Lock {
@@ -45,7 +48,7 @@ impl Lock {
             let Some(file) = open(directory)? else { continue };
             match file.try_lock() {
                 // Somebody may have removed the file meanwhile, and others lock its successor.
-                Ok(()) if is_at(&file, &path) => return Ok(Self { _file: file }),
+                Ok(()) if is_at(&file, &path) => return Ok(Self { file }),
                 Ok(()) | Err(TryLockError::WouldBlock) => {}
                 Err(TryLockError::Error(error)) => return Err(failed("lock", &path, error)),
             }
@@ -59,6 +62,14 @@ impl Lock {
                 path.display()
             ),
         ))
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing the file is not enough: a child that another thread has just forked still has it, too, until it
+        // runs its program. If this fails, closing does it later.
+        drop(self.file.unlock());
     }
 }
 
@@ -125,6 +136,16 @@ mod tests {
         assert!(refused.to_string().contains("lock"), "{refused}");
         drop(held);
         Lock::acquire_at_once(&directory).unwrap();
+    }
+
+    #[test]
+    fn it_ends_also_when_a_child_has_inherited_the_file() {
+        let (_folder, directory) = directory();
+        let held = Lock::acquire(&directory).unwrap();
+        let inherited = held.file.try_clone().unwrap();
+        drop(held);
+        Lock::acquire_at_once(&directory).unwrap();
+        drop(inherited);
     }
 
     #[test]

@@ -4,9 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use intermission_core::{
-    BadStateUrl, Clock, StateError, StateErrorKind, StateLocation, StateUrl, SystemClock, Timing,
-};
+use intermission_core::{BadStateUrl, Clock, StateError, StateErrorKind, StateLocation, StateUrl, SystemClock, Timing};
 
 use crate::FileState;
 use crate::directory::Directory;

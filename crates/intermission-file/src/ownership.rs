@@ -1,7 +1,8 @@
 //! Who owns the files and who may read them: whoever the directory is for.
 //!
 //! An operator often works as root in a directory that belongs to the service. A file that root then owns alone
-//! would lock the service out, so every new file is given to the directory's owner.
+//! would lock the service out, as happened with django-maintenance-mode, so every new file is given to the directory's
+//! owner.
 
 use std::fs::{self, File, Metadata, Permissions};
 use std::io;
@@ -23,13 +24,9 @@ impl Ownership {
     /// That of the file that is to be replaced, or, if there is none, what its directory asks for.
     pub(crate) fn of_file(path: &Path, directory: &Path) -> io::Result<Self> {
         match fs::symlink_metadata(path) {
-            Ok(file) if file.is_file() => {
-                Ok(Self { user: file.uid(), group: file.gid(), mode: file.mode() & 0o7777 })
-            }
+            Ok(file) if file.is_file() => Ok(Self { user: file.uid(), group: file.gid(), mode: file.mode() & 0o7777 }),
             Ok(_) => Ok(Self::wanted_by(&fs::metadata(directory)?)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                Ok(Self::wanted_by(&fs::metadata(directory)?))
-            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self::wanted_by(&fs::metadata(directory)?)),
             Err(error) => Err(error),
         }
     }

@@ -32,12 +32,7 @@ impl Process {
         let pid = i32::try_from(std::process::id()).ok()?;
         // A `/proc` of another namespace calls this process by another number, and means others by ours.
         (status.pid == pid).then_some(())?;
-        Some(Self {
-            pid,
-            started: status.started,
-            pid_namespace: namespace("pid")?,
-            time_namespace: namespace("time"),
-        })
+        Some(Self { pid, started: status.started, pid_namespace: namespace("pid")?, time_namespace: namespace("time") })
     }
 
     /// One of the same namespaces.
@@ -58,8 +53,7 @@ impl Process {
         if test_kill_process(pid) == Err(Errno::SRCH) {
             return true;
         }
-        Status::read(&self.pid.to_string())
-            .is_some_and(|status| status.started != self.started || status.is_over)
+        Status::read(&self.pid.to_string()).is_some_and(|status| status.started != self.started || status.is_over)
     }
 }
 

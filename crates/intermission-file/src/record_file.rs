@@ -91,7 +91,7 @@ impl RecordFile {
     fn remove_leftovers(&self) {
         let Ok(entries) = fs::read_dir(self.directory.path()) else { return };
         for entry in entries.flatten() {
-            if entry.file_name().as_encoded_bytes().starts_with(b".record.json.") {
+            if is_leftover(entry.file_name().as_encoded_bytes()) {
                 // What cannot be removed takes up room and does no other harm.
                 drop(fs::remove_file(entry.path()));
             }
@@ -109,6 +109,12 @@ impl RecordFile {
         )
         .with_source(cause)
     }
+}
+
+/// Named as `atomic-write-file` names them. What editors leave, such as `.record.json.swp`, is not ours.
+fn is_leftover(name: &[u8]) -> bool {
+    let suffix = name.strip_prefix(b".record.json.");
+    suffix.is_some_and(|suffix| suffix.len() == 6 && suffix.iter().all(u8::is_ascii_alphanumeric))
 }
 
 /// The bytes of a file; `None` if it is a directory, a pipe or something else that is no file.

@@ -11,8 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use intermission_core::{
-    Clock, Departure, HistoryEntry, Ledger, Members, Moment, NodeId, Record, StateError, StateErrorKind,
-    Timing, View,
+    Clock, Departure, HistoryEntry, Ledger, Members, Moment, NodeId, Record, StateError, StateErrorKind, Timing, View,
 };
 
 use crate::directory::Directory;
@@ -220,8 +219,7 @@ impl Store {
         let nodes: BTreeSet<NodeId> = ledger.nodes().collect();
         processes.retain(|node, _| nodes.contains(node));
         let Surroundings { boot, host, now, .. } = surroundings;
-        MembersFile::new(edition, boot, host, now, ledger.members().clone(), processes)
-            .write_next(self.directory())?;
+        MembersFile::new(edition, boot, host, now, ledger.members().clone(), processes).write_next(self.directory())?;
         if is_changed {
             let before = kept.document.unwrap_or_default();
             let history = ledger.kept_history().cloned().collect();

@@ -100,7 +100,11 @@ impl Sight {
 }
 
 fn keep_looking(record: &RecordFile, sights: &watch::Sender<Sight>, is_over: &AtomicBool) {
-    let nudge = Arc::new(Nudge { thread: thread::current(), is_pending: AtomicBool::new(true) });
+    let nudge = Arc::new(Nudge {
+        #[cfg(feature = "notify")]
+        thread: thread::current(),
+        is_pending: AtomicBool::new(true),
+    });
     let mut system = SystemWatch::default();
     let mut last = None;
     let mut look_again = true;
@@ -147,6 +151,7 @@ fn stamp_of(path: &Path) -> Option<[i64; 7]> {
 /// Wakes the thread at once.
 #[derive(Debug)]
 struct Nudge {
+    #[cfg(feature = "notify")]
     thread: Thread,
     is_pending: AtomicBool,
 }
@@ -223,5 +228,38 @@ impl fmt::Display for SharedCause {
 impl Error for SharedCause {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.0.source().and_then(Error::source)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use intermission_core::{MaintenanceState, NodeId, NodeReport};
+
+    use super::*;
+    use crate::FileState;
+
+    #[tokio::test]
+    async fn the_thread_ends_with_the_last_clone() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = FileState::open(folder.path()).unwrap();
+        let clone = state.clone();
+        let mut sights = state.watcher().unwrap().sights.clone();
+        sights.wait_for(|sight| matches!(sight, Sight::Record(None))).await.unwrap();
+        drop(state);
+        clone.sync(NodeReport::new(NodeId::from_bits(1), 1)).await.unwrap();
+        assert!(!clone.watcher().unwrap().has_ended(), "a clone still needs it");
+        drop(clone);
+        while sights.changed().await.is_ok() {}
+    }
+
+    #[tokio::test]
+    async fn the_cause_of_an_error_is_told_to_everybody() {
+        let cause = std::io::Error::other("the cause");
+        let error = Arc::new(StateError::new(StateErrorKind::Denied, "the error").with_source(cause));
+        let copies = [copy(&error), copy(&error)];
+        for told in copies {
+            assert_eq!((told.kind(), told.in_full().as_str()), (StateErrorKind::Denied, "the error: the cause"));
+        }
+        assert!(copy(&Arc::new(StateError::new(StateErrorKind::Denied, "alone"))).source().is_none());
     }
 }

@@ -1,5 +1,7 @@
 //! A writer that is killed at any moment leaves a state that is whole, and never older than what it has promised.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -64,7 +66,6 @@ fn promised(said: &str) -> Option<Revision> {
 async fn nothing_is_torn_and_nothing_goes_back() {
     let folder = tempfile::tempdir().unwrap();
     let mut newest = Revision::ZERO;
-    let mut kept_promises = 0;
     for cut in 0..CUTS {
         let mut writer = start(folder.path());
         let mut said = String::new();
@@ -72,7 +73,7 @@ async fn nothing_is_torn_and_nothing_goes_back() {
         while !said.contains("stored ") {
             assert_ne!(output.read_line(&mut said).unwrap(), 0, "the writer ended by itself: {said}");
         }
-        // Spread evenly over some steps: 7 and 2^16 have no common divisor.
+        // At another moment of a step each time, and the same ones in every run.
         std::thread::sleep(Duration::from_micros(cut * 7_919 % 8_192));
         writer.kill().unwrap();
         writer.wait().unwrap();
@@ -81,14 +82,12 @@ async fn nothing_is_torn_and_nothing_goes_back() {
         let state = FileState::open(folder.path()).unwrap();
         let view = state.inspect(9).await.unwrap_or_else(|error| panic!("cut {cut}: {}", error.in_full()));
         let promised = promised(&said).unwrap();
-        assert!(view.record.revision() >= promised, "cut {cut}: {} was promised", promised);
+        assert!(view.record.revision() >= promised, "cut {cut}: {promised} was promised");
         assert!(view.record.revision() > newest, "cut {cut}");
         assert_eq!(view.grace, Duration::ZERO, "cut {cut}: nothing was lost, so nobody need wait");
         assert_eq!(view.node_count, 0, "cut {cut}: the writer is dead");
         let next = toggle(&state).await;
         assert_ne!(next.phase(), Phase::Activating, "cut {cut}: nobody holds up the drain");
         newest = next.revision();
-        kept_promises += 1;
     }
-    assert_eq!(kept_promises, CUTS);
 }

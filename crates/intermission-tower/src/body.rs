@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use intermission::RequestInFlight;
+use intermission::{AdmitReason, RequestInFlight};
 use pin_project_lite::pin_project;
 
 use crate::execution::EndsWithResponse;
@@ -27,10 +27,10 @@ pin_project! {
     #[project = KindProjection]
     enum Kind<B> {
         Application {
-            // Dropped before the guards, so that whatever the body does when it is dropped still counts.
+            // Dropped before the passage, so that whatever the body does when it is dropped still counts.
             #[pin]
             body: B,
-            guards: Guards,
+            passage: Passage,
         },
         Reply {
             data: Option<Bytes>,
@@ -38,17 +38,31 @@ pin_project! {
     }
 }
 
-/// What counts for as long as a response lasts.
+/// What a request that was let in takes along until its response has ended.
+///
+/// Two words, because every request moves it a few times; whatever is rare is boxed.
 #[derive(Debug, Default)]
-pub(crate) struct Guards {
-    pub(crate) execution: Option<EndsWithResponse>,
-    pub(crate) in_flight: Option<RequestInFlight>,
+pub(crate) enum Passage {
+    /// A route that is always open, or a response that has ended.
+    #[default]
+    Uncounted,
+    /// Nothing had to be asked.
+    Counted { _in_flight: RequestInFlight },
+    Asked(Box<Asked>),
+}
+
+/// What a request takes along that was let in after questions.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    pub(crate) reason: AdmitReason,
+    pub(crate) _execution: Option<EndsWithResponse>,
+    pub(crate) _in_flight: Option<RequestInFlight>,
 }
 
 impl<B> MaintenanceBody<B> {
-    pub(crate) const fn application(body: B, guards: Guards) -> Self {
+    pub(crate) const fn application(body: B, passage: Passage) -> Self {
         Self {
-            kind: Kind::Application { body, guards },
+            kind: Kind::Application { body, passage },
         }
     }
 
@@ -74,10 +88,10 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
         match self.project().kind.project() {
-            KindProjection::Application { body, guards } => {
+            KindProjection::Application { body, passage } => {
                 let frame = ready!(body.poll_frame(cx));
                 if !matches!(frame, Some(Ok(_))) {
-                    drop(std::mem::take(guards));
+                    drop(std::mem::take(passage));
                 }
                 Poll::Ready(frame)
             }

@@ -11,7 +11,7 @@ use intermission::{
     Admission, ClientAddress, Decision, PassSecret, Refusal, RouteAccess, Visitor,
 };
 
-use crate::future::Passage;
+use crate::body::Passage;
 use crate::pass;
 use crate::settings::Settings;
 

@@ -6,12 +6,13 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use http::response::Parts;
 use http::{HeaderName, HeaderValue, Response};
 use intermission::reply::BYPASSED;
 use intermission::{AdmitReason, Decision};
 use pin_project_lite::pin_project;
 
-use crate::body::{Guards, MaintenanceBody};
+use crate::body::{MaintenanceBody, Passage};
 
 pin_project! {
     /// The future of [`Maintenance`](crate::Maintenance): the application's own, or a reply that is already made.
@@ -35,14 +36,6 @@ pin_project! {
             reply: Ready<Response<Bytes>>,
         },
     }
-}
-
-/// What a request that was let in takes along.
-#[derive(Debug, Default)]
-pub(crate) struct Passage {
-    pub(crate) guards: Guards,
-    /// The rule that let it in, if the question had to be asked.
-    pub(crate) asked: Option<AdmitReason>,
 }
 
 impl<F> ResponseFuture<F> {
@@ -73,13 +66,16 @@ where
         match self.project().kind.project() {
             KindProjection::Application { future, passage } => {
                 let result = ready!(future.poll(cx));
-                let Passage { guards, asked } = std::mem::take(passage);
-                Poll::Ready(result.map(|mut response| {
-                    if let Some(reason) = asked {
-                        mark(&mut response, reason);
-                    }
-                    response.map(|body| MaintenanceBody::application(body, guards))
-                }))
+                let passage = std::mem::take(passage);
+                let (mut parts, body) = match result {
+                    Ok(response) => response.into_parts(),
+                    Err(error) => return Poll::Ready(Err(error)),
+                };
+                if let Passage::Asked(asked) = &passage {
+                    mark(&mut parts, asked.reason);
+                }
+                let body = MaintenanceBody::application(body, passage);
+                Poll::Ready(Ok(Response::from_parts(parts, body)))
             }
             KindProjection::Reply { reply } => {
                 let reply = ready!(reply.poll(cx));
@@ -91,12 +87,12 @@ where
 
 /// Tells outer layers the rule, and everybody else that this response is not for everybody.
 #[cold]
-fn mark<B>(response: &mut Response<B>, reason: AdmitReason) {
-    response.extensions_mut().insert(Decision::Admit(reason));
+fn mark(response: &mut Parts, reason: AdmitReason) {
+    response.extensions.insert(Decision::Admit(reason));
     if reason.is_bypass() {
         for (name, value) in BYPASSED {
             let name = HeaderName::from_static(name);
-            response.headers_mut().insert(name, HeaderValue::from_static(value));
+            response.headers.insert(name, HeaderValue::from_static(value));
         }
     }
 }

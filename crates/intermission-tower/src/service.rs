@@ -7,10 +7,10 @@ use http::{Request, Response};
 use intermission::{Admitted, Gate, RouteAccess};
 use tower_service::Service;
 
-use crate::body::{Guards, MaintenanceBody};
+use crate::body::{Asked, MaintenanceBody, Passage};
 use crate::closed::Verdict;
 use crate::execution::{EndsWithResponse, ExecutionHandle};
-use crate::future::{Passage, ResponseFuture};
+use crate::future::ResponseFuture;
 use crate::settings::{Access, Settings};
 
 /// Asks the gate about each request before the inner service sees it. Made by
@@ -85,31 +85,30 @@ where
             Access::Fixed(access) => access,
             Access::Looked => self.settings.look_up(&request),
         };
+        match self.unasked(request.method().as_str(), access) {
+            Some(passage) => ResponseFuture::application(self.inner.call(request), passage),
+            None => self.ask(request, access),
+        }
+    }
+}
+
+impl<S> Maintenance<S> {
+    /// What nobody needs to be asked about.
+    #[inline]
+    fn unasked(&self, method: &str, access: RouteAccess) -> Option<Passage> {
         let gate = self.settings.gate();
-        match gate.admit_open(request.method().as_str(), access) {
-            // An open route counts nobody, and so says nothing about the gate.
-            Some(admitted) if access != RouteAccess::Always || gate.is_open() => {
-                let passage = Passage::unasked(admitted);
-                ResponseFuture::application(self.inner.call(request), passage)
-            }
-            _ => self.ask(request, access),
+        // An open route counts nobody, and so says nothing about the gate.
+        if access == RouteAccess::Always && !gate.is_open() {
+            return None;
+        }
+        match gate.admit_open(method, access)? {
+            Admitted { in_flight: Some(in_flight), execution: None, .. } => Some(Passage::Counted { _in_flight: in_flight }),
+            _ => Some(Passage::Uncounted),
         }
     }
 }
 
 impl Passage {
-    #[inline]
-    fn unasked(admitted: Admitted) -> Self {
-        let guards = Guards {
-            execution: None,
-            in_flight: admitted.in_flight,
-        };
-        Self {
-            guards,
-            asked: None,
-        }
-    }
-
     /// Takes over what an asked gate gave, and the handle that the handler is to find.
     pub(crate) fn asked(admitted: Admitted) -> (Self, Option<ExecutionHandle>) {
         let Admitted {
@@ -119,14 +118,11 @@ impl Passage {
             ..
         } = admitted;
         let handle = execution.map(ExecutionHandle::new);
-        let guards = Guards {
-            execution: handle.clone().map(EndsWithResponse),
-            in_flight,
+        let asked = Asked {
+            reason,
+            _execution: handle.clone().map(EndsWithResponse),
+            _in_flight: in_flight,
         };
-        let passage = Self {
-            guards,
-            asked: Some(reason),
-        };
-        (passage, handle)
+        (Self::Asked(Box::new(asked)), handle)
     }
 }

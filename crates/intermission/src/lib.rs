@@ -1,4 +1,83 @@
-//! Maintenance mode for Rust services.
+//! Maintenance mode for Rust services: close the site to visitors, let the right people in, let running work finish,
+//! tell everybody else when to come back, and open again.
+//!
+//! This crate is the life of a node. A [`Gate`] answers for every request and every piece of work whether it may in;
+//! one task, the keeper, keeps the gate's knowledge true; an [`Operator`] changes the mode. What the mode *is* (record,
+//! decision, reply, protocol) is [`intermission_core`], which this crate re-exports; how it meets your framework is
+//! `intermission-axum`, or `intermission-tower` for anything else on `http` 1.x; where it is kept is `intermission-file`
+//! or, for one process, [`MemoryState`].
+//!
+//! # Example
+//!
+//! ```
+//! use intermission::{
+//!     Activate, Actor, Admission, Change, Deactivate, ExecutionInfo, Gate, Goal, MemoryState, Operator, Phase, Visitor,
+//! };
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let state = MemoryState::new();
+//! let gate = Gate::builder(state.clone()).with_node_name("web-1").start().await?;
+//! let operator = Operator::new(state, Actor::new("ana", "code"));
+//!
+//! // A job runs when the operator closes the site.
+//! let job = gate.execution(ExecutionInfo::new("import").with_label("prices.csv"))?;
+//! let change = Change::Activate(Activate::by("ana").with_message("Upgrading the database"));
+//! let activation = operator.change(change).await?.record.activation().ok_or("it is on")?.id;
+//!
+//! // While it drains, nothing new starts, and pages are still served.
+//! gate.reached(|record| record.phase() == Phase::Activating).await;
+//! assert!(gate.execution(ExecutionInfo::new("import")).is_err());
+//! assert!(matches!(gate.admit(&Visitor::new("GET", "/")), Admission::Admitted(_)));
+//!
+//! // The last job ends, and the site is closed: by itself, not by the next request.
+//! drop(job);
+//! operator.wait(activation, Goal::Activated, |_| {}).await?;
+//! gate.reached(|record| record.phase() == Phase::Activated).await;
+//! let Admission::Refused(refusal) = gate.admit(&Visitor::new("GET", "/")) else { return Err("closed".into()) };
+//! let reply = refusal.reply(intermission::reply::ReplyRequest::new("GET"));
+//! assert_eq!(reply.status(), 503);
+//!
+//! operator.change(Change::Deactivate(Deactivate::by("ana"))).await?;
+//! gate.reached(|record| record.phase() == Phase::Deactivated).await;
+//! # Ok(()) }
+//! ```
+//!
+//! # One way through the house
+//!
+//! ```text
+//! Operator ── Change ──► Record::apply ──► MaintenanceState::operate        (a ledger, in memory, files, …)
+//!                                                 │ watch + sync
+//!                                                 ▼
+//!                                     keeper ── NodeMachine ──► the gate's snapshot
+//!                                                                      │
+//! request ──► adapter ──► Visitor ──► Gate::admit ──► decide ──► Admitted, or Refusal ──► reply
+//! ```
+//!
+//! Nothing flows back up. A request never touches the state; while maintenance is off, it is one look at one word.
+//!
+//! # What "activated" means
+//!
+//! No execution that is waited for runs on any node. Each node closes its door, counts down to zero, and says so to the
+//! state for this very activation; when all have said so, the state moves on by itself. A node of which that is not
+//! known is named in [`Completion::unconfirmed`], and nothing claims more than is known. From
+//! [`View::quiescent_at`] on, no request that the level closes out runs either: the moment for a backup.
+//!
+//! # When the state is out of reach
+//!
+//! Requests are decided by what the node last knew ([`OutagePolicy`]); executions go on as [`LostContact`] says; and a
+//! node that starts meanwhile does what [`StartPolicy`] says. None of it is an error that a visitor sees.
+//!
+//! # Features
+//!
+//! | feature | default | does |
+//! |---|---|---|
+//! | `tracing` | no | one line for each change of state, never one for each request |
+//!
+//! # Reading order
+//!
+//! `intermission_core` ([`record`], [`change`], [`decision`]) → `gate.rs` → [`ledger`], [`node`] → `keeper.rs` → a
+//! backend → an adapter.
 
 mod admission;
 mod builder;

@@ -31,7 +31,10 @@ const STRAGGLERS: Duration = Duration::from_secs(10);
 
 fn command(arguments: &[String]) -> anyhow::Result<ExitCode> {
     if let Some(option) = arguments.iter().find(|argument| argument.starts_with('-')) {
-        return Err(UsageError(format!("`test` takes names of tests, or parts of them, not `{option}`")).into());
+        return Err(UsageError(format!(
+            "`test` takes names of tests, or parts of them, not `{option}`"
+        ))
+        .into());
     }
     let workspace = Workspace::find()?;
     provide_requirements()?;
@@ -43,7 +46,11 @@ fn command(arguments: &[String]) -> anyhow::Result<ExitCode> {
 /// Builds the workspace and runs its tests; with filters, those whose name contains one of them.
 pub(crate) fn everything(workspace: &Workspace, filters: &[String]) -> anyhow::Result<Tested> {
     build(workspace)?;
-    let mut tested = Tested { summary: Summary::default(), code: 0, complaints: Vec::new() };
+    let mut tested = Tested {
+        summary: Summary::default(),
+        code: 0,
+        complaints: Vec::new(),
+    };
     if filters.is_empty() {
         tested.run(workspace, None)?;
     }
@@ -80,7 +87,8 @@ impl Tested {
     }
 
     fn run(&mut self, workspace: &Workspace, filter: Option<&String>) -> anyhow::Result<()> {
-        let mut command = workspace.cargo(["test", "--workspace", "--all-features", "--no-fail-fast"]);
+        let mut command =
+            workspace.cargo(["test", "--workspace", "--all-features", "--no-fail-fast"]);
         if let Some(filter) = filter {
             command.args(["--", filter]);
         }
@@ -89,7 +97,10 @@ impl Tested {
             .stdout(Stdio::piped())
             .spawn()
             .with_context(|| format!("cannot start `{}`", line_of(&command)))?;
-        let output = runner.stdout.take().context("the runner's output was not piped")?;
+        let output = runner
+            .stdout
+            .take()
+            .context("the runner's output was not piped")?;
 
         let (sender, receiver) = mpsc::channel();
         std::thread::spawn(move || {
@@ -98,7 +109,10 @@ impl Tested {
         });
         let status = runner.wait().context("cannot wait for the runner")?;
         match receiver.recv_timeout(STRAGGLERS) {
-            Ok(counted) => self.add(&counted.context("cannot pass the runner's output on")?, status),
+            Ok(counted) => self.add(
+                &counted.context("cannot pass the runner's output on")?,
+                status,
+            ),
             Err(_) => bail!(
                 "the runner has ended, but a process that a test started still holds its output: find it with `ps`, \
                  end it, and mend the test that left it behind"
@@ -111,7 +125,10 @@ impl Tested {
         self.summary.add(counted);
         if !status.success() {
             // No code: the runner was ended by a signal.
-            let code = status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1);
+            let code = status
+                .code()
+                .and_then(|code| u8::try_from(code).ok())
+                .unwrap_or(1);
             if self.code == 0 {
                 self.code = code;
             }
@@ -143,7 +160,15 @@ impl Tested {
 ///
 /// In one call together with the tests, so that cargo settles on the same features and compiles everything once.
 fn build(workspace: &Workspace) -> anyhow::Result<()> {
-    let arguments = ["build", "--workspace", "--all-features", "--lib", "--bins", "--examples", "--tests"];
+    let arguments = [
+        "build",
+        "--workspace",
+        "--all-features",
+        "--lib",
+        "--bins",
+        "--examples",
+        "--tests",
+    ];
     let mut command = workspace.cargo(arguments);
     println!("\n== {}", line_of(&command));
     if !run(&mut command)?.success() {
@@ -182,11 +207,19 @@ mod tests {
     use super::*;
 
     fn tested() -> Tested {
-        Tested { summary: Summary::default(), code: 0, complaints: Vec::new() }
+        Tested {
+            summary: Summary::default(),
+            code: 0,
+            complaints: Vec::new(),
+        }
     }
 
     fn counted(passed: u64, failed: u64) -> Summary {
-        Summary { passed, failed, skipped: 0 }
+        Summary {
+            passed,
+            failed,
+            skipped: 0,
+        }
     }
 
     fn exited(code: i32) -> ExitStatus {
@@ -199,7 +232,10 @@ mod tests {
         tested.add(&counted(3, 0), exited(0));
         tested.add(&counted(3, 2), exited(101));
         tested.add(&counted(3, 0), exited(0));
-        assert_eq!((tested.code, tested.summary.to_string().as_str()), (101, "9 passed, 2 failed"));
+        assert_eq!(
+            (tested.code, tested.summary.to_string().as_str()),
+            (101, "9 passed, 2 failed")
+        );
         assert!(tested.complaints.is_empty());
     }
 

@@ -55,15 +55,21 @@ fn missing(found: impl Fn(&str) -> bool) -> Vec<&'static Requirement> {
 
 /// Only for root with apt-get, as in a container: nobody is asked for a password, and nobody else's machine is changed.
 fn install(absent: &[&Requirement]) -> anyhow::Result<()> {
-    let packages = absent.iter().flat_map(|requirement| requirement.package.split(' '));
+    let packages = absent
+        .iter()
+        .flat_map(|requirement| requirement.package.split(' '));
     let mut update = Command::new("apt-get");
     update.arg("update");
     let mut install = Command::new("apt-get");
-    install.args(["install", "--yes", "--no-install-recommends"]).args(packages);
+    install
+        .args(["install", "--yes", "--no-install-recommends"])
+        .args(packages);
     for mut step in [update, install] {
         println!("\n== {}", line_of(&step));
         // A failed step is not the end: what counts is whether the programs are there afterwards.
-        let status = run(step.env("DEBIAN_FRONTEND", "noninteractive").stdin(Stdio::null()))?;
+        let status = run(step
+            .env("DEBIAN_FRONTEND", "noninteractive")
+            .stdin(Stdio::null()))?;
         if !status.success() {
             eprintln!("warning: `{}` ended with {status}", line_of(&step));
         }
@@ -73,8 +79,16 @@ fn install(absent: &[&Requirement]) -> anyhow::Result<()> {
 
 fn advice(absent: &[&Requirement]) -> String {
     let mut lines = vec!["something that the tests need is not installed:".to_owned()];
-    for Requirement { programs, why, package } in absent {
-        lines.push(format!("  {} ({why}); on Debian and Ubuntu: apt-get install {package}", programs.join(" or ")));
+    for Requirement {
+        programs,
+        why,
+        package,
+    } in absent
+    {
+        lines.push(format!(
+            "  {} ({why}); on Debian and Ubuntu: apt-get install {package}",
+            programs.join(" or ")
+        ));
     }
     lines.push("install it and run this again".to_owned());
     lines.join("\n")

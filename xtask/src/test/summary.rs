@@ -25,8 +25,10 @@ impl Summary {
         };
         for part in counts.split(';') {
             let mut words = part.split_whitespace();
-            let (Some(count), Some(word)) = (words.next().and_then(|count| count.parse::<u64>().ok()), words.next())
-            else {
+            let (Some(count), Some(word)) = (
+                words.next().and_then(|count| count.parse::<u64>().ok()),
+                words.next(),
+            ) else {
                 continue;
             };
             match word {
@@ -76,7 +78,14 @@ all doctests ran in 0.93s; merged doctests compilation took 0.30s
         for line in output.lines() {
             summary.read_line(line);
         }
-        assert_eq!(summary, Summary { passed: 30, failed: 2, skipped: 1 });
+        assert_eq!(
+            summary,
+            Summary {
+                passed: 30,
+                failed: 2,
+                skipped: 1
+            }
+        );
         assert_eq!(summary.to_string(), "30 passed, 2 failed, 1 skipped");
     }
 

@@ -20,11 +20,10 @@ pub(crate) fn explanation(explanation: &Explanation) -> String {
             Verdict::Passes => "passes on",
             Verdict::NotAsked => "not asked",
         };
-        text.push_str(&format!("  {:<15}  {verdict:<9}  {}\n", said.rule.as_str(), printable(&said.because)));
+        let line = format!("  {:<15}  {verdict:<9}  {}\n", said.rule.as_str(), printable(&said.because));
+        text.push_str(&line);
     }
     text.push_str("Judged by the state alone. It does not know:\n");
-    for unknown in NOT_KNOWN {
-        text.push_str(&format!("  - {unknown}\n"));
-    }
-    text
+    let unknown: String = NOT_KNOWN.iter().map(|unknown| format!("  - {unknown}\n")).collect();
+    text + &unknown
 }

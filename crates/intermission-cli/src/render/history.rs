@@ -68,10 +68,10 @@ pub(crate) fn since<'a>(history: &'a [HistoryEntry], last: Option<&HistoryEntry>
 
 #[cfg(test)]
 mod tests {
-    use intermission::{Activate, Change, Deactivate};
+    use intermission::{Activate, AllowChange, Change, Deactivate};
 
     use super::*;
-    use crate::render::sample::Site;
+    use crate::render::sample::{Site, allow};
 
     #[test]
     fn only_what_is_new_is_told_the_oldest_first() {
@@ -95,15 +95,12 @@ mod tests {
     fn lines_say_when_what_and_who() {
         let mut site = Site::new();
         site.activate(Activate::by("ana").with_message("one\ntwo"));
+        site.change(Change::Allow(AllowChange::Add(allow(&["192.0.2.1"]))));
         let (history, view) = (site.history(), site.view());
-        let lines: Vec<String> = since(&history, None).into_iter().map(|entry| Line::from(entry).in_words()).collect();
-        assert_eq!(
-            lines,
-            [
-                "2026-11-20T10:00:00.000Z  activating   requested         by ana (command): message",
-                "2026-11-20T10:00:00.000Z  activated    activated",
-            ]
-        );
+        let lines: Vec<String> = history.iter().map(|entry| Line::from(entry).in_words()).collect();
+        assert_eq!(lines[0], "2026-11-20T10:00:00.000Z  activated    updated           by ana (command): allow list");
+        assert_eq!(lines[1], "2026-11-20T10:00:00.000Z  activated    activated");
+        assert!(lines[2].starts_with("2026-11-20T10:00:00.000Z  activating   requested         by ana (command): "));
         assert_eq!(
             Line::current(&view.record, site.now()).in_words(),
             "2026-11-20T10:00:00.000Z  activated    current           by ana: one\\ntwo"

@@ -1,5 +1,7 @@
 //! `status` as text.
 
+use std::fmt::Write as _;
+
 use clap::builder::styling::{AnsiColor, Style};
 use intermission::{Activation, DrainPolicy, Phase, Settings, Timestamp, View};
 
@@ -139,7 +141,8 @@ struct Lines(String);
 impl Lines {
     fn add(&mut self, label: &str, value: impl AsRef<str>) {
         let label = if label.is_empty() { String::new() } else { format!("{label}:") };
-        self.0.push_str(&format!("  {label:<15}{}\n", value.as_ref()));
+        // Writing into a `String` cannot fail.
+        let _ = writeln!(self.0, "  {label:<15}{}", value.as_ref());
     }
 
     /// The same, unless there is nothing to say.
@@ -280,7 +283,7 @@ Maintenance: activating (full)
         site.activate(Activate::by("ana").with_drain(DrainPolicy::Force(Duration::from_secs(5))));
         site.pass_time(6_000);
         let shown = shown(&site);
-        assert!(shown.contains("  Activated at:  2026-11-20T10:00:06.000Z (forced, with work still running)\n"));
+        assert!(shown.contains("  Activated at:  2026-11-20T10:00:05.000Z (forced, with work still running)\n"));
         assert!(
             shown.contains("  Unconfirmed:   web-1 (not done at 2026-11-20T10:00:00.000Z, ran 2 executions)\n"),
             "{shown}"

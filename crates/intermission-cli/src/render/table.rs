@@ -109,10 +109,10 @@ fn table<const N: usize>(header: [&str; N], rows: impl Iterator<Item = [String; 
 
 #[cfg(test)]
 mod tests {
-    use intermission::{Activate, ExecutionView, Revision};
+    use intermission::{Activate, AllowChange, Change, ExecutionView, Revision};
 
     use super::*;
-    use crate::render::sample::Site;
+    use crate::render::sample::{Site, allow};
 
     #[test]
     fn columns_are_aligned_for_wide_letters_and_nothing_wraps() {
@@ -183,13 +183,15 @@ web-1  2   mail\\u{{1b}}  {}  1m 12s       bypass, not waited for
     #[test]
     fn the_history_is_a_table() {
         let mut site = Site::new();
-        site.activate(Activate::by("ana"));
+        for networks in [["192.0.2.1"], ["192.0.2.2"]] {
+            site.change(Change::Allow(AllowChange::Add(allow(&networks))));
+        }
         assert_eq!(
             history(&site.history()),
             "\
-AT                        EVENT      PHASE       BY   FROM     NOTE
-2026-11-20T10:00:00.000Z  activated  activated
-2026-11-20T10:00:00.000Z  requested  activating  ana  command
+AT                        EVENT    PHASE        BY   FROM     NOTE
+2026-11-20T10:00:00.000Z  updated  deactivated  ana  command  allow list
+2026-11-20T10:00:00.000Z  updated  deactivated  ana  command  allow list
 "
         );
     }

@@ -1,6 +1,9 @@
 //! What several handles have in common.
 
-use intermission_core::{Activate, Change, Deactivate, Departure, MaintenanceState, OperateReply, Phase, Revision};
+use intermission_core::{
+    Activate, Change, Deactivate, Departure, MaintenanceState, NodeId, NodeReport, OperateReply, Operation, Phase,
+    Revision, SharedState,
+};
 
 use crate::case::case_table;
 use crate::failure::{Checked, ensure_eq, expect_variant};
@@ -16,6 +19,17 @@ case_table! { Sharing:
     /// A state behind `Arc` and `SharedState` answers every method as the state itself does.
     every_method_answers_through_the_wrappers;
 }
+
+/// The futures of every backend can go to any thread: this does not compile otherwise.
+const _: fn(&SharedState, NodeReport, Operation) = |state, report, operation| {
+    fn is_send(_: impl Send) {}
+    is_send(state.sync(report));
+    is_send(state.operate(operation));
+    is_send(state.leave(NodeId::from_bits(0), Departure::Goodbye));
+    is_send(state.inspect(0));
+    is_send(state.history(0));
+    is_send(state.watch(Revision::ZERO));
+};
 
 async fn handles_share_one_ledger(site: Site) -> Checked {
     let other = site.second_handle().await?;

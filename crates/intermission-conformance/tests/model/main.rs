@@ -3,6 +3,7 @@
 
 mod flaws;
 mod store;
+mod tampering;
 
 use std::process::ExitCode;
 

@@ -1,18 +1,23 @@
 //! A model of a store: bytes that outlive handles, behind a link that may break.
+//!
+//! Where a flaw changes what a sound store does, the difference is one line here or a function in `tampering`.
 
-use std::future::Future;
+use std::error::Error;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use intermission_conformance::{Capabilities, Capability, Fixture, FixtureError, ManualClock};
 use intermission_core::{
-    Clock, Departure, HistoryEntry, Intent, Ledger, MaintenanceState, Members, Moment, NodeId, NodeReport,
-    OperateReply, Operation, OperationId, Record, Revision, StateError, StateErrorKind, SyncReply, Timing, View,
+    Actor, Clock, Departure, HistoryEntry, Intent, Ledger, MaintenanceState, Members, Moment, NodeId, NodeReport,
+    OperateReply, Operation, OperationId, Record, Revision, StateError, StateErrorKind, SyncReply, Timestamp, Timing,
+    View,
 };
 use tokio::sync::watch;
+use tokio::task::yield_now;
 
 use crate::flaws::Flaw;
+use crate::tampering;
 
 /// What is stored, as a file or a server has it: bytes.
 #[derive(Clone, Debug, Default)]
@@ -26,31 +31,37 @@ struct Stored {
 struct Place {
     stored: Mutex<Stored>,
     is_broken: AtomicBool,
-    is_locked: AtomicBool,
-    /// What a flawed handle does when the link is there again.
-    queued: Mutex<Vec<Operation>>,
     changed: watch::Sender<Revision>,
     clock: ManualClock,
     flaw: Option<Flaw>,
     calls: AtomicU64,
+    /// A lock that only a flawed handle takes.
+    is_locked: AtomicBool,
+    /// What only a flawed handle does when the link is there again.
+    queued: Mutex<Vec<Operation>>,
 }
 
 impl Place {
-    fn new(clock: ManualClock, flaw: Option<Flaw>) -> Self {
+    fn new(stored: Stored, clock: ManualClock, flaw: Option<Flaw>) -> Self {
+        let record = stored.record.as_deref().and_then(|json| Record::from_json(json).ok()).unwrap_or_default();
         Self {
-            stored: Mutex::default(),
+            stored: Mutex::new(stored),
             is_broken: AtomicBool::new(false),
-            is_locked: AtomicBool::new(false),
-            queued: Mutex::default(),
-            changed: watch::Sender::new(Revision::ZERO),
+            changed: watch::Sender::new(record.revision()),
             clock,
             flaw,
             calls: AtomicU64::new(0),
+            is_locked: AtomicBool::new(false),
+            queued: Mutex::default(),
         }
     }
 
     fn stored(&self) -> MutexGuard<'_, Stored> {
         self.stored.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn queued(&self) -> MutexGuard<'_, Vec<Operation>> {
+        self.queued.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -65,6 +76,10 @@ impl ModelState {
         self.place.flaw == Some(flaw)
     }
 
+    fn is_broken(&self) -> bool {
+        self.place.is_broken.load(Ordering::SeqCst)
+    }
+
     fn timing(&self) -> Timing {
         let mut timing = Timing::default();
         if self.has(Flaw::BelievesLeaps) {
@@ -75,28 +90,27 @@ impl ModelState {
 
     fn now(&self) -> Moment {
         let clock = &self.place.clock;
-        let steady = if self.has(Flaw::IgnoresTime) { Duration::ZERO } else { clock.steady() };
-        Moment::new(clock.now(), steady)
+        let calendar = if self.has(Flaw::ForgetsTheDate) { Timestamp::from_millis(1_000) } else { clock.now() };
+        let steady = if self.has(Flaw::ForgetsTheTime) { Duration::ZERO } else { clock.steady() };
+        Moment::new(calendar, steady)
     }
 
-    /// The way to the store and back: every call takes it, and may be dropped on it.
+    /// The way to the store or back. Every call takes it twice, and may be dropped on it.
     async fn travel(&self) -> Result<(), StateError> {
-        tokio::task::yield_now().await;
-        if self.place.is_broken.load(Ordering::SeqCst) {
-            let kind = if self.has(Flaw::OutageIsCorruption) {
-                StateErrorKind::Corrupt
-            } else {
-                StateErrorKind::Unavailable
-            };
-            return Err(StateError::new(kind, "the model's link is broken"));
+        yield_now().await;
+        if !self.is_broken() {
+            return Ok(());
         }
-        Ok(())
+        let confused = self.has(Flaw::OutageIsCorruption);
+        let kind = if confused { StateErrorKind::Corrupt } else { StateErrorKind::Unavailable };
+        Err(StateError::new(kind, "the model's link is broken"))
+    }
+
+    fn ledger(&self) -> Result<Ledger, StateError> {
+        self.read(&self.place.stored())
     }
 
     fn read(&self, stored: &Stored) -> Result<Ledger, StateError> {
-        let corrupt = |error: Box<dyn std::error::Error + Send + Sync>| {
-            StateError::new(StateErrorKind::Corrupt, "the model's record cannot be read").with_source(error)
-        };
         let record = match stored.record.as_deref().map(Record::from_json).transpose() {
             Err(_) if self.has(Flaw::UnreadableMeansOff) => None,
             record => record.map_err(|error| corrupt(error.into()))?,
@@ -107,42 +121,37 @@ impl ModelState {
     }
 
     fn write(&self, stored: &mut Stored, ledger: &Ledger) -> Result<(), StateError> {
-        let unwritable = |error: serde_json::Error| {
+        let cannot = |error: serde_json::Error| {
             StateError::new(StateErrorKind::Unsupported, "the model cannot be written").with_source(error)
         };
-        stored.record = ledger.record().map(|record| {
-            let json = record.to_json();
-            if self.has(Flaw::DropsUnknownFields) { without_unknown_fields(&json) } else { json }
+        stored.record = ledger.record().map(|record| match self.place.flaw {
+            Some(flaw) => tampering::written(flaw, record),
+            None => record.to_json(),
         });
         let mut history: Vec<&HistoryEntry> = ledger.kept_history().collect();
-        if self.has(Flaw::ForgetsOldHistory) {
-            history.drain(..history.len().saturating_sub(2));
+        if self.has(Flaw::ForgetsOldLines) {
+            history.drain(..history.len().saturating_sub(200));
         }
-        stored.history = serde_json::to_vec(&history).map_err(unwritable)?;
-        stored.members = serde_json::to_vec(ledger.members()).map_err(unwritable)?;
-        self.tell(ledger.current().revision());
-        Ok(())
-    }
-
-    fn tell(&self, revision: Revision) {
+        stored.history = serde_json::to_vec(&history).map_err(cannot)?;
+        stored.members = serde_json::to_vec(ledger.members()).map_err(cannot)?;
+        let revision = ledger.current().revision();
         let is_deaf = self.has(Flaw::WatchersSleepOn);
         self.place.changed.send_if_modified(|told| std::mem::replace(told, revision) != revision && !is_deaf);
+        Ok(())
     }
 
     async fn step<T: Send>(&self, step: impl FnOnce(&mut Ledger, Moment) -> T + Send) -> Result<T, StateError> {
         self.travel().await?;
         if self.has(Flaw::LocksForGood) {
-            self.lock_for_good().await?;
+            self.lock_and_be_dropped_perhaps().await;
         }
-        if self.has(Flaw::Interleaves) {
-            // Reads, lets others in, and writes what it has computed from what it had read.
-            let mut ledger = self.read(&self.place.stored())?;
-            tokio::task::yield_now().await;
+        let answer = if self.has(Flaw::Interleaves) {
+            let mut ledger = self.ledger()?;
+            yield_now().await;
             let answer = step(&mut ledger, self.now());
             self.write(&mut self.place.stored(), &ledger)?;
-            return Ok(answer);
-        }
-        let answer = {
+            answer
+        } else {
             let mut stored = self.place.stored();
             let mut ledger = self.read(&stored)?;
             let answer = step(&mut ledger, self.now());
@@ -154,204 +163,99 @@ impl ModelState {
         Ok(answer)
     }
 
-    /// A lock that whoever is dropped here leaves behind.
-    async fn lock_for_good(&self) -> Result<(), StateError> {
+    async fn lock_and_be_dropped_perhaps(&self) {
         while self.place.is_locked.swap(true, Ordering::SeqCst) {
-            tokio::task::yield_now().await;
+            yield_now().await;
         }
-        tokio::task::yield_now().await;
+        yield_now().await;
         self.place.is_locked.store(false, Ordering::SeqCst);
-        Ok(())
     }
 
-    fn flawed_report(&self, mut report: NodeReport) -> NodeReport {
-        let call = self.place.calls.fetch_add(1, Ordering::SeqCst);
-        if self.has(Flaw::CountsReportsTwice) {
-            report.sequence = report.sequence.max(1_000 + call);
-        }
-        if self.has(Flaw::TakesNothingBack) {
-            report.offer = None;
-        }
-        if self.has(Flaw::AnyDrainCounts) && report.drained.is_some() {
-            let ledger = self.read(&self.place.stored()).ok();
-            let current = ledger.map(|ledger| ledger.current());
-            report.drained = current.and_then(|record| record.activation().map(|on| on.id));
-        }
-        if self.has(Flaw::ClosedMeansDrained) {
-            report.drained = report.drained.or(report.closed);
-        }
-        if self.has(Flaw::QuietIsAssumed) {
-            let ledger = self.read(&self.place.stored()).ok();
-            let current = ledger.map(|ledger| ledger.current());
-            report.quiet = current.and_then(|record| record.activation().map(|on| on.level_since));
-        }
-        if self.has(Flaw::ForgetsClaims) {
-            report.seen = Revision::ZERO;
-        }
-        if self.has(Flaw::WaitsForNobody) {
-            report.lost_contact = intermission_core::LostContact::Fence(Duration::ZERO);
-        }
-        if self.has(Flaw::ForgetsFacts) {
-            report.facts = intermission_core::NodeFacts::labelled(report.facts.label);
-        }
-        report
-    }
-
-    fn flawed_operation(&self, mut operation: Operation) -> Operation {
-        let call = self.place.calls.fetch_add(1, Ordering::SeqCst);
-        if self.has(Flaw::ComparesNothing) {
-            operation.expected = None;
-        }
-        if self.has(Flaw::DoesItTwice) {
-            operation.id = OperationId::from_bits((0xbad << 64) | u128::from(call));
-            operation.expected = None;
-        }
-        if self.has(Flaw::TrustsTheOperator) {
-            operation.known = Revision::ZERO;
-        }
-        if self.has(Flaw::ForgetsWhereFrom) {
-            operation.actor.origin.clear();
-        }
-        if self.has(Flaw::CutsTexts)
-            && let Intent::Put(next) = &operation.intent
-        {
-            let json = String::from_utf8_lossy(&next.to_json()).replace("\\u0000", "").replace("\\\"", "'");
-            if let Ok(next) = Record::from_json(json.as_bytes()) {
-                operation.intent = Intent::Put(Box::new(next));
-            }
-        }
-        operation
+    fn record_at_hand(&self) -> Result<Option<Arc<Record>>, StateError> {
+        let record = self.ledger()?.record().cloned();
+        Ok(record.filter(|_| !self.has(Flaw::WatchersGetNoRecord)))
     }
 }
 
 impl MaintenanceState for ModelState {
-    async fn sync(&self, report: NodeReport) -> Result<SyncReply, StateError> {
-        let sequence = report.sequence;
-        let report = self.flawed_report(report);
+    async fn sync(&self, mut report: NodeReport) -> Result<SyncReply, StateError> {
+        let said = report.clone();
+        if let Some(flaw) = self.place.flaw {
+            let call = self.place.calls.fetch_add(1, Ordering::SeqCst);
+            tampering::report(flaw, call, &self.ledger()?.current(), &mut report);
+        }
         let mut reply = self.step(|ledger, now| ledger.sync(&report, now)).await?;
-        if self.has(Flaw::CountsReportsTwice) {
-            reply.sequence = sequence;
-        }
-        if self.has(Flaw::HidesGrace) {
-            reply.grace = Duration::ZERO;
-        }
-        if self.has(Flaw::InventsARecord) {
-            reply.record.get_or_insert_default();
+        if let Some(flaw) = self.place.flaw {
+            tampering::sync_reply(flaw, &said, &mut reply);
         }
         Ok(reply)
     }
 
-    async fn operate(&self, operation: Operation) -> Result<OperateReply, StateError> {
-        if self.has(Flaw::DoesItLater) && self.place.is_broken.load(Ordering::SeqCst) {
-            self.place.queued.lock().unwrap_or_else(PoisonError::into_inner).push(operation.clone());
+    async fn operate(&self, mut operation: Operation) -> Result<OperateReply, StateError> {
+        if self.has(Flaw::DoesItLater) && self.is_broken() {
+            self.place.queued().push(operation.clone());
         }
-        if self.has(Flaw::AbsentMeansLost) {
-            let absent = self.place.stored().record.is_none();
-            if absent && !matches!(operation.intent, Intent::Init) {
-                return Ok(OperateReply::Reconciling(Duration::from_secs(1)));
-            }
+        if let Some(flaw) = self.place.flaw {
+            let call = self.place.calls.fetch_add(1, Ordering::SeqCst);
+            tampering::operation(flaw, call, &self.ledger()?.current(), &mut operation);
         }
-        let operation = self.flawed_operation(operation);
-        let keeps_restarting = self.has(Flaw::BeginsDrainsAnew);
-        let reply = self
-            .step(|ledger, now| {
-                if keeps_restarting && ledger.current().phase().is_on() {
-                    let members = ledger.members().clone();
-                    let mut anew = Ledger::restored(
-                        Timing::default(),
-                        ledger.record().cloned(),
-                        ledger.kept_history().cloned().collect::<Vec<_>>(),
-                        members,
-                    );
-                    anew.lost_members(now);
-                    *ledger = anew;
-                }
-                ledger.operate(&operation, now)
-            })
-            .await?;
-        Ok(match reply {
+        let flaw = self.place.flaw;
+        let reply = self.step(|ledger, now| match flaw {
+            Some(flaw) => tampering::operate(flaw, ledger, &operation, now),
+            None => ledger.operate(&operation, now),
+        });
+        Ok(match reply.await? {
             OperateReply::Conflict(_) if self.has(Flaw::HidesTheWinner) => OperateReply::Conflict(Arc::default()),
-            OperateReply::Unchanged(_) if self.has(Flaw::HidesTheWinner) => OperateReply::Unchanged(Arc::default()),
             other => other,
         })
     }
 
     async fn leave(&self, node: NodeId, departure: Departure) -> Result<(), StateError> {
-        if self.has(Flaw::NobodyLeaves) {
-            return self.step(|ledger, now| ledger.tick(now)).await;
-        }
         let departure = match departure {
             Departure::Forgotten(_) | Departure::Died if self.has(Flaw::LeavesNoLine) => Departure::Goodbye,
-            Departure::Goodbye if self.has(Flaw::EveryLeaveIsAnEvent) => {
-                Departure::Forgotten(intermission_core::Actor::new("nobody", "nowhere"))
+            Departure::Goodbye if self.has(Flaw::EveryLeaveIsALine) => {
+                Departure::Forgotten(Actor::new("nobody", "nowhere"))
             }
             other => other,
         };
+        let node = if self.has(Flaw::NobodyLeaves) { NodeId::from_bits(0) } else { node };
         self.step(|ledger, now| ledger.leave(node, &departure, now)).await
     }
 
     async fn inspect(&self, limit: usize) -> Result<View, StateError> {
-        if self.has(Flaw::AnswersFromMemory) && self.place.is_broken.load(Ordering::SeqCst) {
-            let ledger = self.read(&self.place.stored())?;
-            return Ok(ledger.view(limit, self.now()));
+        if !self.has(Flaw::AnswersFromMemory) {
+            self.travel().await?;
         }
-        self.travel().await?;
         if self.has(Flaw::AskingWrites) {
-            return self
-                .step(|ledger, now| {
-                    let init = Operation::init(OperationId::from_bits(1), intermission_core::Actor::new("", ""));
-                    ledger.operate(&init, now);
-                    ledger.view(limit, now)
-                })
-                .await;
+            let init = Operation::init(OperationId::from_bits(1), Actor::new("nobody", "nowhere"));
+            self.step(|ledger, now| ledger.operate(&init, now)).await?;
         }
-        let ledger = self.read(&self.place.stored())?;
-        let limit = if self.has(Flaw::ListsTooMuch) { usize::MAX } else { limit };
-        let mut view = ledger.view(limit, self.now());
-        if self.has(Flaw::ListsInAnyOrder) {
-            view = ledger.view(usize::MAX, self.now());
-            view.nodes.sort_by_key(|node| node.node);
-            view.nodes.truncate(limit);
-        }
-        if self.has(Flaw::HidesSilence) {
-            for node in &mut view.nodes {
-                node.out_of_contact = false;
-            }
-        }
-        Ok(view)
+        let ledger = self.ledger()?;
+        Ok(match self.place.flaw {
+            Some(flaw) => tampering::view(flaw, &ledger, limit, self.now()),
+            None => ledger.view(limit, self.now()),
+        })
     }
 
     async fn history(&self, limit: usize) -> Result<Vec<HistoryEntry>, StateError> {
         self.travel().await?;
-        let ledger = self.read(&self.place.stored())?;
-        let limit = if self.has(Flaw::ListsTooMuch) { usize::MAX } else { limit };
-        let mut lines: Vec<HistoryEntry> = ledger.history(limit).cloned().collect();
-        if self.has(Flaw::OldestFirst) {
-            lines = ledger.kept_history().take(limit).cloned().collect();
-        }
-        if self.has(Flaw::TellsTooMuch) {
-            for line in &mut lines {
-                line.note = ledger.current().message().map(str::to_owned);
-            }
-        }
-        Ok(lines)
+        let ledger = self.ledger()?;
+        Ok(match self.place.flaw {
+            Some(flaw) => tampering::history(flaw, &ledger, limit),
+            None => ledger.history(limit).cloned().collect(),
+        })
     }
 
     async fn watch(&self, seen: Revision) -> Result<Option<Arc<Record>>, StateError> {
         self.travel().await?;
         let mut changed = self.place.changed.subscribe();
+        let held = self.ledger()?.current().revision();
         if self.has(Flaw::WatchersMissTheFirst) || self.has(Flaw::WatchersSleepOn) {
             changed.mark_unchanged();
             changed.changed().await.ok();
-            return self.record_at_hand();
-        }
-        if self.has(Flaw::WatchesOnlyForward) {
+        } else if self.has(Flaw::WatchesOnlyForward) {
             changed.wait_for(|revision| *revision > seen).await.ok();
-            return self.record_at_hand();
-        }
-        // What is there may differ from what was last told, for example after a restart.
-        let stored = self.read(&self.place.stored())?.current().revision();
-        if stored == seen {
+        } else if held == seen {
             changed.wait_for(|revision| *revision != seen).await.ok();
         }
         self.travel().await?;
@@ -359,35 +263,23 @@ impl MaintenanceState for ModelState {
     }
 }
 
-impl ModelState {
-    fn record_at_hand(&self) -> Result<Option<Arc<Record>>, StateError> {
-        let record = self.read(&self.place.stored())?.record().cloned();
-        Ok(record.filter(|_| !self.has(Flaw::WatchersGetNoRecord)))
-    }
+fn corrupt(error: Box<dyn Error + Send + Sync>) -> StateError {
+    StateError::new(StateErrorKind::Corrupt, "what the model has stored cannot be read").with_source(error)
 }
 
-fn parsed<T: serde::de::DeserializeOwned + Default>(bytes: &[u8]) -> Result<T, Box<dyn std::error::Error + Send + Sync>> {
+fn parsed<T: serde::de::DeserializeOwned + Default>(bytes: &[u8]) -> Result<T, Box<dyn Error + Send + Sync>> {
     if bytes.is_empty() { Ok(T::default()) } else { Ok(serde_json::from_slice(bytes)?) }
-}
-
-fn without_unknown_fields(json: &[u8]) -> Vec<u8> {
-    const KNOWN: [&str; 7] = ["v", "revision", "operation", "phase", "activation", "plan", "allow"];
-    let mut fields: serde_json::Map<String, serde_json::Value> =
-        serde_json::from_slice(json).expect("a record is an object");
-    fields.retain(|name, _| KNOWN.contains(&name.as_str()));
-    serde_json::to_vec(&fields).expect("an object can be written")
 }
 
 /// A place that can do everything, sound or with one flaw.
 #[derive(Debug)]
-pub(crate) struct Model<const PATIENCE_SECS: u64 = 10> {
+pub(crate) struct Model<const PATIENCE_MS: u64 = 10_000> {
     place: Arc<Place>,
 }
 
-impl<const PATIENCE_SECS: u64> Model<PATIENCE_SECS> {
-    /// A fresh one with this flaw.
+impl<const PATIENCE_MS: u64> Model<PATIENCE_MS> {
     pub(crate) fn with_flaw(flaw: Flaw) -> Self {
-        Self { place: Arc::new(Place::new(ManualClock::new(), Some(flaw))) }
+        Self { place: Arc::new(Place::new(Stored::default(), ManualClock::new(), Some(flaw))) }
     }
 
     fn has(&self, flaw: Flaw) -> bool {
@@ -395,11 +287,11 @@ impl<const PATIENCE_SECS: u64> Model<PATIENCE_SECS> {
     }
 }
 
-impl<const PATIENCE_SECS: u64> Fixture for Model<PATIENCE_SECS> {
+impl<const PATIENCE_MS: u64> Fixture for Model<PATIENCE_MS> {
     type State = ModelState;
 
     fn patience() -> Duration {
-        Duration::from_secs(PATIENCE_SECS)
+        Duration::from_millis(PATIENCE_MS)
     }
 
     fn capabilities() -> Capabilities {
@@ -407,7 +299,7 @@ impl<const PATIENCE_SECS: u64> Fixture for Model<PATIENCE_SECS> {
     }
 
     async fn fresh() -> Result<Self, FixtureError> {
-        Ok(Self { place: Arc::new(Place::new(ManualClock::new(), None)) })
+        Ok(Self { place: Arc::new(Place::new(Stored::default(), ManualClock::new(), None)) })
     }
 
     fn state(&self) -> ModelState {
@@ -425,13 +317,13 @@ impl<const PATIENCE_SECS: u64> Fixture for Model<PATIENCE_SECS> {
 
     async fn second_handle(&self) -> Result<ModelState, FixtureError> {
         if self.has(Flaw::HandlesAreAlone) {
-            return Ok(ModelState { place: Arc::new(Place::new(self.place.clock.clone(), self.place.flaw)) });
+            let alone = Place::new(Stored::default(), self.place.clock.clone(), self.place.flaw);
+            return Ok(ModelState { place: Arc::new(alone) });
         }
         Ok(self.state())
     }
 
-    fn reopen(&mut self) -> impl Future<Output = Result<(), FixtureError>> + Send {
-        let place = Place::new(self.place.clock.clone(), self.place.flaw);
+    async fn reopen(&mut self) -> Result<(), FixtureError> {
         let mut stored = self.place.stored().clone();
         if self.has(Flaw::ForgetsEverything) {
             stored = Stored::default();
@@ -442,11 +334,12 @@ impl<const PATIENCE_SECS: u64> Fixture for Model<PATIENCE_SECS> {
         if self.has(Flaw::ForgetsHistory) {
             stored.history.clear();
         }
-        let revision = stored.record.as_deref().and_then(|json| Record::from_json(json).ok()).map(|it| it.revision());
-        place.changed.send_replace(revision.unwrap_or_default());
-        *place.stored() = stored;
-        self.place = Arc::new(place);
-        std::future::ready(Ok(()))
+        self.place = Arc::new(Place::new(stored, self.place.clock.clone(), self.place.flaw));
+        if self.has(Flaw::BeginsWithARecord) {
+            let init = Operation::init(OperationId::from_bits(1), Actor::new("nobody", "nowhere"));
+            self.state().operate(init).await?;
+        }
+        Ok(())
     }
 
     async fn break_link(&self) -> Result<(), FixtureError> {
@@ -456,7 +349,7 @@ impl<const PATIENCE_SECS: u64> Fixture for Model<PATIENCE_SECS> {
 
     async fn heal(&self) -> Result<(), FixtureError> {
         self.place.is_broken.store(false, Ordering::SeqCst);
-        let queued: Vec<Operation> = std::mem::take(&mut self.place.queued.lock().unwrap_or_else(PoisonError::into_inner));
+        let queued = std::mem::take(&mut *self.place.queued());
         for operation in queued {
             self.state().operate(operation).await?;
         }
@@ -468,5 +361,13 @@ impl<const PATIENCE_SECS: u64> Fixture for Model<PATIENCE_SECS> {
         let record = stored.record.as_mut().ok_or("there is no record to make unreadable")?;
         record.truncate(record.len() / 2);
         Ok(())
+    }
+}
+
+/// What `Intent::Put` proposes, if that is the intent.
+pub(crate) fn proposal(operation: &Operation) -> Option<&Record> {
+    match &operation.intent {
+        Intent::Put(next) => Some(next),
+        _ => None,
     }
 }

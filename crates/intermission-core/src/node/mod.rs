@@ -369,7 +369,6 @@ impl NodeMachine {
             self.quiet = None;
         }
         self.snapshot.record = record;
-        actions.push(NodeAction::Install(InstalledSnapshot(self.snapshot.clone())));
         if forced_now {
             actions.extend([NodeAction::CancelExecutions, NodeAction::DropExecutions]);
         }

@@ -194,9 +194,9 @@ async fn unfinished_files_of_killed_writers_are_removed() {
     let site = Site::new();
     let state = site.open();
     fs::write(site.file(".record.json.abc123"), "{").unwrap();
-    fs::write(site.file("notes.txt"), "mine").unwrap();
+    fs::write(site.file(".record.json.swp"), "an editor's").unwrap();
     stored(&state, &activate()).await;
     let mut names: Vec<_> = fs::read_dir(site.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     names.sort();
-    assert_eq!(names, ["lock", "members.json", "notes.txt", "record.json"]);
+    assert_eq!(names, [".record.json.swp", "lock", "members.json", "record.json"]);
 }

@@ -2,9 +2,7 @@ use std::fs::{self, Permissions};
 use std::future::Future;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
-use intermission_core::{
-    MaintenanceState, NodeId, NodeReport, Phase, Record, Revision, StateErrorKind, StateUrl,
-};
+use intermission_core::{MaintenanceState, NodeId, NodeReport, Phase, Record, Revision, StateErrorKind, StateUrl};
 use intermission_file::{FileOptions, FileState};
 use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
 

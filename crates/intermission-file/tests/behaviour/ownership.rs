@@ -14,7 +14,11 @@ fn is_root() -> bool {
 
 /// Somebody else than the user who runs the tests, if that one may hand files over, and else himself.
 fn service() -> (u32, u32) {
-    if is_root() { (12_345, 12_346) } else { (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw()) }
+    if is_root() {
+        (12_345, 12_346)
+    } else {
+        (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw())
+    }
 }
 
 #[tokio::test]
@@ -60,7 +64,7 @@ fn directories_that_root_makes_for_a_service_belong_to_it() {
     let directory = site.path().join("a").join("b");
     FileState::open_or_create(&directory).unwrap();
     let shop = FileOptions::new(&directory).with_site("shop").unwrap().open_or_create().unwrap();
-    for path in [site.path().join("a"), directory.clone(), shop.directory().to_owned()] {
+    for path in [site.path().join("a"), directory, shop.directory().to_owned()] {
         let made = fs::metadata(&path).unwrap();
         assert_eq!((made.uid(), made.gid()), (user, group), "{}", path.display());
     }

@@ -1,0 +1,56 @@
+//! What a verb works with.
+
+use std::sync::Arc;
+
+use intermission::{Actor, Clock, Operator, Record, SharedState, Timestamp};
+
+use crate::failure::Failure;
+use crate::output::Output;
+use crate::render::json;
+
+/// What a verb works with: a state, a clock, who asks, and where to say what.
+#[derive(Debug)]
+pub(crate) struct Session<'s, 'o> {
+    pub(crate) operator: Operator,
+    clock: Arc<dyn Clock>,
+    /// Who asks.
+    pub(crate) requested_by: String,
+    /// Whether data is printed as JSON.
+    pub(crate) json: bool,
+    pub(crate) verbose: bool,
+    pub(crate) output: &'s mut Output<'o>,
+}
+
+/// How verbs are to print.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Manner {
+    pub(crate) json: bool,
+    pub(crate) verbose: bool,
+}
+
+impl<'s, 'o> Session<'s, 'o> {
+    pub(crate) fn new(
+        state: SharedState,
+        clock: Arc<dyn Clock>,
+        requested_by: String,
+        manner: Manner,
+        output: &'s mut Output<'o>,
+    ) -> Self {
+        let actor = Actor::new(requested_by.clone(), "command");
+        let operator = Operator::new(state, actor).with_clock(Arc::clone(&clock));
+        Self { operator, clock, requested_by, json: manner.json, verbose: manner.verbose, output }
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    pub(crate) fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.clock)
+    }
+
+    /// What a verb that changes something prints as data: nothing but with `--json`.
+    pub(crate) fn report_change(&mut self, record: &Record, changed: bool) -> Result<(), Failure> {
+        if self.json { self.output.json(&json::Changed::of(record, changed)) } else { Ok(()) }
+    }
+}

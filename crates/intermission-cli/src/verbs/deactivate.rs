@@ -1,0 +1,29 @@
+//! `deactivate`: open the service again, or cancel a plan.
+
+use intermission::Change;
+
+use crate::args::Deactivate;
+use crate::exit_code::ExitCode;
+use crate::failure::Failure;
+use crate::session::Session;
+
+pub(crate) async fn run(args: &Deactivate, session: &mut Session<'_, '_>) -> Result<ExitCode, Failure> {
+    let mut request = intermission::Deactivate::by(&session.requested_by);
+    if let Some(allow) = args.allow()? {
+        request = request.with_allow(allow);
+    }
+    let before = session.operator.inspect(0).await?.record;
+    let accepted = session.operator.change(Change::Deactivate(request)).await?;
+    let said = if before.phase().is_on() {
+        "deactivated"
+    } else if before.plan().is_some() {
+        "cancelled the planned maintenance"
+    } else if accepted.changed {
+        "already deactivated; the allow list is changed"
+    } else {
+        "already deactivated"
+    };
+    session.output.note(said)?;
+    session.report_change(&accepted.record, accepted.changed)?;
+    Ok(ExitCode::Done)
+}

@@ -1,0 +1,41 @@
+//! `status`: how things are.
+
+use intermission::{Phase, View};
+
+use crate::args::Status;
+use crate::exit_code::ExitCode;
+use crate::failure::Failure;
+use crate::render::{json, status, table};
+use crate::session::Session;
+
+pub(crate) async fn run(args: &Status, session: &mut Session<'_, '_>) -> Result<ExitCode, Failure> {
+    let view = session.operator.inspect(usize::MAX).await?;
+    let now = session.now();
+    if session.json {
+        session.output.json(&json::Status::of(&view, now))?;
+    } else {
+        let mut text = status::status(&view, now, session.output.data_is_coloured());
+        if session.verbose {
+            text.push_str(&lists(&view, session));
+        }
+        session.output.data(text.as_bytes())?;
+    }
+    Ok(match view.record.phase() {
+        Phase::Activated if args.exit_code => ExitCode::Activated,
+        Phase::Activating if args.exit_code => ExitCode::Activating,
+        _ => ExitCode::Done,
+    })
+}
+
+fn lists(view: &View, session: &Session<'_, '_>) -> String {
+    let mut text = String::new();
+    if view.nodes.iter().any(|node| !node.facts.executions.is_empty()) {
+        text.push('\n');
+        text.push_str(&table::executions(view, session.now()));
+    }
+    if !view.nodes.is_empty() {
+        text.push('\n');
+        text.push_str(&table::nodes(view, session.now(), true));
+    }
+    text
+}

@@ -1,0 +1,109 @@
+//! The example application, as a process.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Stdio;
+
+use http::{Method, StatusCode};
+use rustix::process::{Pid, Signal};
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+
+use crate::http::{Answer, send};
+use crate::programs;
+
+/// One running application. It is killed when this is dropped.
+#[derive(Debug)]
+pub struct App {
+    /// Where it listens.
+    pub address: SocketAddr,
+    child: Child,
+}
+
+impl App {
+    /// Starts one on the state in that directory, and waits until it listens.
+    ///
+    /// # Panics
+    ///
+    /// It does not start.
+    pub async fn start(directory: &Path, name: &str, flags: &[&str]) -> Self {
+        let mut child = Command::new(programs::axum_app())
+            .arg("--state")
+            .arg(format!("file:{}", directory.display()))
+            .args(["--node", name])
+            .args(flags)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("the application starts");
+        let stdout = child.stdout.take().expect("its output is piped");
+        let mut lines = BufReader::new(stdout).lines();
+        let line = lines.next_line().await.expect("its output is text").expect("it says where it listens");
+        let address = line.strip_prefix("listening on http://").unwrap_or_else(|| panic!("unexpected: {line}"));
+        // Whatever it says later must not block it.
+        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+        Self { address: address.parse().expect("an address"), child }
+    }
+
+    /// Sends a request.
+    ///
+    /// # Panics
+    ///
+    /// It does not answer.
+    pub async fn send(&self, method: Method, path: &str, headers: &[(&str, &str)]) -> Answer {
+        send(self.address, method, path, headers).await.unwrap_or_else(|error| panic!("{path}: {error:#}"))
+    }
+
+    /// Gets a page.
+    ///
+    /// # Panics
+    ///
+    /// It does not answer.
+    pub async fn get(&self, path: &str) -> Answer {
+        self.send(Method::GET, path, &[]).await
+    }
+
+    /// Starts a job of that many milliseconds. `None` if it is refused.
+    ///
+    /// # Panics
+    ///
+    /// It answers something else.
+    pub async fn start_job(&self, millis: u64) -> Option<String> {
+        let answer = self.send(Method::POST, &format!("/jobs?ms={millis}"), &[]).await;
+        match answer.status {
+            StatusCode::ACCEPTED => {
+                let json: serde_json::Value = serde_json::from_str(&answer.body).expect("JSON");
+                Some(json["id"].as_str().expect("an id").to_owned())
+            }
+            StatusCode::SERVICE_UNAVAILABLE => None,
+            status => panic!("unexpected: {status} {answer:?}"),
+        }
+    }
+
+    /// Kills it as a power cut would.
+    ///
+    /// # Panics
+    ///
+    /// It is gone already.
+    pub async fn kill(&mut self) {
+        self.signal(Signal::KILL);
+        self.child.wait().await.expect("it ends");
+    }
+
+    /// Asks it to end in order, and waits until it has.
+    ///
+    /// # Panics
+    ///
+    /// It fails to.
+    pub async fn terminate(&mut self) {
+        self.signal(Signal::TERM);
+        let status = self.child.wait().await.expect("it ends");
+        assert!(status.success(), "it ended with {status}");
+    }
+
+    fn signal(&self, signal: Signal) {
+        let id = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        rustix::process::kill_process(id.expect("it runs"), signal).expect("it can be signalled");
+    }
+}

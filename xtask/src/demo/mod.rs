@@ -1,0 +1,203 @@
+//! `demo`: the whole story of a maintenance, told with two real processes.
+
+mod app;
+mod http;
+mod interrupt;
+mod process;
+mod screen;
+mod story;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use serde_json::Value;
+
+use self::interrupt::{Interrupt, Interrupted};
+use self::process::{Stderr, run_to_end};
+use self::screen::Screen;
+use self::story::Story;
+use crate::workspace::{Workspace, line_of, quoted};
+use crate::{Command, UsageError};
+
+pub(crate) const COMMAND: Command = Command {
+    name: "demo",
+    arguments: "[--once]",
+    does: "two processes, one state: closes and opens them before your eyes, then serves until Ctrl-C",
+    run: command,
+};
+
+/// A first build on a slow machine.
+const BUILD: Duration = Duration::from_secs(30 * 60);
+
+/// Ended by a signal, as shells count it: 128 + SIGINT.
+const INTERRUPTED: u8 = 130;
+
+fn command(arguments: &[String]) -> anyhow::Result<ExitCode> {
+    let once = match arguments {
+        [] => false,
+        [option] if option == "--once" => true,
+        [option, ..] => {
+            return Err(UsageError(format!("`demo` knows only `--once`, not `{option}`")).into());
+        }
+    };
+    let interrupt = Interrupt::listen()?;
+    match demonstrate(once, &interrupt) {
+        // By now everything has been put away: the processes and the folder end with their owners.
+        Err(error) if error.is::<Interrupted>() => {
+            println!("\nInterrupted. The processes are ended, the temporary folder is removed.");
+            Ok(ExitCode::from(INTERRUPTED))
+        }
+        result => result,
+    }
+}
+
+fn demonstrate(once: bool, interrupt: &Interrupt) -> anyhow::Result<ExitCode> {
+    let mut screen = Screen::new();
+    screen.heading("Intermission: maintenance mode for Rust services");
+    screen.say(
+        "You are about to see a small web service, as two processes, go into maintenance and\n\
+         out of it again. Both processes share one state, which says whether the service is\n\
+         open. The command `intermission` changes that state; nothing is restarted.\n\
+         Lines with `$` are what is done, and can be typed as they stand while this runs.\n\
+         Lines below them are what came back. A check mark means: as it should be.",
+    );
+    let programs = Programs::build(interrupt, &mut screen)?;
+
+    let folder = tempfile::Builder::new()
+        .prefix("intermission-demo-")
+        .tempdir()
+        .context("cannot make a temporary folder")?;
+    let state = format!("file:{}", folder.path().join("state").display());
+    let apps = story::open(&mut screen, &programs, &state, folder.path(), interrupt)?;
+    let mut story = Story {
+        screen,
+        programs: &programs,
+        state: &state,
+        apps,
+        interrupt,
+    };
+
+    if let Err(error) = story.tell() {
+        if !error.is::<Interrupted>() {
+            story.show_logs();
+        }
+        return Err(error);
+    }
+    let code = story.sum_up();
+    if !once {
+        story.offer();
+        keep_serving(&mut story)?;
+    }
+    Ok(code)
+}
+
+/// Serves until somebody says that it is enough.
+fn keep_serving(story: &mut Story<'_>) -> anyhow::Result<()> {
+    let ended = story.interrupt.wait(Duration::MAX, || {
+        for app in &mut story.apps {
+            if let Some(status) = app.ended()? {
+                return Ok(Some((app.name, status)));
+            }
+        }
+        Ok(None)
+    });
+    match ended {
+        Ok(Some((name, status))) => {
+            story.show_logs();
+            bail!("{name} has ended by itself with {status}")
+        }
+        Err(error) if !error.is::<Interrupted>() => Err(error),
+        Ok(None) | Err(_) => {
+            println!(
+                "\nThank you for watching. The processes are ended, the temporary folder is removed."
+            );
+            Ok(())
+        }
+    }
+}
+
+/// What the demo starts.
+struct Programs {
+    axum_app: PathBuf,
+    intermission: PathBuf,
+}
+
+impl Programs {
+    fn build(interrupt: &Interrupt, screen: &mut Screen) -> anyhow::Result<Self> {
+        let arguments = [
+            "build",
+            "--package",
+            "axum-app",
+            "--package",
+            "intermission-cli",
+            "--message-format",
+            "json-render-diagnostics",
+        ];
+        let mut command = Workspace::find()?.cargo(arguments);
+        screen.say(
+            "First, the example service and the command are built. The first time takes minutes.",
+        );
+        let finished = run_to_end(&mut command, Stderr::OnScreen, BUILD, interrupt)?;
+        if !finished.status.success() {
+            bail!("`{}` ended with {}", line_of(&command), finished.status);
+        }
+        Self::among(&finished.stdout)
+    }
+
+    /// Finds them in what cargo says about its work.
+    fn among(messages: &str) -> anyhow::Result<Self> {
+        let executable = |wanted: &str| {
+            let path = messages
+                .lines()
+                .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+                .filter(|message| {
+                    message.pointer("/target/name").and_then(Value::as_str) == Some(wanted)
+                })
+                .find_map(|message| message.get("executable")?.as_str().map(PathBuf::from));
+            path.with_context(|| format!("cargo has built no program `{wanted}`"))
+        };
+        Ok(Self {
+            axum_app: executable("axum-app")?,
+            intermission: executable("intermission")?,
+        })
+    }
+
+    /// The command as it can be typed in any folder.
+    fn intermission_line(&self, state: &str, rest: &str) -> String {
+        format!(
+            "{} --state {} {rest}",
+            quoted(&self.intermission.display().to_string()),
+            quoted(state)
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn programs_are_found_in_what_cargo_says() {
+        let messages = r#"
+{"reason":"compiler-artifact","target":{"name":"intermission","kind":["lib"]},"executable":null}
+{"reason":"compiler-artifact","target":{"name":"intermission","kind":["bin"]},"executable":"/t/debug/intermission"}
+{"reason":"compiler-artifact","target":{"name":"axum-app","kind":["bin"]},"executable":"/t/debug/axum-app"}
+{"reason":"build-finished","success":true}
+"#;
+        let programs = Programs::among(messages).unwrap();
+        assert_eq!(programs.axum_app, PathBuf::from("/t/debug/axum-app"));
+        assert_eq!(
+            programs.intermission_line("file:/tmp/a b/state", "status"),
+            "/t/debug/intermission --state 'file:/tmp/a b/state' status"
+        );
+    }
+
+    #[test]
+    fn a_missing_program_is_named() {
+        let messages = r#"{"target":{"name":"axum-app"},"executable":"/t/debug/axum-app"}"#;
+        let error = Programs::among(messages).err().unwrap();
+        assert!(error.to_string().contains("`intermission`"), "{error}");
+    }
+}

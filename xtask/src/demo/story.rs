@@ -1,0 +1,470 @@
+//! The story itself, step by step.
+
+use std::path::Path;
+use std::process::{Command, ExitCode};
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use serde_json::Value;
+
+use super::Programs;
+use super::app::App;
+use super::http::{Request, Response};
+use super::interrupt::Interrupt;
+use super::process::{Finished, Stderr, run_to_end};
+use super::screen::{Screen, curl_line};
+use crate::patience::{Deadline, Seconds};
+use crate::workspace::line_of;
+
+/// How long the job runs: long enough to look around while it does, on a slow machine too.
+const JOB: Duration = Duration::from_secs(6);
+
+/// How long a change may take to reach both processes before the demo calls it broken.
+const NEWS: Duration = Duration::from_secs(10);
+
+/// How long the drain may take beyond what the job takes.
+const DRAIN: Duration = Duration::from_secs(30);
+
+/// How long the command may take.
+const COMMAND_LIMIT: Duration = Duration::from_secs(30);
+
+const MESSAGE: &str = "Upgrading the database";
+const OPERATOR: &str = "ana";
+
+// Addresses that are reserved for documentation: nobody has them.
+const OFFICE: &str = "203.0.113.7";
+const STRANGER: &str = "198.51.100.9";
+
+pub(super) struct Story<'a> {
+    pub(super) screen: Screen,
+    pub(super) programs: &'a Programs,
+    pub(super) state: &'a str,
+    pub(super) apps: [App; 2],
+    pub(super) interrupt: &'a Interrupt,
+}
+
+/// The first step: the processes start.
+pub(super) fn open(
+    screen: &mut Screen,
+    programs: &Programs,
+    state: &str,
+    folder: &Path,
+    interrupt: &Interrupt,
+) -> anyhow::Result<[App; 2]> {
+    screen.step("Two processes start, on one shared state");
+    screen.say("The state is a directory. 127.0.0.1 is trusted as a proxy, so that this demo can play\nvisitors from different addresses.");
+    let start = |name: &'static str| {
+        let mut command = Command::new(&programs.axum_app);
+        command.args(["--state", state, "--node", name]);
+        command.args(["--listen", "127.0.0.1:0", "--trusted-proxy", "127.0.0.1/32"]);
+        screen.typed(&line_of(&command));
+        let app = App::start(name, &mut command, folder, interrupt)?;
+        screen.say(&format!("  listening on http://{}", app.address));
+        anyhow::Ok(app)
+    };
+    let apps = [start("web-1")?, start("web-2")?];
+    screen.say("From here on, the command finds the state, and who asks, in its environment:");
+    screen.typed(&format!(
+        "export INTERMISSION_STATE={} INTERMISSION_USER={OPERATOR}",
+        crate::workspace::quoted(state)
+    ));
+    Ok(apps)
+}
+
+impl Story<'_> {
+    /// Everything between the start of the processes and the end of the maintenance.
+    pub(super) fn tell(&mut self) -> anyhow::Result<()> {
+        self.the_service_is_open()?;
+        let job = self.a_job_starts()?;
+        self.maintenance_is_asked_for()?;
+        self.new_work_is_refused()?;
+        self.pages_are_still_served(job)?;
+        self.it_is_activated_by_itself(job)?;
+        self.everybody_gets_their_answer()?;
+        self.the_right_people_pass()?;
+        self.health_stays_green()?;
+        self.the_operator_looks()?;
+        self.maintenance_ends()?;
+        self.the_history_tells()
+    }
+
+    fn the_service_is_open(&mut self) -> anyhow::Result<()> {
+        self.screen.step("The service is open");
+        self.operate(&["status"], "the state says: deactivated", |out| {
+            out.contains("deactivated")
+        })?;
+        self.eventually_both(&Request::get("/"), "serves the page", |response| {
+            response.status == 200
+        })
+    }
+
+    fn a_job_starts(&mut self) -> anyhow::Result<Deadline> {
+        self.screen.step(&format!(
+            "A job starts on web-1, and will run for {} seconds",
+            JOB.as_secs()
+        ));
+        let job = Deadline::after(JOB);
+        let [web_1, _] = &self.apps;
+        let request = Request::post(&format!("/jobs?ms={}", JOB.as_millis()));
+        let response = ask(&self.screen, web_1, &request)?;
+        self.screen.check(
+            "web-1 has accepted the job",
+            response.status == 202,
+            &response.status_line,
+        );
+        Ok(job)
+    }
+
+    fn maintenance_is_asked_for(&mut self) -> anyhow::Result<()> {
+        self.screen.step("The operator asks for maintenance");
+        self.screen.say(&format!(
+            "People in the office, at {OFFICE}, shall still get in."
+        ));
+        self.operate(
+            &["activate", "--message", MESSAGE, "--ip", OFFICE],
+            "the request is accepted",
+            |_| true,
+        )?;
+        self.operate(
+            &["status"],
+            "the state says: activating, since a job still runs",
+            |out| out.contains("activating"),
+        )
+    }
+
+    fn new_work_is_refused(&mut self) -> anyhow::Result<()> {
+        self.screen.step("Nothing new may start");
+        self.eventually_both(
+            &Request::post("/jobs?ms=1"),
+            "refuses new jobs: 503, activating",
+            |response| {
+                response.status == 503 && response.header("Maintenance-Mode") == Some("activating")
+            },
+        )
+    }
+
+    fn pages_are_still_served(&mut self, job: Deadline) -> anyhow::Result<()> {
+        self.screen.step("Visitors notice nothing yet");
+        for app in &self.apps {
+            let response = ask(&self.screen, app, &Request::get("/"))?;
+            self.screen.check(
+                &format!("{} still serves the page", app.name),
+                response.status == 200,
+                &response.status_line,
+            );
+        }
+        self.screen.check(
+            "all this while the job was running",
+            !job.left().is_zero(),
+            "the job was over before; this machine is too busy for the demo to show it, so run it again",
+        );
+        Ok(())
+    }
+
+    fn it_is_activated_by_itself(&mut self, job: Deadline) -> anyhow::Result<()> {
+        self.screen
+            .step("The job ends, and maintenance is activated by itself");
+        self.screen.say(&format!(
+            "Nobody does anything now. The job has {} to go; the state is only looked at.",
+            Seconds(job.left())
+        ));
+        let waited = Deadline::after(job.left() + DRAIN);
+        let activated = self.interrupt.wait(waited.left(), || {
+            let status = self.status()?;
+            Ok((status.get("phase").and_then(Value::as_str) == Some("activated")).then_some(()))
+        })?;
+        self.screen.say(&format!(
+            "(waited {} for the phase `activated`)",
+            Seconds(waited.waited())
+        ));
+        if activated.is_none() {
+            self.screen.check(
+                "the phase is `activated` once the job has ended",
+                false,
+                "it is not",
+            );
+            bail!("the rest of the story needs the maintenance to be activated, so it ends here");
+        }
+        self.screen.check(
+            "the job could end before the service was closed",
+            job.left().is_zero(),
+            "the job still runs",
+        );
+        self.operate(&["status"], "the state says: activated", |out| {
+            out.contains("activated")
+        })?;
+        self.eventually_both(&Request::get("/"), "is closed: 503", |response| {
+            response.status == 503
+        })
+    }
+
+    fn everybody_gets_their_answer(&mut self) -> anyhow::Result<()> {
+        self.screen
+            .step("Everybody gets the answer that they can read");
+        self.screen
+            .say("`Retry-After` says when to come back; nothing may be kept by caches.");
+        let [web_1, web_2] = &self.apps;
+        for (app, whom, accept, content_type) in [
+            (web_1, "a browser gets a page", "text/html", "text/html"),
+            (
+                web_2,
+                "a program gets JSON",
+                "application/json",
+                "application/problem+json",
+            ),
+            (web_1, "a terminal gets text", "text/plain", "text/plain"),
+        ] {
+            let response = ask(&self.screen, app, &Request::get("/").with("Accept", accept))?;
+            let holds = response.status == 503
+                && response
+                    .header("Content-Type")
+                    .is_some_and(|value| value.starts_with(content_type))
+                && response.header("Retry-After").is_some()
+                && response.header("Cache-Control") == Some("no-store")
+                && response.body.contains(MESSAGE);
+            self.screen.check(
+                &format!(
+                    "{whom}: 503, {content_type}, Retry-After, no-store, and in it `{MESSAGE}`"
+                ),
+                holds,
+                &format!(
+                    "the answer above, with a body of {} bytes",
+                    response.body.len()
+                ),
+            );
+        }
+        Ok(())
+    }
+
+    fn the_right_people_pass(&mut self) -> anyhow::Result<()> {
+        self.screen.step("The right people pass");
+        let [web_1, web_2] = &self.apps;
+        let from = |address: &str| Request::get("/").with("X-Forwarded-For", address);
+        for (app, request, claim, status) in [
+            (web_1, from(OFFICE), "the address in the list passes", 200),
+            (web_2, from(STRANGER), "any other address does not", 503),
+            (
+                web_2,
+                Request::get("/").with("Authorization", "Bearer operator-demo"),
+                "somebody with the permission passes, from wherever",
+                200,
+            ),
+        ] {
+            let response = ask(&self.screen, app, &request)?;
+            self.screen.check(
+                &format!("{claim}: {status}"),
+                response.status == status,
+                &response.status_line,
+            );
+        }
+        Ok(())
+    }
+
+    fn health_stays_green(&mut self) -> anyhow::Result<()> {
+        self.screen.step(
+            "Health checks stay green, so that nobody restarts a service that is merely closed",
+        );
+        for app in &self.apps {
+            let response = ask(&self.screen, app, &Request::get("/health"))?;
+            self.screen.check(
+                &format!("{} is healthy: 200", app.name),
+                response.status == 200,
+                &response.status_line,
+            );
+        }
+        Ok(())
+    }
+
+    fn the_operator_looks(&mut self) -> anyhow::Result<()> {
+        self.screen
+            .step("The operator can ask what would happen to whom, and why");
+        self.operate(
+            &["explain", "GET", "/", "--ip", OFFICE],
+            "the rule that lets the office in is named",
+            |out| out.contains("allowed-address"),
+        )?;
+        self.operate(
+            &["explain", "GET", "/", "--ip", STRANGER],
+            "a stranger would be refused",
+            |out| out.contains("refuse"),
+        )
+    }
+
+    fn maintenance_ends(&mut self) -> anyhow::Result<()> {
+        self.screen.step("Maintenance ends");
+        self.operate(&["deactivate"], "the request is accepted", |_| true)?;
+        self.eventually_both(&Request::get("/"), "serves the page again", |response| {
+            response.status == 200
+        })?;
+        let [_, web_2] = &self.apps;
+        let response = ask(&self.screen, web_2, &Request::post("/jobs?ms=1"))?;
+        self.screen.check(
+            "jobs are accepted again",
+            response.status == 202,
+            &response.status_line,
+        );
+        self.operate(&["status"], "the state says: deactivated", |out| {
+            out.contains("deactivated")
+        })
+    }
+
+    fn the_history_tells(&mut self) -> anyhow::Result<()> {
+        self.screen.step("The history keeps who did what, and when");
+        self.operate(
+            &["history"],
+            "the history names the operator and every turn",
+            |out| {
+                [OPERATOR, "requested", "activated", "deactivated"]
+                    .iter()
+                    .all(|word| out.contains(word))
+            },
+        )
+    }
+
+    /// Says how it went.
+    pub(super) fn sum_up(&self) -> ExitCode {
+        let (good, bad) = self.screen.results();
+        println!();
+        if bad.is_empty() {
+            self.screen.say(&format!(
+                "That was the whole story. All {good} checks were as they should be."
+            ));
+            return ExitCode::SUCCESS;
+        }
+        self.screen.say(&format!(
+            "{} of {} checks were NOT as they should be:",
+            bad.len(),
+            good + bad.len()
+        ));
+        for claim in bad {
+            self.screen.say(&format!("  {claim}"));
+        }
+        self.show_logs();
+        ExitCode::FAILURE
+    }
+
+    /// What a visitor of the demo may try now.
+    pub(super) fn offer(&mut self) {
+        self.screen
+            .step("Your turn: both processes go on until you press Ctrl-C");
+        let [web_1, web_2] = &self.apps;
+        let operator = Request::get("/").with("Authorization", "Bearer operator-demo");
+        let lines = [
+            self.programs.intermission_line(
+                self.state,
+                "activate --message 'Back at noon' --retry-after 10m",
+            ),
+            curl_line(web_1.address, &Request::get("/")),
+            curl_line(web_2.address, &operator),
+            curl_line(web_2.address, &Request::post("/jobs?ms=20000")),
+            self.programs.intermission_line(self.state, "status -v"),
+            self.programs.intermission_line(self.state, "deactivate"),
+            self.programs.intermission_line(self.state, "--help"),
+        ];
+        for line in lines {
+            self.screen.typed(&line);
+        }
+        self.screen.say(&format!(
+            "Or look at http://{}/ in a browser.",
+            web_1.address
+        ));
+    }
+
+    /// What the processes have logged, for whoever has to find out what went wrong.
+    pub(super) fn show_logs(&self) {
+        for app in &self.apps {
+            println!("\n   {} logged last:", app.name);
+            self.screen.say(&app.log());
+        }
+    }
+
+    /// Runs the command as typed, shows what it printed, and checks that it succeeded and what it printed.
+    fn operate(
+        &mut self,
+        arguments: &[&str],
+        claim: &str,
+        holds: impl FnOnce(&str) -> bool,
+    ) -> anyhow::Result<()> {
+        let mut command = self.command(arguments);
+        self.screen.typed(&line_of(&command));
+        let finished = self.finish(&mut command)?;
+        self.screen.printed(&finished);
+        let holds = finished.status.success() && holds(&finished.stdout);
+        self.screen.check(
+            claim,
+            holds,
+            &format!("the output above, {}", finished.status),
+        );
+        Ok(())
+    }
+
+    /// `intermission status --json`, unseen.
+    fn status(&self) -> anyhow::Result<Value> {
+        let mut command = self.command(&["status", "--json"]);
+        let finished = self.finish(&mut command)?;
+        serde_json::from_str(&finished.stdout).with_context(|| {
+            format!(
+                "`{}` printed no JSON: {}{}",
+                line_of(&command),
+                finished.stdout,
+                finished.stderr
+            )
+        })
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&self.programs.intermission);
+        command
+            .args(arguments)
+            .env("INTERMISSION_STATE", self.state)
+            .env("INTERMISSION_USER", OPERATOR);
+        command
+    }
+
+    fn finish(&self, command: &mut Command) -> anyhow::Result<Finished> {
+        run_to_end(command, Stderr::Kept, COMMAND_LIMIT, self.interrupt)
+    }
+
+    /// Asks each process until it answers as expected: a change needs a moment to reach it.
+    fn eventually_both(
+        &mut self,
+        request: &Request,
+        claim: &str,
+        holds: impl Fn(&Response) -> bool,
+    ) -> anyhow::Result<()> {
+        for app in &self.apps {
+            let waited = Deadline::after(NEWS);
+            self.screen.typed(&curl_line(app.address, request));
+            let mut last = app.ask(request)?;
+            let first = holds(&last);
+            if !first {
+                self.interrupt.wait(waited.left(), || {
+                    last = app.ask(request)?;
+                    Ok(holds(&last).then_some(()))
+                })?;
+            }
+            self.screen.answered(&last);
+            if !first {
+                self.screen.say(&format!(
+                    "(asked again and again for {}, until {} had heard of it)",
+                    Seconds(waited.waited()),
+                    app.name
+                ));
+            }
+            self.screen.check(
+                &format!("{} {claim}", app.name),
+                holds(&last),
+                &last.status_line,
+            );
+        }
+        Ok(())
+    }
+}
+
+/// Sends a request once and shows both sides of it.
+fn ask(screen: &Screen, app: &App, request: &Request) -> anyhow::Result<Response> {
+    screen.typed(&curl_line(app.address, request));
+    let response = app.ask(request)?;
+    screen.answered(&response);
+    Ok(response)
+}
