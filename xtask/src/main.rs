@@ -8,6 +8,7 @@
 use std::fmt;
 use std::process::ExitCode;
 
+mod bench;
 mod ci;
 mod demo;
 mod fix;
@@ -33,6 +34,7 @@ const COMMANDS: &[Command] = &[
     tidy::COMMAND,
     ci::COMMAND,
     fix::COMMAND,
+    bench::COMMAND,
 ];
 
 fn main() -> ExitCode {

@@ -31,7 +31,9 @@ impl Environment {
         Self {
             state: variable(STATE),
             user: variable(USER),
-            login: login.map(|name| name.to_string_lossy().into_owned()).or_else(account_name),
+            login: login
+                .map(|name| name.to_string_lossy().into_owned())
+                .or_else(account_name),
         }
     }
 
@@ -50,7 +52,10 @@ impl Environment {
     }
 
     pub(crate) fn state(&self) -> Result<Option<&str>, Failure> {
-        self.state.as_ref().map(|value| utf8(STATE, value)).transpose()
+        self.state
+            .as_ref()
+            .map(|value| utf8(STATE, value))
+            .transpose()
     }
 
     /// Who asks, if nobody says so: never empty.
@@ -64,7 +69,12 @@ impl Environment {
 }
 
 fn utf8<'a>(name: &str, value: &'a OsString) -> Result<&'a str, Failure> {
-    value.to_str().ok_or_else(|| Failure::usage(format!("the value of {name} is not UTF-8: {}", value.display())))
+    value.to_str().ok_or_else(|| {
+        Failure::usage(format!(
+            "the value of {name} is not UTF-8: {}",
+            value.display()
+        ))
+    })
 }
 
 /// The name of this process's user in the machine's own list. Containers often set neither `LOGNAME` nor `USER`.
@@ -91,7 +101,10 @@ mod tests {
     fn somebody_always_asks() {
         let nobody = Environment::default();
         assert!(nobody.user().unwrap().starts_with("user "));
-        let login = Environment { login: Some("ana".into()), ..Environment::default() };
+        let login = Environment {
+            login: Some("ana".into()),
+            ..Environment::default()
+        };
         assert_eq!(login.user().unwrap(), "ana");
         assert_eq!(login.with_user("deploy").user().unwrap(), "deploy");
     }

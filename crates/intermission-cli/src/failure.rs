@@ -27,7 +27,11 @@ pub(crate) struct Told {
 
 impl Failure {
     pub(crate) fn new(code: ExitCode, message: impl Into<String>) -> Self {
-        Self::Told(Told { code, message: message.into(), hint: None })
+        Self::Told(Told {
+            code,
+            message: message.into(),
+            hint: None,
+        })
     }
 
     /// The command line makes no sense.
@@ -39,7 +43,15 @@ impl Failure {
     #[must_use]
     pub(crate) fn with_hint(self, hint: impl Into<String>) -> Self {
         match self {
-            Self::Told(Told { code, message, hint: None }) => Self::Told(Told { code, message, hint: Some(hint.into()) }),
+            Self::Told(Told {
+                code,
+                message,
+                hint: None,
+            }) => Self::Told(Told {
+                code,
+                message,
+                hint: Some(hint.into()),
+            }),
             other => other,
         }
     }
@@ -51,7 +63,10 @@ impl From<io::Error> for Failure {
         if error.kind() == io::ErrorKind::BrokenPipe {
             return Self::ReaderGone;
         }
-        Self::new(ExitCode::Failed, format!("cannot write the output: {}", in_full(&error)))
+        Self::new(
+            ExitCode::Failed,
+            format!("cannot write the output: {}", in_full(&error)),
+        )
     }
 }
 
@@ -70,7 +85,9 @@ impl From<StateError> for Failure {
         };
         let failure = Self::new(code, in_full(&error));
         if code == ExitCode::ChangedMeanwhile {
-            failure.with_hint("look at `intermission status`, and repeat the request if it is still right")
+            failure.with_hint(
+                "look at `intermission status`, and repeat the request if it is still right",
+            )
         } else {
             failure
         }
@@ -88,7 +105,9 @@ impl From<ChangeError> for Failure {
         };
         let hint = match error {
             ChangeError::AutoEndWithoutEnd => Some("add --ends, as in `--auto-end --ends +2h`"),
-            ChangeError::AlreadyOn { .. } => Some("leave --starts away, or `intermission deactivate` first"),
+            ChangeError::AlreadyOn { .. } => {
+                Some("leave --starts away, or `intermission deactivate` first")
+            }
             _ => None,
         };
         let failure = Self::new(code, in_full(&error));
@@ -139,23 +158,40 @@ mod tests {
     #[test]
     fn every_kind_of_trouble_has_its_code() {
         let state = |kind| StateError::new(kind, "the state is in trouble");
-        assert_eq!(code(state(StateErrorKind::Unavailable)), Some(ExitCode::Unreachable));
-        assert_eq!(code(state(StateErrorKind::Conflict)), Some(ExitCode::ChangedMeanwhile));
+        assert_eq!(
+            code(state(StateErrorKind::Unavailable)),
+            Some(ExitCode::Unreachable)
+        );
+        assert_eq!(
+            code(state(StateErrorKind::Conflict)),
+            Some(ExitCode::ChangedMeanwhile)
+        );
         assert_eq!(code(state(StateErrorKind::Corrupt)), Some(ExitCode::Failed));
         assert_eq!(code(state(StateErrorKind::Denied)), Some(ExitCode::Failed));
-        assert_eq!(code(state(StateErrorKind::Unsupported)), Some(ExitCode::Failed));
+        assert_eq!(
+            code(state(StateErrorKind::Unsupported)),
+            Some(ExitCode::Failed)
+        );
         assert_eq!(code(ChangeError::AutoEndWithoutEnd), Some(ExitCode::Usage));
         assert_eq!(code(ChangeError::NotOn), Some(ExitCode::Failed));
-        let reconciling = OperatorError::Reconciling { after: Duration::from_secs(6) };
+        let reconciling = OperatorError::Reconciling {
+            after: Duration::from_secs(6),
+        };
         assert_eq!(code(reconciling), Some(ExitCode::Unreachable));
         assert_eq!(code(io::Error::from(io::ErrorKind::BrokenPipe)), None);
-        assert_eq!(code(io::Error::from(io::ErrorKind::StorageFull)), Some(ExitCode::Failed));
+        assert_eq!(
+            code(io::Error::from(io::ErrorKind::StorageFull)),
+            Some(ExitCode::Failed)
+        );
     }
 
     #[test]
     fn causes_are_on_the_same_line() {
-        let error = StateError::new(StateErrorKind::Corrupt, "cannot read x").with_source("cut off");
-        let Failure::Told(told) = error.into() else { panic!("somebody is to be told") };
+        let error =
+            StateError::new(StateErrorKind::Corrupt, "cannot read x").with_source("cut off");
+        let Failure::Told(told) = error.into() else {
+            panic!("somebody is to be told")
+        };
         assert_eq!(told.message, "cannot read x: cut off");
     }
 }

@@ -62,6 +62,8 @@ mod output;
 mod place;
 mod render;
 mod session;
+#[cfg(test)]
+mod tests;
 mod time;
 mod verbs;
 mod wait;
@@ -88,7 +90,7 @@ pub use output::Output;
 ///
 /// See the [crate's documentation](crate) for an example.
 pub fn run(
-    args: impl IntoIterator<Item = impl Into<OsString> + Clone>,
+    args: impl IntoIterator<Item = impl Into<OsString>>,
     environment: &Environment,
     output: &mut Output<'_>,
 ) -> ExitCode {
@@ -101,6 +103,10 @@ pub fn run(
         Ok(arguments) => perform(&arguments, environment, output),
         Err(error) => answer(&error, output),
     };
+    conclude(ended, output)
+}
+
+fn conclude(ended: Result<ExitCode, Failure>, output: &mut Output<'_>) -> ExitCode {
     match ended {
         Ok(code) => code,
         Err(Failure::ReaderGone) => ExitCode::Done,
@@ -122,16 +128,28 @@ fn parse(args: Vec<OsString>) -> Result<Arguments, clap::Error> {
 fn answer(error: &clap::Error, output: &mut Output<'_>) -> Result<ExitCode, Failure> {
     let text = error.render();
     if error.use_stderr() {
-        let text = if output.notes_are_coloured() { text.ansi().to_string() } else { text.to_string() };
+        let text = if output.notes_are_coloured() {
+            text.ansi().to_string()
+        } else {
+            text.to_string()
+        };
         output.raw_note(&text)?;
         return Ok(ExitCode::Usage);
     }
-    let text = if output.data_is_coloured() { text.ansi().to_string() } else { text.to_string() };
+    let text = if output.data_is_coloured() {
+        text.ansi().to_string()
+    } else {
+        text.to_string()
+    };
     output.data(text.as_bytes())?;
     Ok(ExitCode::Done)
 }
 
-fn perform(arguments: &Arguments, environment: &Environment, output: &mut Output<'_>) -> Result<ExitCode, Failure> {
+fn perform(
+    arguments: &Arguments,
+    environment: &Environment,
+    output: &mut Output<'_>,
+) -> Result<ExitCode, Failure> {
     match &arguments.verb {
         Verb::Completions { shell } => verbs::completions::run(*shell, output),
         Verb::Man => verbs::man::run(output),
@@ -154,12 +172,19 @@ fn with_state(
         .enable_all()
         .build()
         .map_err(|error| Failure::new(ExitCode::Failed, format!("cannot start: {error}")))?;
-    let manner = Manner { json: global.json, verbose: global.verbose };
+    let manner = Manner {
+        json: global.json,
+        verbose: global.verbose,
+    };
     if manner.verbose {
         output.note(&format!("the state is {}", place.url()))?;
     }
     let ended = runtime.block_on(async {
-        let state = if matches!(verb, Verb::Init) { place.open_or_create()? } else { place.open()? };
+        let state = if matches!(verb, Verb::Init) {
+            place.open_or_create()?
+        } else {
+            place.open()?
+        };
         let mut session = Session::new(state, Arc::new(SystemClock), requested_by, manner, output);
         dispatch(verb, &mut session).await
     });

@@ -3,5 +3,10 @@
 use intermission_cli::{Environment, Output, run};
 
 fn main() -> std::process::ExitCode {
-    run(std::env::args_os(), &Environment::of_process(), &mut Output::of_process()).into()
+    run(
+        std::env::args_os(),
+        &Environment::of_process(),
+        &mut Output::of_process(),
+    )
+    .into()
 }

@@ -111,7 +111,11 @@ impl<'a> Output<'a> {
     }
 
     pub(crate) fn told(&mut self, told: &Told) -> Result<(), Failure> {
-        let mut text = format!("{} {}\n", self.label(ERROR, "error:"), printable(&told.message));
+        let mut text = format!(
+            "{} {}\n",
+            self.label(ERROR, "error:"),
+            printable(&told.message)
+        );
         if let Some(hint) = &told.hint {
             text = format!("{text}{} {}\n", self.label(HINT, "hint:"), printable(hint));
         }
@@ -124,7 +128,8 @@ impl<'a> Output<'a> {
             return ProgressBar::hidden();
         }
         // The template is a constant with known keys. Should indicatif ever refuse it, its own line does, too.
-        let style = ProgressStyle::with_template("{wide_msg}").unwrap_or_else(|_| ProgressStyle::default_spinner());
+        let style = ProgressStyle::with_template("{wide_msg}")
+            .unwrap_or_else(|_| ProgressStyle::default_spinner());
         ProgressBar::new_spinner().with_style(style)
     }
 
@@ -135,11 +140,17 @@ impl<'a> Output<'a> {
 
 impl fmt::Debug for Output<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Output").field("shows_progress", &self.shows_progress).finish_non_exhaustive()
+        f.debug_struct("Output")
+            .field("shows_progress", &self.shows_progress)
+            .finish_non_exhaustive()
     }
 }
 
 /// The text in a style, or as it is.
 pub(crate) fn painted(coloured: bool, style: Style, text: &str) -> String {
-    if coloured { format!("{style}{text}{style:#}") } else { text.to_owned() }
+    if coloured {
+        format!("{style}{text}{style:#}")
+    } else {
+        text.to_owned()
+    }
 }

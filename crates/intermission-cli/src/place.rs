@@ -29,12 +29,17 @@ impl Place {
     ///
     /// The option is not parsed with the rest of the command line, since that would repeat a password in its
     /// complaint.
-    pub(crate) fn choose(option: Option<&str>, site: Option<&str>, environment: &Environment) -> Result<Self, Failure> {
+    pub(crate) fn choose(
+        option: Option<&str>,
+        site: Option<&str>,
+        environment: &Environment,
+    ) -> Result<Self, Failure> {
         let (url, named_by) = match (option, environment.state()?) {
             (Some(url), _) => (url.parse().map_err(Failure::from)?, NamedBy::Option),
             (None, Some(url)) => {
-                let from_environment =
-                    |error| Failure::from(error).with_hint(format!("it comes from {}", environment::STATE));
+                let from_environment = |error| {
+                    Failure::from(error).with_hint(format!("it comes from {}", environment::STATE))
+                };
                 (url.parse().map_err(from_environment)?, NamedBy::Environment)
             }
             (None, None) => (StateUrl::file(DEFAULT_DIRECTORY), NamedBy::Nobody),
@@ -60,11 +65,16 @@ impl Place {
         self.reach(FileOptions::open_or_create)
     }
 
-    fn reach(&self, open: impl FnOnce(FileOptions) -> Result<FileState, StateError>) -> Result<SharedState, Failure> {
+    fn reach(
+        &self,
+        open: impl FnOnce(FileOptions) -> Result<FileState, StateError>,
+    ) -> Result<SharedState, Failure> {
         match self.url.location() {
             StateLocation::File(_) => {
                 let opened = FileOptions::from_url(&self.url).and_then(open);
-                opened.map(SharedState::new).map_err(|error| self.unreached(error))
+                opened
+                    .map(SharedState::new)
+                    .map_err(|error| self.unreached(error))
             }
             StateLocation::Memory => Err(Failure::new(
                 ExitCode::Failed,

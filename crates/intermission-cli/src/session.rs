@@ -38,7 +38,14 @@ impl<'s, 'o> Session<'s, 'o> {
     ) -> Self {
         let actor = Actor::new(requested_by.clone(), "command");
         let operator = Operator::new(state, actor).with_clock(Arc::clone(&clock));
-        Self { operator, clock, requested_by, json: manner.json, verbose: manner.verbose, output }
+        Self {
+            operator,
+            clock,
+            requested_by,
+            json: manner.json,
+            verbose: manner.verbose,
+            output,
+        }
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -51,6 +58,10 @@ impl<'s, 'o> Session<'s, 'o> {
 
     /// What a verb that changes something prints as data: nothing but with `--json`.
     pub(crate) fn report_change(&mut self, record: &Record, changed: bool) -> Result<(), Failure> {
-        if self.json { self.output.json(&json::Changed::of(record, changed)) } else { Ok(()) }
+        if self.json {
+            self.output.json(&json::Changed::of(record, changed))
+        } else {
+            Ok(())
+        }
     }
 }

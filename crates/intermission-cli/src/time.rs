@@ -35,9 +35,15 @@ pub(crate) fn parse_duration(text: &str) -> Result<Duration, BadDuration> {
     let owned = || text.to_owned();
     if text.parse::<f64>().is_ok_and(f64::is_finite) {
         let text = owned();
-        return Err(if text.starts_with('-') { BadDuration::Negative { text } } else { BadDuration::NoUnit { text } });
+        return Err(if text.starts_with('-') {
+            BadDuration::Negative { text }
+        } else {
+            BadDuration::NoUnit { text }
+        });
     }
-    let span = SpanParser::new().parse_span(text).map_err(|_| BadDuration::Unreadable { text: owned() })?;
+    let span = SpanParser::new()
+        .parse_span(text)
+        .map_err(|_| BadDuration::Unreadable { text: owned() })?;
     if span.get_years() != 0 || span.get_months() != 0 {
         return Err(BadDuration::VaryingUnit { text: owned() });
     }
@@ -51,7 +57,11 @@ pub(crate) fn parse_duration(text: &str) -> Result<Duration, BadDuration> {
         .filter(|duration| *duration <= LONGEST)
         .ok_or_else(|| BadDuration::TooLong { text: owned() })?;
     // Everything behind this counts in milliseconds.
-    if duration.as_millis() == 0 { Err(BadDuration::Zero { text: owned() }) } else { Ok(duration) }
+    if duration.as_millis() == 0 {
+        Err(BadDuration::Zero { text: owned() })
+    } else {
+        Ok(duration)
+    }
 }
 
 /// Reads a duration that is told to visitors, which HTTP does in whole seconds.
@@ -60,7 +70,9 @@ pub(crate) fn parse_whole_seconds(text: &str) -> Result<Duration, BadDuration> {
     if duration.subsec_nanos() == 0 {
         Ok(duration)
     } else {
-        Err(BadDuration::NotWholeSeconds { text: text.trim().to_owned() })
+        Err(BadDuration::NotWholeSeconds {
+            text: text.trim().to_owned(),
+        })
     }
 }
 
@@ -94,7 +106,9 @@ impl FromStr for When {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text.trim().strip_prefix('+') {
-            Some(duration) => parse_duration(duration).map(Self::In).map_err(BadWhen::Duration),
+            Some(duration) => parse_duration(duration)
+                .map(Self::In)
+                .map_err(BadWhen::Duration),
             None => text.parse().map(Self::At).map_err(BadWhen::Time),
         }
     }
@@ -108,7 +122,10 @@ pub(crate) fn brief(duration: Duration) -> String {
     if seconds == 0 && !duration.is_zero() {
         return format!("{}ms", duration.as_millis());
     }
-    let largest = UNITS.iter().position(|(size, _)| seconds >= *size).unwrap_or(UNITS.len() - 1);
+    let largest = UNITS
+        .iter()
+        .position(|(size, _)| seconds >= *size)
+        .unwrap_or(UNITS.len() - 1);
     let mut left = seconds;
     let mut parts = Vec::new();
     for (size, unit) in UNITS.iter().skip(largest).take(2) {
@@ -123,7 +140,11 @@ pub(crate) fn brief(duration: Duration) -> String {
 /// How long ago something was, in one unit: `3 s ago`.
 pub(crate) fn ago(duration: Duration) -> String {
     let seconds = duration.as_secs();
-    let (size, unit) = UNITS.iter().find(|(size, _)| seconds >= *size).copied().unwrap_or((1, "s"));
+    let (size, unit) = UNITS
+        .iter()
+        .find(|(size, _)| seconds >= *size)
+        .copied()
+        .unwrap_or((1, "s"));
     let unit = if unit == "m" { "min" } else { unit };
     format!("{} {unit} ago", seconds / size)
 }
@@ -145,7 +166,11 @@ mod tests {
             ("366d", 366 * 86_400),
             ("1w", 7 * 86_400),
         ] {
-            assert_eq!(parse_duration(text), Ok(Duration::from_secs(seconds)), "{text}");
+            assert_eq!(
+                parse_duration(text),
+                Ok(Duration::from_secs(seconds)),
+                "{text}"
+            );
         }
         assert_eq!(parse_duration("500ms"), Ok(Duration::from_millis(500)));
         assert_eq!(parse_duration("1.5s"), Ok(Duration::from_millis(1_500)));
@@ -157,24 +182,63 @@ mod tests {
             ("90", "`90` has no unit: write `90s`, `90m` or `90h`"),
             ("0", "`0` has no unit: write `0s`, `0m` or `0h`"),
             ("1.5", "`1.5` has no unit: write `1.5s`, `1.5m` or `1.5h`"),
-            ("-5", "`-5` is negative: write a duration above zero, as in `90s`"),
-            ("-5m", "`-5m` is negative: write a duration above zero, as in `90s`"),
-            ("5m ago", "`5m ago` is negative: write a duration above zero, as in `90s`"),
-            ("0s", "`0s` is no time at all: write a duration above zero, as in `90s`"),
-            ("1ns", "`1ns` is no time at all: write a duration above zero, as in `90s`"),
-            ("", "`` is not a duration: write for example `90s`, `10m` or `2h 30m`"),
-            ("soon", "`soon` is not a duration: write for example `90s`, `10m` or `2h 30m`"),
-            ("10x", "`10x` is not a duration: write for example `90s`, `10m` or `2h 30m`"),
-            ("NaN", "`NaN` is not a duration: write for example `90s`, `10m` or `2h 30m`"),
-            ("2mo", "`2mo` counts months or years, which differ in length: write days, as in `30d`"),
-            ("1y", "`1y` counts months or years, which differ in length: write days, as in `30d`"),
+            (
+                "-5",
+                "`-5` is negative: write a duration above zero, as in `90s`",
+            ),
+            (
+                "-5m",
+                "`-5m` is negative: write a duration above zero, as in `90s`",
+            ),
+            (
+                "5m ago",
+                "`5m ago` is negative: write a duration above zero, as in `90s`",
+            ),
+            (
+                "0s",
+                "`0s` is no time at all: write a duration above zero, as in `90s`",
+            ),
+            (
+                "1ns",
+                "`1ns` is no time at all: write a duration above zero, as in `90s`",
+            ),
+            (
+                "",
+                "`` is not a duration: write for example `90s`, `10m` or `2h 30m`",
+            ),
+            (
+                "soon",
+                "`soon` is not a duration: write for example `90s`, `10m` or `2h 30m`",
+            ),
+            (
+                "10x",
+                "`10x` is not a duration: write for example `90s`, `10m` or `2h 30m`",
+            ),
+            (
+                "NaN",
+                "`NaN` is not a duration: write for example `90s`, `10m` or `2h 30m`",
+            ),
+            (
+                "2mo",
+                "`2mo` counts months or years, which differ in length: write days, as in `30d`",
+            ),
+            (
+                "1y",
+                "`1y` counts months or years, which differ in length: write days, as in `30d`",
+            ),
             ("367d", "`367d` is longer than a year: write at most `366d`"),
-            ("99999999h", "`99999999h` is longer than a year: write at most `366d`"),
+            (
+                "99999999h",
+                "`99999999h` is longer than a year: write at most `366d`",
+            ),
         ] {
             assert_eq!(parse_duration(text).unwrap_err().to_string(), complaint);
         }
         let error = parse_whole_seconds("1500ms").unwrap_err();
-        assert_eq!(error.to_string(), "`1500ms` is not in whole seconds: write for example `1s` or `90s`");
+        assert_eq!(
+            error.to_string(),
+            "`1500ms` is not in whole seconds: write for example `1s` or `90s`"
+        );
         assert_eq!(parse_whole_seconds("2m"), Ok(Duration::from_secs(120)));
     }
 
@@ -201,7 +265,10 @@ mod tests {
                  `+30m` for half an hour from now",
             ),
             ("+30", "`30` has no unit: write `30s`, `30m` or `30h`"),
-            ("+0s", "`0s` is no time at all: write a duration above zero, as in `90s`"),
+            (
+                "+0s",
+                "`0s` is no time at all: write a duration above zero, as in `90s`",
+            ),
         ] {
             assert_eq!(text.parse::<When>().unwrap_err().to_string(), complaint);
         }
@@ -221,7 +288,10 @@ mod tests {
             (200_000_000, "2d 7h", "2 d ago"),
         ] {
             let duration = Duration::from_millis(millis);
-            assert_eq!((brief(duration).as_str(), ago(duration).as_str()), (shown, shown_ago));
+            assert_eq!(
+                (brief(duration).as_str(), ago(duration).as_str()),
+                (shown, shown_ago)
+            );
         }
     }
 }

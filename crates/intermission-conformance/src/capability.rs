@@ -122,7 +122,9 @@ impl Capabilities {
 
     /// These and that one.
     pub const fn with(self, capability: Capability) -> Self {
-        Self { bits: self.bits | capability.bit() }
+        Self {
+            bits: self.bits | capability.bit(),
+        }
     }
 
     /// Whether this one is claimed.
@@ -140,7 +142,11 @@ mod tests {
     fn each_capability_is_its_own() {
         for one in Capability::ALL {
             for other in Capability::ALL {
-                assert_eq!(Capabilities::none().with(one).has(other), one == other, "{one} and {other}");
+                assert_eq!(
+                    Capabilities::none().with(one).has(other),
+                    one == other,
+                    "{one} and {other}"
+                );
             }
         }
     }

@@ -120,7 +120,13 @@ impl Case {
         needs: &'static [Capability],
         body: Body,
     ) -> Self {
-        Self { group, name, promise, needs, body }
+        Self {
+            group,
+            name,
+            promise,
+            needs,
+            body,
+        }
     }
 
     /// Which part of the contract it belongs to.
@@ -150,7 +156,10 @@ impl Case {
     /// The first capability that this case needs and that is not claimed. `None`: the case applies.
     #[must_use]
     pub fn missing(&self, claimed: Capabilities) -> Option<Capability> {
-        self.needs.iter().copied().find(|needed| !claimed.has(*needed))
+        self.needs
+            .iter()
+            .copied()
+            .find(|needed| !claimed.has(*needed))
     }
 
     /// Runs the case on this fixture, which must be [fresh](Fixture::fresh).
@@ -171,9 +180,15 @@ impl Case {
             Err(failure) => Err(failure),
             Ok(site) => tokio::time::timeout(whole, (self.body)(site))
                 .await
-                .unwrap_or_else(|_| Err(Failure::new(format!("the case was not over after {whole:?}")))),
+                .unwrap_or_else(|_| {
+                    Err(Failure::new(format!(
+                        "the case was not over after {whole:?}"
+                    )))
+                }),
         };
-        checked.map(|()| Verdict::Kept).map_err(|failure| self.failed(failure))
+        checked
+            .map(|()| Verdict::Kept)
+            .map_err(|failure| self.failed(failure))
     }
 
     /// Makes a fresh fixture and runs the case on it.
@@ -191,12 +206,19 @@ impl Case {
         }
         match F::fresh().await {
             Ok(fixture) => self.run(fixture).await,
-            Err(error) => Err(self.failed(Failure::from(&*error).during("there is no fresh place"))),
+            Err(error) => {
+                Err(self.failed(Failure::from(&*error).during("there is no fresh place")))
+            }
         }
     }
 
     fn failed(&self, Failure { message, at }: Failure) -> CaseFailure {
-        CaseFailure { name: self.name, promise: self.promise(), message, at }
+        CaseFailure {
+            name: self.name,
+            promise: self.promise(),
+            message,
+            at,
+        }
     }
 }
 
@@ -212,7 +234,10 @@ impl fmt::Debug for Case {
 
 /// What became of a case that did not fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_enums, reason = "a runner must not take a third outcome for a success")]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "a runner must not take a third outcome for a success"
+)]
 #[must_use]
 pub enum Verdict {
     /// The backend keeps the promise.
@@ -252,8 +277,16 @@ impl CaseFailure {
 
 impl fmt::Display for CaseFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, promise, message, at } = self;
-        write!(f, "`{name}` failed at {at}: {message}; the contract says: {promise}")
+        let Self {
+            name,
+            promise,
+            message,
+            at,
+        } = self;
+        write!(
+            f,
+            "`{name}` failed at {at}: {message}; the contract says: {promise}"
+        )
     }
 }
 
@@ -288,7 +321,11 @@ mod tests {
         assert_eq!(names.len(), all.len());
         for case in &all {
             let promise = case.promise();
-            assert!(promise.ends_with('.') && promise.len() > 20, "{}: {promise}", case.name());
+            assert!(
+                promise.ends_with('.') && promise.len() > 20,
+                "{}: {promise}",
+                case.name()
+            );
         }
     }
 

@@ -43,7 +43,9 @@ impl ManualClock {
     #[must_use]
     pub fn showing(calendar: Timestamp) -> Self {
         let steady = Duration::from_secs(400_000);
-        Self { reading: Arc::new(Mutex::new(Reading { calendar, steady })) }
+        Self {
+            reading: Arc::new(Mutex::new(Reading { calendar, steady })),
+        }
     }
 
     /// Moves both sides forward.

@@ -20,7 +20,10 @@ pub(crate) struct Failure {
 impl Failure {
     #[track_caller]
     pub(crate) fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), at: Location::caller() }
+        Self {
+            message: message.into(),
+            at: Location::caller(),
+        }
     }
 
     /// The same, with what was going on put before it.
@@ -46,12 +49,22 @@ impl<E: Error> From<E> for Failure {
 
 #[track_caller]
 pub(crate) fn ensure(holds: bool, otherwise: impl FnOnce() -> String) -> Checked {
-    if holds { Ok(()) } else { Err(Failure::new(otherwise())) }
+    if holds {
+        Ok(())
+    } else {
+        Err(Failure::new(otherwise()))
+    }
 }
 
 #[track_caller]
-pub(crate) fn ensure_eq<T: PartialEq<U> + Debug, U: Debug>(what: &str, found: &T, expected: &U) -> Checked {
-    ensure(found == expected, || format!("{what} is {found:?} and should be {expected:?}"))
+pub(crate) fn ensure_eq<T: PartialEq<U> + Debug, U: Debug>(
+    what: &str,
+    found: &T,
+    expected: &U,
+) -> Checked {
+    ensure(found == expected, || {
+        format!("{what} is {found:?} and should be {expected:?}")
+    })
 }
 
 /// Takes the variant that must be there.
@@ -59,7 +72,12 @@ macro_rules! expect_variant {
     ($what:expr, $value:expr, $pattern:pat => $taken:expr) => {
         match $value {
             $pattern => $taken,
-            other => return Err($crate::failure::Failure::new(format!("{} is {other:?}", $what))),
+            other => {
+                return Err($crate::failure::Failure::new(format!(
+                    "{} is {other:?}",
+                    $what
+                )))
+            }
         }
     };
 }

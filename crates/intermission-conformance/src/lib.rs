@@ -1,5 +1,8 @@
 #![cfg_attr(feature = "libtest-mimic", doc = include_str!("../README.md"))]
-#![cfg_attr(not(feature = "libtest-mimic"), doc = "The published suite that every Intermission backend must pass.")]
+#![cfg_attr(
+    not(feature = "libtest-mimic"),
+    doc = "The published suite that every Intermission backend must pass."
+)]
 
 mod capability;
 mod case;

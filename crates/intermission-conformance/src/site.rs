@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use intermission_core::{
-    Activation, ActivationId, Actor, AllowChange, AllowList, Change, Completion, Departure, HistoryEntry, HistoryEvent,
-    LostContact, MaintenanceState, NodeFacts, NodeId, NodeReport, OperateReply, Operation, OperationId, Outcome,
-    Record, Revision, SharedState, StateErrorKind, SyncReply, Timestamp, Timing, View,
+    Activation, ActivationId, Actor, AllowChange, AllowList, Change, Completion, Departure,
+    HistoryEntry, HistoryEvent, LostContact, MaintenanceState, NodeFacts, NodeId, NodeReport,
+    OperateReply, Operation, OperationId, Outcome, Record, Revision, SharedState, StateErrorKind,
+    SyncReply, Timestamp, Timing, View,
 };
 
 use crate::failure::{Checked, Failure, ensure, ensure_eq, expect_variant};
@@ -25,23 +26,44 @@ pub(crate) struct Site {
 impl Site {
     pub(crate) fn new(fixture: Box<dyn ErasedFixture>) -> Checked<Self> {
         let timing = fixture.timing();
-        timing.validate().map_err(|error| Failure::from(error).during("the fixture's timing is not valid"))?;
-        ensure(timing.lease >= timing.step.saturating_mul(10) && !timing.step.is_zero(), || {
-            format!("the fixture's lease ({:?}) is shorter than ten steps ({:?})", timing.lease, timing.step)
-        })?;
-        Ok(Self { state: fixture.state(), timing, patience: fixture.patience(), fixture })
+        timing
+            .validate()
+            .map_err(|error| Failure::from(error).during("the fixture's timing is not valid"))?;
+        ensure(
+            timing.lease >= timing.step.saturating_mul(10) && !timing.step.is_zero(),
+            || {
+                format!(
+                    "the fixture's lease ({:?}) is shorter than ten steps ({:?})",
+                    timing.lease, timing.step
+                )
+            },
+        )?;
+        Ok(Self {
+            state: fixture.state(),
+            timing,
+            patience: fixture.patience(),
+            fixture,
+        })
     }
 
     /// As after a restart of the process. Whoever calls it has dropped all other handles.
     pub(crate) async fn reopened(self) -> Checked<Self> {
-        let Self { mut fixture, state, .. } = self;
+        let Self {
+            mut fixture, state, ..
+        } = self;
         drop(state);
-        fixture.reopen().await.map_err(|error| fixture_failure("reopen", &error))?;
+        fixture
+            .reopen()
+            .await
+            .map_err(|error| fixture_failure("reopen", &error))?;
         Self::new(fixture)
     }
 
     pub(crate) async fn second_handle(&self) -> Checked<SharedState> {
-        self.fixture.second_handle().await.map_err(|error| fixture_failure("second_handle", &error))
+        self.fixture
+            .second_handle()
+            .await
+            .map_err(|error| fixture_failure("second_handle", &error))
     }
 
     pub(crate) fn wrapped_state(&self) -> SharedState {
@@ -53,17 +75,25 @@ impl Site {
     }
 
     pub(crate) async fn break_link(&self) -> Checked {
-        self.fixture.break_link().await.map_err(|error| fixture_failure("break_link", &error))
+        self.fixture
+            .break_link()
+            .await
+            .map_err(|error| fixture_failure("break_link", &error))
     }
 
     /// Mends the link and waits until the backend has noticed, which takes some of them a few refusals.
     pub(crate) async fn heal(&self) -> Checked {
-        self.fixture.heal().await.map_err(|error| fixture_failure("heal", &error))?;
+        self.fixture
+            .heal()
+            .await
+            .map_err(|error| fixture_failure("heal", &error))?;
         self.in_time("after `heal`, an answer", async {
             loop {
                 match self.state.inspect(0).await {
                     Ok(_) => return Ok(()),
-                    Err(error) if error.kind() == StateErrorKind::Unavailable => tokio::task::yield_now().await,
+                    Err(error) if error.kind() == StateErrorKind::Unavailable => {
+                        tokio::task::yield_now().await;
+                    }
                     Err(error) => return Err(error.into()),
                 }
             }
@@ -72,12 +102,18 @@ impl Site {
     }
 
     pub(crate) async fn corrupt(&self) -> Checked {
-        self.fixture.corrupt().await.map_err(|error| fixture_failure("corrupt", &error))
+        self.fixture
+            .corrupt()
+            .await
+            .map_err(|error| fixture_failure("corrupt", &error))
     }
 
     /// Moves the store's clocks by so much at once.
     pub(crate) async fn leap(&self, by: Duration) -> Checked {
-        self.fixture.advance(by).await.map_err(|error| fixture_failure("advance", &error))?;
+        self.fixture
+            .advance(by)
+            .await
+            .map_err(|error| fixture_failure("advance", &error))?;
         self.step().await
     }
 
@@ -115,7 +151,9 @@ impl Site {
             self.leap(self.timing.step).await?;
         }
         let view = self.view().await?;
-        ensure(wanted(&view), || format!("{what} did not happen within {limit:?} of the store's time: {view:?}"))?;
+        ensure(wanted(&view), || {
+            format!("{what} did not happen within {limit:?} of the store's time: {view:?}")
+        })?;
         Ok(view)
     }
 
@@ -126,15 +164,26 @@ impl Site {
     /// A step of the ledger that changes nothing by itself: a node that is not there leaves. `inspect` would not do,
     /// since it need not be able to write.
     async fn step(&self) -> Checked {
-        self.state.leave(fresh_node_id(), Departure::Goodbye).await.map_err(Failure::from)
+        self.state
+            .leave(fresh_node_id(), Departure::Goodbye)
+            .await
+            .map_err(Failure::from)
     }
 
     /// Fails if it takes longer than the fixture has patience.
-    pub(crate) async fn in_time<T>(&self, what: &str, future: impl Future<Output = Checked<T>> + Send) -> Checked<T> {
+    pub(crate) async fn in_time<T>(
+        &self,
+        what: &str,
+        future: impl Future<Output = Checked<T>> + Send,
+    ) -> Checked<T> {
         let patience = self.patience;
         tokio::time::timeout(patience, future)
             .await
-            .unwrap_or_else(|_| Err(Failure::new(format!("{what} did not come within {patience:?}"))))
+            .unwrap_or_else(|_| {
+                Err(Failure::new(format!(
+                    "{what} did not come within {patience:?}"
+                )))
+            })
     }
 
     pub(crate) async fn view(&self) -> Checked<View> {
@@ -152,13 +201,21 @@ impl Site {
 
     /// The events of the whole history, newest first.
     pub(crate) async fn events(&self) -> Checked<Vec<HistoryEvent>> {
-        Ok(self.history().await?.iter().map(|entry| entry.event).collect())
+        Ok(self
+            .history()
+            .await?
+            .iter()
+            .map(|entry| entry.event)
+            .collect())
     }
 
     /// The store's calendar, as it was at the newest line of the history.
     pub(crate) async fn calendar(&self) -> Checked<Timestamp> {
         let newest = self.state.history(1).await?;
-        newest.first().map(|entry| entry.at).ok_or_else(|| Failure::new("the history is empty after a change"))
+        newest
+            .first()
+            .map(|entry| entry.at)
+            .ok_or_else(|| Failure::new("the history is empty after a change"))
     }
 
     /// Has the change accepted, by Ana.
@@ -170,13 +227,27 @@ impl Site {
     /// Has the operation accepted.
     pub(crate) async fn stored(&self, operation: Operation) -> Checked<Arc<Record>> {
         let reply = self.state.operate(operation).await?;
-        Ok(expect_variant!("the answer to an operation", reply, OperateReply::Stored(record) => record))
+        Ok(
+            expect_variant!("the answer to an operation", reply, OperateReply::Stored(record) => record),
+        )
     }
 
     /// That nothing has been changed since.
-    pub(crate) async fn ensure_unchanged(&self, record: &Record, history: &[HistoryEntry]) -> Checked {
-        ensure_eq("the record after what must not change it", &*self.record().await?, record)?;
-        ensure_eq("the history after what must not change it", &self.history().await?.as_slice(), &history)
+    pub(crate) async fn ensure_unchanged(
+        &self,
+        record: &Record,
+        history: &[HistoryEntry],
+    ) -> Checked {
+        ensure_eq(
+            "the record after what must not change it",
+            &*self.record().await?,
+            record,
+        )?;
+        ensure_eq(
+            "the history after what must not change it",
+            &self.history().await?.as_slice(),
+            &history,
+        )
     }
 }
 
@@ -214,16 +285,28 @@ impl Node {
     pub(crate) async fn sync(&mut self, state: &SharedState) -> Checked<SyncReply> {
         self.report.sequence += 1;
         let reply = state.sync(self.report.clone()).await?;
-        ensure_eq("the sequence in the answer to a new report", &reply.sequence, &self.report.sequence)?;
+        ensure_eq(
+            "the sequence in the answer to a new report",
+            &reply.sequence,
+            &self.report.sequence,
+        )?;
         Ok(reply)
     }
 
-    pub(crate) async fn say_closed(&mut self, state: &SharedState, on: ActivationId) -> Checked<SyncReply> {
+    pub(crate) async fn say_closed(
+        &mut self,
+        state: &SharedState,
+        on: ActivationId,
+    ) -> Checked<SyncReply> {
         self.report.closed = Some(on);
         self.sync(state).await
     }
 
-    pub(crate) async fn say_drained(&mut self, state: &SharedState, on: ActivationId) -> Checked<SyncReply> {
+    pub(crate) async fn say_drained(
+        &mut self,
+        state: &SharedState,
+        on: ActivationId,
+    ) -> Checked<SyncReply> {
         self.report.drained = Some(on);
         self.report.facts.running = 0;
         self.say_closed(state, on).await
@@ -242,13 +325,22 @@ pub(crate) fn bob() -> Actor {
 /// count are the store's.
 pub(crate) fn operation(before: &Record, change: &Change, actor: &Actor) -> Checked<Operation> {
     match before.apply(change, Timestamp::default())? {
-        Outcome::Changed(next) => Ok(Operation::replace(fresh_operation_id(), before, next, actor.clone())),
-        Outcome::Unchanged => Err(Failure::new(format!("the record is already as {change:?} asks: {before:?}"))),
+        Outcome::Changed(next) => Ok(Operation::replace(
+            fresh_operation_id(),
+            before,
+            next,
+            actor.clone(),
+        )),
+        Outcome::Unchanged => Err(Failure::new(format!(
+            "the record is already as {change:?} asks: {before:?}"
+        ))),
     }
 }
 
 pub(crate) fn activation(record: &Record) -> Checked<&Activation> {
-    record.activation().ok_or_else(|| Failure::new(format!("maintenance is not on: {record:?}")))
+    record
+        .activation()
+        .ok_or_else(|| Failure::new(format!("maintenance is not on: {record:?}")))
 }
 
 pub(crate) fn completion(record: &Record) -> Checked<&Completion> {
@@ -258,7 +350,9 @@ pub(crate) fn completion(record: &Record) -> Checked<&Completion> {
 
 /// Lets the addresses of a network of its own for each pair pass: a change that any number of operators can make.
 pub(crate) fn allow(operator: usize, number: usize) -> Checked<Change> {
-    Ok(Change::Allow(AllowChange::Add(AllowList::parse([format!("10.{operator}.{number}.0/24")])?)))
+    Ok(Change::Allow(AllowChange::Add(AllowList::parse([
+        format!("10.{operator}.{number}.0/24"),
+    ])?)))
 }
 
 pub(crate) fn fresh_node_id() -> NodeId {

@@ -20,25 +20,35 @@ use crate::{Case, Fixture, Verdict, cases};
 /// ```
 #[must_use]
 pub fn trials<F: Fixture>(backend: &str) -> Vec<Trial> {
-    cases().into_iter().map(|case| trial::<F>(backend, case)).collect()
+    cases()
+        .into_iter()
+        .map(|case| trial::<F>(backend, case))
+        .collect()
 }
 
 fn trial<F: Fixture>(backend: &str, case: Case) -> Trial {
     let name = format!("{backend}::{}::{}", case.group(), case.name());
     let trial = Trial::test(name, move || run::<F>(&case));
     match case.missing(F::capabilities()) {
-        Some(missing) => trial.with_ignored_flag(true).with_kind(format!("needs {missing}")),
+        Some(missing) => trial
+            .with_ignored_flag(true)
+            .with_kind(format!("needs {missing}")),
         None => trial,
     }
 }
 
 fn run<F: Fixture>(case: &Case) -> Result<(), Failed> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?;
     let verdict = runtime.block_on(case.run_fresh::<F>());
     // A backend's thread that hangs is not to keep the other cases from running.
     runtime.shutdown_background();
     match verdict? {
         Verdict::Kept => Ok(()),
-        Verdict::NotApplicable(missing) => Err(format!("not applicable: `{missing}` is not claimed").into()),
+        Verdict::NotApplicable(missing) => {
+            Err(format!("not applicable: `{missing}` is not claimed").into())
+        }
     }
 }

@@ -16,7 +16,10 @@ impl Fixture for Memory {
     type State = MemoryState;
 
     fn capabilities() -> Capabilities {
-        Capabilities::none().with_moves_clock().with_pushes_record().with_shared_between_handles()
+        Capabilities::none()
+            .with_moves_clock()
+            .with_pushes_record()
+            .with_shared_between_handles()
     }
 
     async fn fresh() -> Result<Self, FixtureError> {
@@ -57,7 +60,9 @@ impl Fixture for InRealTime {
     }
 
     async fn fresh() -> Result<Self, FixtureError> {
-        Ok(Self { state: MemoryState::with_timing_and_clock(short_timing(), Arc::new(SystemClock)) })
+        Ok(Self {
+            state: MemoryState::with_timing_and_clock(short_timing(), Arc::new(SystemClock)),
+        })
     }
 
     fn state(&self) -> MemoryState {

@@ -84,6 +84,18 @@ impl Directory {
         self.check()
     }
 
+    /// Makes it again after it has vanished under a running service. Whatever stands in its place now may go again, so
+    /// that is no reason to give up, as it is at the start.
+    pub(crate) fn make_again(&self) -> Result<(), StateError> {
+        self.create().map_err(|error| match error.kind() {
+            StateErrorKind::Unsupported => {
+                let message = format!("{} is no longer a directory: put it back", self.path.display());
+                StateError::new(StateErrorKind::Unavailable, message).with_source(error)
+            }
+            _ => error,
+        })
+    }
+
     /// The error for a file in it that could not be opened: it names the directory if that is what is missing.
     pub(crate) fn not_found(&self, error: io::Error) -> StateError {
         match error.kind() {

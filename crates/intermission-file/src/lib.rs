@@ -177,7 +177,7 @@ impl FileState {
         self.blocking(move |store| {
             let _turn = turn;
             if creates && !store.directory().path().exists() {
-                store.directory().create()?;
+                store.directory().make_again()?;
             }
             store.step(joins, act)
         })

@@ -6,10 +6,9 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use intermission::{AdmitReason, RequestInFlight};
 use pin_project_lite::pin_project;
 
-use crate::execution::EndsWithResponse;
+use crate::passage::Passage;
 
 pin_project! {
     /// The body of a response that went through [`Maintenance`](crate::Maintenance): the application's own, or that of
@@ -27,7 +26,7 @@ pin_project! {
     #[project = KindProjection]
     enum Kind<B> {
         Application {
-            // Dropped before the passage, so that whatever the body does when it is dropped still counts.
+            // Dropped before the passage, so that whatever it does when it is dropped still counts.
             #[pin]
             body: B,
             passage: Passage,
@@ -36,27 +35,6 @@ pin_project! {
             data: Option<Bytes>,
         },
     }
-}
-
-/// What a request that was let in takes along until its response has ended.
-///
-/// Two words, because every request moves it a few times; whatever is rare is boxed.
-#[derive(Debug, Default)]
-pub(crate) enum Passage {
-    /// A route that is always open, or a response that has ended.
-    #[default]
-    Uncounted,
-    /// Nothing had to be asked.
-    Counted { _in_flight: RequestInFlight },
-    Asked(Box<Asked>),
-}
-
-/// What a request takes along that was let in after questions.
-#[derive(Debug)]
-pub(crate) struct Asked {
-    pub(crate) reason: AdmitReason,
-    pub(crate) _execution: Option<EndsWithResponse>,
-    pub(crate) _in_flight: Option<RequestInFlight>,
 }
 
 impl<B> MaintenanceBody<B> {
@@ -70,6 +48,26 @@ impl<B> MaintenanceBody<B> {
         let data = Some(data).filter(|data| !data.is_empty());
         Self {
             kind: Kind::Reply { data },
+        }
+    }
+}
+
+impl<B> MaintenanceBody<B> {
+    /// The application's own body, if nothing counts for as long as it lasts.
+    ///
+    /// For frameworks with a boxed body of their own, which need not box it a second time.
+    ///
+    /// # Errors
+    ///
+    /// The body itself, if something counts, or if it is not the application's.
+    #[inline]
+    pub fn into_uncounted(self) -> Result<B, Self> {
+        match self.kind {
+            Kind::Application {
+                body,
+                passage: Passage::Uncounted,
+            } => Ok(body),
+            kind => Err(Self { kind }),
         }
     }
 }

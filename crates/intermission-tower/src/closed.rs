@@ -7,12 +7,10 @@ use http::header::{
 use http::request::Parts;
 use http::{Method, Response, StatusCode};
 use intermission::reply::{HeaderText, ReplyRequest};
-use intermission::{
-    Admission, ClientAddress, Decision, PassSecret, Refusal, RouteAccess, Visitor,
-};
+use intermission::{Admission, ClientAddress, Decision, PassSecret, Refusal, RouteAccess, Visitor};
 
-use crate::body::Passage;
 use crate::pass;
+use crate::passage::Passage;
 use crate::settings::Settings;
 
 pub(crate) enum Verdict {
@@ -34,7 +32,7 @@ impl Settings {
                 Verdict::Admitted(passage)
             }
             Judgement::Decided(Admission::Refused(refusal)) => {
-                Verdict::Answered(response(parts, &refusal))
+                Verdict::Answered(refusal_response(&refusal, parts))
             }
             Judgement::PassRedeemed(response) => Verdict::Answered(response),
         }
@@ -101,7 +99,27 @@ enum Judgement {
     PassRedeemed(Response<Bytes>),
 }
 
-fn response(parts: &Parts, refusal: &Refusal) -> Response<Bytes> {
+/// The response to a request that a gate has refused: for those who ask the gate themselves.
+///
+/// # Examples
+///
+/// ```
+/// use bytes::Bytes;
+/// use http::{Request, Response};
+/// use intermission::{Admission, Gate, Visitor};
+/// use intermission_tower::refusal_response;
+///
+/// fn answer(gate: &Gate, request: Request<()>) -> Response<Bytes> {
+///     let (parts, ()) = request.into_parts();
+///     match gate.admit(&Visitor::new(parts.method.as_str(), parts.uri.path())) {
+///         Admission::Admitted(_admitted) => Response::new(Bytes::from_static(b"hello")),
+///         Admission::Refused(refusal) => refusal_response(&refusal, &parts),
+///     }
+/// }
+/// # let _ = answer;
+/// ```
+#[must_use]
+pub fn refusal_response(refusal: &Refusal, parts: &Parts) -> Response<Bytes> {
     let accept = parts.headers.get_all(ACCEPT).iter();
     let content_type = parts.headers.get(CONTENT_TYPE);
     let request = ReplyRequest::new(parts.method.as_str())
@@ -115,8 +133,7 @@ fn response(parts: &Parts, refusal: &Refusal) -> Response<Bytes> {
         }
     }
     // The status was checked when the policy was made.
-    let status =
-        StatusCode::from_u16(reply.status()).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
+    let status = StatusCode::from_u16(reply.status()).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
     let mut response = Response::new(reply.into_body());
     *response.status_mut() = status;
     *response.headers_mut() = headers;

@@ -47,7 +47,10 @@ impl ExecutionHandle {
     #[must_use = "the execution ends when it is dropped"]
     pub fn take(&self) -> Option<Execution> {
         // Nothing in here can panic, so a poisoned cell holds what it held.
-        let mut execution = self.execution.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut execution = self
+            .execution
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         execution.take()
     }
 }

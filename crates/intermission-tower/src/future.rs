@@ -1,7 +1,7 @@
 //! The answer that is on its way.
 
 use std::fmt;
-use std::future::{Future, Ready, ready as ready_future};
+use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -12,45 +12,47 @@ use intermission::reply::BYPASSED;
 use intermission::{AdmitReason, Decision};
 use pin_project_lite::pin_project;
 
-use crate::body::{MaintenanceBody, Passage};
+use crate::body::MaintenanceBody;
+use crate::passage::Passage;
 
 pin_project! {
     /// The future of [`Maintenance`](crate::Maintenance): the application's own, or a reply that is already made.
     pub struct ResponseFuture<F> {
+        // An `Option` beside the rest instead of an enum around both: that spares a copy of the application's future,
+        // which is the largest thing on the way of a request. It is dropped before the passage, so that whatever it
+        // does when it is dropped still counts.
         #[pin]
-        kind: Kind<F>,
+        application: Option<F>,
+        outcome: Outcome,
     }
 }
 
-pin_project! {
-    #[project = KindProjection]
-    enum Kind<F> {
-        Application {
-            // Dropped before the passage, so that whatever the future does when it is dropped still counts.
-            #[pin]
-            future: F,
-            passage: Passage,
-        },
-        Reply {
-            #[pin]
-            reply: Ready<Response<Bytes>>,
-        },
-    }
+enum Outcome {
+    Admitted(Passage),
+    /// `None` when it was given out.
+    Answered(Option<Box<Response<Bytes>>>),
 }
 
 impl<F> ResponseFuture<F> {
     #[inline]
     pub(crate) const fn application(future: F, passage: Passage) -> Self {
         Self {
-            kind: Kind::Application { future, passage },
+            application: Some(future),
+            outcome: Outcome::Admitted(passage),
         }
     }
 
-    pub(crate) fn reply(reply: Response<Bytes>) -> Self {
+    /// A future of the application's that counts nowhere: for faces whose gate is asked further inside.
+    #[inline]
+    #[must_use]
+    pub const fn unasked(application: F) -> Self {
+        Self::application(application, Passage::Uncounted)
+    }
+
+    pub(crate) fn answered(response: Response<Bytes>) -> Self {
         Self {
-            kind: Kind::Reply {
-                reply: ready_future(reply),
-            },
+            application: None,
+            outcome: Outcome::Answered(Some(Box::new(response))),
         }
     }
 }
@@ -63,45 +65,68 @@ where
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match self.project().kind.project() {
-            KindProjection::Application { future, passage } => {
-                let result = ready!(future.poll(cx));
-                let passage = std::mem::take(passage);
-                let (mut parts, body) = match result {
-                    Ok(response) => response.into_parts(),
-                    Err(error) => return Poll::Ready(Err(error)),
-                };
-                if let Passage::Asked(asked) = &passage {
-                    mark(&mut parts, asked.reason);
+        let this = self.project();
+        let Some(application) = this.application.as_pin_mut() else {
+            return Poll::Ready(Ok(this.outcome.response().map(MaintenanceBody::reply)));
+        };
+        let result = ready!(application.poll(cx));
+        let passage = this.outcome.passage();
+        Poll::Ready(match result {
+            Ok(response) => {
+                let (mut parts, body) = response.into_parts();
+                if let Some(reason) = passage.reason() {
+                    mark(&mut parts, reason);
                 }
                 let body = MaintenanceBody::application(body, passage);
-                Poll::Ready(Ok(Response::from_parts(parts, body)))
+                Ok(Response::from_parts(parts, body))
             }
-            KindProjection::Reply { reply } => {
-                let reply = ready!(reply.poll(cx));
-                Poll::Ready(Ok(reply.map(MaintenanceBody::reply)))
-            }
-        }
+            Err(error) => Err(error),
+        })
     }
 }
 
-/// Tells outer layers the rule, and everybody else that this response is not for everybody.
+impl Outcome {
+    #[inline]
+    fn passage(&mut self) -> Passage {
+        match self {
+            Self::Admitted(passage) => std::mem::take(passage),
+            Self::Answered(_) => Passage::Uncounted,
+        }
+    }
+
+    #[cold]
+    fn response(&mut self) -> Response<Bytes> {
+        let response = match self {
+            Self::Answered(response) => response.take(),
+            Self::Admitted(_) => None,
+        };
+        #[expect(
+            clippy::expect_used,
+            reason = "to poll a future after its end is a bug of the caller, and `async` blocks panic for it as well"
+        )]
+        *response.expect("`ResponseFuture` was polled after it was ready")
+    }
+}
+
+/// Tells outer layers the rule, and caches and pages that this response is not what everybody gets.
 #[cold]
 fn mark(response: &mut Parts, reason: AdmitReason) {
     response.extensions.insert(Decision::Admit(reason));
     if reason.is_bypass() {
         for (name, value) in BYPASSED {
             let name = HeaderName::from_static(name);
-            response.headers.insert(name, HeaderValue::from_static(value));
+            response
+                .headers
+                .insert(name, HeaderValue::from_static(value));
         }
     }
 }
 
 impl<F> fmt::Debug for ResponseFuture<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = match &self.kind {
-            Kind::Application { .. } => "application",
-            Kind::Reply { .. } => "reply",
+        let kind = match &self.outcome {
+            Outcome::Admitted(_) => "admitted",
+            Outcome::Answered(_) => "answered",
         };
         f.debug_tuple("ResponseFuture").field(&kind).finish()
     }

@@ -7,11 +7,13 @@ mod execution;
 mod future;
 mod layer;
 mod pass;
+mod passage;
 mod service;
 mod settings;
 
 pub use body::MaintenanceBody;
 pub use builder::{ConfigError, MaintenanceBuilder};
+pub use closed::refusal_response;
 pub use execution::ExecutionHandle;
 pub use future::ResponseFuture;
 pub use layer::MaintenanceLayer;

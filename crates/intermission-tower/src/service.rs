@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use http::{Request, Response};
-use intermission::{Admitted, Gate, RouteAccess};
+use intermission::{Gate, RouteAccess};
 use tower_service::Service;
 
-use crate::body::{Asked, MaintenanceBody, Passage};
+use crate::body::MaintenanceBody;
 use crate::closed::Verdict;
-use crate::execution::{EndsWithResponse, ExecutionHandle};
 use crate::future::ResponseFuture;
+use crate::passage::Passage;
 use crate::settings::{Access, Settings};
 
 /// Asks the gate about each request before the inner service sees it. Made by
@@ -60,7 +60,7 @@ impl<S> Maintenance<S> {
                 let request = Request::from_parts(parts, body);
                 ResponseFuture::application(self.inner.call(request), passage)
             }
-            Verdict::Answered(reply) => ResponseFuture::reply(reply),
+            Verdict::Answered(response) => ResponseFuture::answered(response),
         }
     }
 }
@@ -85,44 +85,14 @@ where
             Access::Fixed(access) => access,
             Access::Looked => self.settings.look_up(&request),
         };
-        match self.unasked(request.method().as_str(), access) {
-            Some(passage) => ResponseFuture::application(self.inner.call(request), passage),
-            None => self.ask(request, access),
-        }
-    }
-}
-
-impl<S> Maintenance<S> {
-    /// What nobody needs to be asked about.
-    #[inline]
-    fn unasked(&self, method: &str, access: RouteAccess) -> Option<Passage> {
         let gate = self.settings.gate();
-        // An open route counts nobody, and so says nothing about the gate.
-        if access == RouteAccess::Always && !gate.is_open() {
-            return None;
+        match gate.admit_open(request.method().as_str(), access) {
+            // A route that is always open counts nobody, so that says nothing about the gate.
+            Some(admitted) if access != RouteAccess::Always || gate.is_open() => {
+                let passage = Passage::unasked(admitted);
+                ResponseFuture::application(self.inner.call(request), passage)
+            }
+            _ => self.ask(request, access),
         }
-        match gate.admit_open(method, access)? {
-            Admitted { in_flight: Some(in_flight), execution: None, .. } => Some(Passage::Counted { _in_flight: in_flight }),
-            _ => Some(Passage::Uncounted),
-        }
-    }
-}
-
-impl Passage {
-    /// Takes over what an asked gate gave, and the handle that the handler is to find.
-    pub(crate) fn asked(admitted: Admitted) -> (Self, Option<ExecutionHandle>) {
-        let Admitted {
-            reason,
-            in_flight,
-            execution,
-            ..
-        } = admitted;
-        let handle = execution.map(ExecutionHandle::new);
-        let asked = Asked {
-            reason,
-            _execution: handle.clone().map(EndsWithResponse),
-            _in_flight: in_flight,
-        };
-        (Self::Asked(Box::new(asked)), handle)
     }
 }

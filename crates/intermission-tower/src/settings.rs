@@ -97,7 +97,10 @@ impl fmt::Debug for Face {
 ///
 /// The faces of frameworks that have a place of their own for it read that instead (axum: `ConnectInfo`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[expect(clippy::exhaustive_structs, reason = "servers make it, as in `PeerAddress(address)`")]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "servers make it, as in `PeerAddress(address)`"
+)]
 pub struct PeerAddress(pub SocketAddr);
 
 impl Settings {

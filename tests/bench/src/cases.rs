@@ -1,5 +1,7 @@
 //! The cases.
 
+mod axum;
+
 use std::hint::black_box;
 use std::net::IpAddr;
 
@@ -9,7 +11,7 @@ use intermission::{
     Operator, Phase, RouteAccess, Visitor,
 };
 
-const NAMES: [&str; 9] = [
+const NAMES: [&str; 13] = [
     "nothing",
     "decide-off",
     "decide-refused",
@@ -19,6 +21,10 @@ const NAMES: [&str; 9] = [
     "admit-refused",
     "execution",
     "execution-refused",
+    "axum-bare",
+    "axum-off",
+    "axum-layer-off",
+    "axum-refused",
 ];
 
 /// The names of all cases.
@@ -49,6 +55,10 @@ pub(crate) async fn run(name: &str, times: u64) -> Result<()> {
         }
         "execution" => execution(&off().await?, times),
         "execution-refused" => execution(&on(AllowList::default()).await?, times),
+        "axum-bare" => axum::requests(axum::bare(), times)?,
+        "axum-off" => axum::requests(axum::service(off().await?)?, times)?,
+        "axum-layer-off" => axum::requests(axum::layered(off().await?)?, times)?,
+        "axum-refused" => axum::requests(axum::service(on(AllowList::default()).await?)?, times)?,
         _ => bail!("there is no case `{name}`; there are: {}", NAMES.join(", ")),
     }
     Ok(())

@@ -60,7 +60,7 @@ fn demonstrate(once: bool, interrupt: &Interrupt) -> anyhow::Result<ExitCode> {
         "You are about to see a small web service, as two processes, go into maintenance and\n\
          out of it again. Both processes share one state, which says whether the service is\n\
          open. The command `intermission` changes that state; nothing is restarted.\n\
-         Lines with `$` are what is done, and can be typed as they stand while this runs.\n\
+         Lines with `$` are what is done, as you could type it yourself.\n\
          Lines below them are what came back. A check mark means: as it should be.",
     );
     let programs = Programs::build(interrupt, &mut screen)?;
@@ -162,6 +162,21 @@ impl Programs {
             axum_app: executable("axum-app")?,
             intermission: executable("intermission")?,
         })
+    }
+
+    /// What makes the story's lines work in another terminal.
+    fn environment_line(&self, state: &str, user: &str) -> String {
+        let folder = self
+            .intermission
+            .parent()
+            .map(|folder| folder.display().to_string())
+            .unwrap_or_default();
+        format!(
+            "export PATH={}:\"$PATH\" INTERMISSION_STATE={} INTERMISSION_USER={}",
+            quoted(&folder),
+            quoted(state),
+            quoted(user)
+        )
     }
 
     /// The command as it can be typed in any folder.

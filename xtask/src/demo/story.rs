@@ -63,11 +63,8 @@ pub(super) fn open(
         anyhow::Ok(app)
     };
     let apps = [start("web-1")?, start("web-2")?];
-    screen.say("From here on, the command finds the state, and who asks, in its environment:");
-    screen.typed(&format!(
-        "export INTERMISSION_STATE={} INTERMISSION_USER={OPERATOR}",
-        crate::workspace::quoted(state)
-    ));
+    screen.say("From here on, the command finds the state, and who asks, in its environment. To type along in\nanother terminal, begin with this:");
+    screen.typed(&programs.environment_line(state, OPERATOR));
     Ok(apps)
 }
 
@@ -91,7 +88,7 @@ impl Story<'_> {
     fn the_service_is_open(&mut self) -> anyhow::Result<()> {
         self.screen.step("The service is open");
         self.operate(&["status"], "the state says: deactivated", |out| {
-            out.contains("deactivated")
+            says(out, "deactivated")
         })?;
         self.eventually_both(&Request::get("/"), "serves the page", |response| {
             response.status == 200
@@ -128,7 +125,7 @@ impl Story<'_> {
         self.operate(
             &["status"],
             "the state says: activating, since a job still runs",
-            |out| out.contains("activating"),
+            |out| says(out, "activating"),
         )
     }
 
@@ -191,7 +188,7 @@ impl Story<'_> {
             "the job still runs",
         );
         self.operate(&["status"], "the state says: activated", |out| {
-            out.contains("activated")
+            says(out, "activated")
         })?;
         self.eventually_both(&Request::get("/"), "is closed: 503", |response| {
             response.status == 503
@@ -281,12 +278,12 @@ impl Story<'_> {
         self.operate(
             &["explain", "GET", "/", "--ip", OFFICE],
             "the rule that lets the office in is named",
-            |out| out.contains("allowed-address"),
+            |out| says(out, "allowed-address"),
         )?;
         self.operate(
             &["explain", "GET", "/", "--ip", STRANGER],
             "a stranger would be refused",
-            |out| out.contains("refuse"),
+            |out| says(out, "refuse"),
         )
     }
 
@@ -304,7 +301,7 @@ impl Story<'_> {
             &response.status_line,
         );
         self.operate(&["status"], "the state says: deactivated", |out| {
-            out.contains("deactivated")
+            says(out, "deactivated")
         })
     }
 
@@ -316,7 +313,7 @@ impl Story<'_> {
             |out| {
                 [OPERATOR, "requested", "activated", "deactivated"]
                     .iter()
-                    .all(|word| out.contains(word))
+                    .all(|word| says(out, word))
             },
         )
     }
@@ -436,18 +433,23 @@ impl Story<'_> {
             let waited = Deadline::after(NEWS);
             self.screen.typed(&curl_line(app.address, request));
             let mut last = app.ask(request)?;
-            let first = holds(&last);
-            if !first {
-                self.interrupt.wait(waited.left(), || {
+            let at_once = holds(&last);
+            if !at_once {
+                self.interrupt.wait(NEWS, || {
                     last = app.ask(request)?;
                     Ok(holds(&last).then_some(()))
                 })?;
             }
+            let waited = Seconds(waited.waited());
             self.screen.answered(&last);
-            if !first {
+            if !at_once {
+                let until = if holds(&last) {
+                    "until it had heard of the change"
+                } else {
+                    "in vain"
+                };
                 self.screen.say(&format!(
-                    "(asked again and again for {}, until {} had heard of it)",
-                    Seconds(waited.waited()),
+                    "({} was asked again and again for {waited}, {until})",
                     app.name
                 ));
             }
@@ -467,4 +469,23 @@ fn ask(screen: &Screen, app: &App, request: &Request) -> anyhow::Result<Response
     let response = app.ask(request)?;
     screen.answered(&response);
     Ok(response)
+}
+
+/// Whether a word is in a text, as a word: `deactivated` does not say `activated`.
+fn says(text: &str, word: &str) -> bool {
+    text.split(|c: char| !c.is_alphanumeric() && c != '-')
+        .any(|known| known == word)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_is_not_the_end_of_another() {
+        assert!(says("Maintenance: activated (full)", "activated"));
+        assert!(!says("Maintenance: deactivated", "activated"));
+        assert!(says("admit (allowed-address)", "allowed-address"));
+        assert!(!says("not-allowed-address", "allowed-address"));
+    }
 }

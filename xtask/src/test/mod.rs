@@ -6,9 +6,9 @@
 mod requirements;
 mod summary;
 
-use std::io::{Read as _, Write as _};
-use std::process::{ChildStdout, ExitCode, ExitStatus, Stdio};
-use std::sync::mpsc;
+use std::io::{Read, Write};
+use std::process::{ExitCode, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -102,23 +102,31 @@ impl Tested {
             .take()
             .context("the runner's output was not piped")?;
 
+        let counted = Arc::new(Mutex::new(Summary::default()));
         let (sender, receiver) = mpsc::channel();
-        std::thread::spawn(move || {
+        std::thread::spawn({
+            let counted = Arc::clone(&counted);
             // The receiver is gone only after it has given up on this output.
-            let _ = sender.send(pass_through(output));
+            move || drop(sender.send(pass_through(output, std::io::stdout(), &counted)))
         });
         let status = runner.wait().context("cannot wait for the runner")?;
-        match receiver.recv_timeout(STRAGGLERS) {
-            Ok(counted) => self.add(
-                &counted.context("cannot pass the runner's output on")?,
-                status,
-            ),
-            Err(_) => bail!(
-                "the runner has ended, but a process that a test started still holds its output: find it with `ps`, \
-                 end it, and mend the test that left it behind"
-            ),
+        let all = receiver.recv_timeout(STRAGGLERS);
+        self.add(&locked(&counted), status);
+        match all {
+            Ok(passed) => passed.context("cannot pass the runner's output on")?,
+            Err(_) => self.blame_a_straggler(),
         }
         Ok(())
+    }
+
+    fn blame_a_straggler(&mut self) {
+        self.code = self.code.max(1);
+        self.summary.failed += 1;
+        self.complaints.push(
+            "A process that a test started has outlived the runner and still holds its output. It is counted as one \
+             failure: find it with `ps`, end it, and mend the test that left it behind."
+                .to_owned(),
+        );
     }
 
     fn add(&mut self, counted: &Summary, status: ExitStatus) {
@@ -178,26 +186,33 @@ fn build(workspace: &Workspace) -> anyhow::Result<()> {
 }
 
 /// Copies the output as it comes, byte for byte, and counts what its lines say.
-fn pass_through(mut output: ChildStdout) -> std::io::Result<Summary> {
-    let mut counted = Summary::default();
+fn pass_through(
+    mut output: impl Read,
+    mut screen: impl Write,
+    counted: &Mutex<Summary>,
+) -> std::io::Result<()> {
     let mut unfinished = Vec::new();
     let mut buffer = [0; 8192];
-    let mut stdout = std::io::stdout().lock();
     loop {
         let length = output.read(&mut buffer)?;
         let Some(bytes) = buffer.get(..length).filter(|bytes| !bytes.is_empty()) else {
             break;
         };
-        stdout.write_all(bytes)?;
-        stdout.flush()?;
+        screen.write_all(bytes)?;
+        screen.flush()?;
         unfinished.extend_from_slice(bytes);
         while let Some(end) = unfinished.iter().position(|byte| *byte == b'\n') {
             let line: Vec<u8> = unfinished.drain(..=end).collect();
-            counted.read_line(&String::from_utf8_lossy(&line));
+            locked(counted).read_line(&String::from_utf8_lossy(&line));
         }
     }
-    counted.read_line(&String::from_utf8_lossy(&unfinished));
-    Ok(counted)
+    locked(counted).read_line(&String::from_utf8_lossy(&unfinished));
+    Ok(())
+}
+
+/// The counts; they are whole even if a thread has panicked with them.
+fn locked(counted: &Mutex<Summary>) -> MutexGuard<'_, Summary> {
+    counted.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -255,6 +270,29 @@ mod tests {
         let mut tested = tested();
         tested.add(&counted(3, 1), exited(0));
         assert_eq!(tested.code, 1);
+    }
+
+    #[test]
+    fn a_process_that_outlives_the_runner_is_a_failure() {
+        let mut tested = tested();
+        tested.add(&counted(3, 0), exited(0));
+        tested.blame_a_straggler();
+        assert_eq!(tested.code, 1);
+        assert_eq!(tested.summary.to_string(), "3 passed, 1 failed");
+    }
+
+    #[test]
+    fn output_is_counted_and_shown_whatever_the_pieces_it_comes_in() {
+        let output = b"a\n\xff\ntest result: ok. 3 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out\nend";
+        let pieces = output.chunks(7).fold(
+            Box::new(std::io::empty()) as Box<dyn Read>,
+            |read, piece| Box::new(read.chain(piece)),
+        );
+        let counted = Mutex::default();
+        let mut screen = Vec::new();
+        pass_through(pieces, &mut screen, &counted).unwrap();
+        assert_eq!(locked(&counted).passed, 3);
+        assert_eq!(screen, output);
     }
 
     #[test]

@@ -16,28 +16,32 @@ impl Summary {
     /// Counts a line if it is a runner's summary:
     /// `test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.01s`.
     pub(super) fn read_line(&mut self, line: &str) {
-        let Some(counts) = line.strip_prefix("test result: ") else {
-            return;
-        };
-        // After the verdict's full stop, each count stands before its word.
-        let Some((_verdict, counts)) = counts.split_once(". ") else {
-            return;
-        };
-        for part in counts.split(';') {
-            let mut words = part.split_whitespace();
-            let (Some(count), Some(word)) = (
-                words.next().and_then(|count| count.parse::<u64>().ok()),
-                words.next(),
-            ) else {
-                continue;
-            };
-            match word {
-                "passed" => self.passed += count,
-                "failed" => self.failed += count,
-                "ignored" => self.skipped += count,
-                _ => {}
-            }
+        if let Some(counts) = Self::of_line(line) {
+            self.add(&counts);
         }
+    }
+
+    /// All five counts must be there: a test may well print something that only begins like a summary.
+    fn of_line(line: &str) -> Option<Self> {
+        let (_verdict, counts) = line.strip_prefix("test result: ")?.split_once(". ")?;
+        let mut parts = counts.split("; ");
+        let mut count = |what: &str| {
+            parts
+                .next()?
+                .trim_end()
+                .strip_suffix(what)?
+                .trim_end()
+                .parse()
+                .ok()
+        };
+        let counts = Self {
+            passed: count("passed")?,
+            failed: count("failed")?,
+            skipped: count("ignored")?,
+        };
+        let _measured: u64 = count("measured")?;
+        let _filtered: u64 = count("filtered out")?;
+        Some(counts)
     }
 
     pub(super) const fn add(&mut self, other: &Self) {
@@ -99,6 +103,9 @@ all doctests ran in 0.93s; merged doctests compilation took 0.30s
             "the test result: ok. 7 passed; 0 failed",
             "test result: ok",
             "test result: 7 passed",
+            "test result: ok. 7 passed; 0 failed",
+            "test result: ok. 7 passed; 0 failed; 0 ignored; 0 measured; 0 filtered in",
+            "test result: ok. many passed; 0 failed; 0 ignored; 0 measured; 0 filtered out",
         ] {
             summary.read_line(line);
         }

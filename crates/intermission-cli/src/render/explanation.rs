@@ -20,10 +20,17 @@ pub(crate) fn explanation(explanation: &Explanation) -> String {
             Verdict::Passes => "passes on",
             Verdict::NotAsked => "not asked",
         };
-        let line = format!("  {:<15}  {verdict:<9}  {}\n", said.rule.as_str(), printable(&said.because));
+        let line = format!(
+            "  {:<15}  {verdict:<9}  {}\n",
+            said.rule.as_str(),
+            printable(&said.because)
+        );
         text.push_str(&line);
     }
     text.push_str("Judged by the state alone. It does not know:\n");
-    let unknown: String = NOT_KNOWN.iter().map(|unknown| format!("  - {unknown}\n")).collect();
+    let unknown: String = NOT_KNOWN
+        .iter()
+        .map(|unknown| format!("  - {unknown}\n"))
+        .collect();
     text + &unknown
 }

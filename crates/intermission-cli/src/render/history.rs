@@ -30,16 +30,40 @@ impl<'a> Line<'a> {
     fn seen(event: &'a str, record: &'a Record, now: Timestamp) -> Self {
         let by = record.activation().map(|on| on.requested_by.as_str());
         let note = record.message();
-        Self { at: now, revision: record.revision(), event, phase: record.phase(), by, origin: None, note }
+        Self {
+            at: now,
+            revision: record.revision(),
+            event,
+            phase: record.phase(),
+            by,
+            origin: None,
+            note,
+        }
     }
 
     /// `2026-11-20T10:15:00.000Z  activating   requested  by ana (command): message`.
     pub(crate) fn in_words(&self) -> String {
-        let by = self.by.map(|by| format!("by {}", printable(by))).unwrap_or_default();
-        let origin = self.origin.map(|origin| format!(" ({})", printable(origin))).unwrap_or_default();
-        let separator = if by.is_empty() && origin.is_empty() { "" } else { ": " };
-        let note = self.note.map(|note| format!("{separator}{}", printable(note))).unwrap_or_default();
-        let line = format!("{}  {:<11}  {:<16}  {by}{origin}{note}", self.at, self.phase, self.event);
+        let by = self
+            .by
+            .map(|by| format!("by {}", printable(by)))
+            .unwrap_or_default();
+        let origin = self
+            .origin
+            .map(|origin| format!(" ({})", printable(origin)))
+            .unwrap_or_default();
+        let separator = if by.is_empty() && origin.is_empty() {
+            ""
+        } else {
+            ": "
+        };
+        let note = self
+            .note
+            .map(|note| format!("{separator}{}", printable(note)))
+            .unwrap_or_default();
+        let line = format!(
+            "{}  {:<11}  {:<16}  {by}{origin}{note}",
+            self.at, self.phase, self.event
+        );
         line.trim_end().to_owned()
     }
 }
@@ -59,8 +83,13 @@ impl<'a> From<&'a HistoryEntry> for Line<'a> {
 }
 
 /// The entries that came after `last`, the oldest first. `history` has the newest first, and may have dropped `last`.
-pub(crate) fn since<'a>(history: &'a [HistoryEntry], last: Option<&HistoryEntry>) -> Vec<&'a HistoryEntry> {
-    let is_old = |entry: &HistoryEntry| last.is_some_and(|last| entry == last || entry.revision < last.revision);
+pub(crate) fn since<'a>(
+    history: &'a [HistoryEntry],
+    last: Option<&HistoryEntry>,
+) -> Vec<&'a HistoryEntry> {
+    let is_old = |entry: &HistoryEntry| {
+        last.is_some_and(|last| entry == last || entry.revision < last.revision)
+    };
     let mut new: Vec<&HistoryEntry> = history.iter().take_while(|entry| !is_old(entry)).collect();
     new.reverse();
     new
@@ -79,28 +108,46 @@ mod tests {
         assert!(since(&site.history(), None).is_empty());
         site.activate(Activate::by("ana"));
         let first = site.history();
-        let events: Vec<&str> = since(&first, None).iter().map(|entry| entry.event.as_str()).collect();
+        let events: Vec<&str> = since(&first, None)
+            .iter()
+            .map(|entry| entry.event.as_str())
+            .collect();
         assert_eq!(events, ["requested", "activated"]);
         let last = first.first().unwrap();
         assert!(since(&first, Some(last)).is_empty());
-        site.change(Change::Deactivate(Deactivate::by("bob")));
+        site.change(&Change::Deactivate(Deactivate::by("bob")));
         site.activate(Activate::by("ana"));
         let second = site.history();
-        let new: Vec<&str> = since(&second, Some(last)).iter().map(|entry| entry.event.as_str()).collect();
+        let new: Vec<&str> = since(&second, Some(last))
+            .iter()
+            .map(|entry| entry.event.as_str())
+            .collect();
         assert_eq!(new, ["deactivated", "requested", "activated"]);
-        assert_eq!(since(&second[..2], Some(last)).len(), 2, "the last one told was dropped");
+        assert_eq!(
+            since(&second[..2], Some(last)).len(),
+            2,
+            "the last one told was dropped"
+        );
     }
 
     #[test]
     fn lines_say_when_what_and_who() {
         let mut site = Site::new();
         site.activate(Activate::by("ana").with_message("one\ntwo"));
-        site.change(Change::Allow(AllowChange::Add(allow(&["192.0.2.1"]))));
+        site.change(&Change::Allow(AllowChange::Add(allow(&["192.0.2.1"]))));
         let (history, view) = (site.history(), site.view());
-        let lines: Vec<String> = history.iter().map(|entry| Line::from(entry).in_words()).collect();
-        assert_eq!(lines[0], "2026-11-20T10:00:00.000Z  activated    updated           by ana (command): allow list");
+        let lines: Vec<String> = history
+            .iter()
+            .map(|entry| Line::from(entry).in_words())
+            .collect();
+        assert_eq!(
+            lines[0],
+            "2026-11-20T10:00:00.000Z  activated    updated           by ana (command): allow list"
+        );
         assert_eq!(lines[1], "2026-11-20T10:00:00.000Z  activated    activated");
-        assert!(lines[2].starts_with("2026-11-20T10:00:00.000Z  activating   requested         by ana (command): "));
+        assert!(lines[2].starts_with(
+            "2026-11-20T10:00:00.000Z  activating   requested         by ana (command): "
+        ));
         assert_eq!(
             Line::current(&view.record, site.now()).in_words(),
             "2026-11-20T10:00:00.000Z  activated    current           by ana: one\\ntwo"

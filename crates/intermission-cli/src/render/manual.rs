@@ -9,6 +9,19 @@ use clap_mangen::Man;
 use crate::args;
 use crate::exit_code::ExitCode;
 
+const ENVIRONMENT: &str = "\
+.SH ENVIRONMENT
+.TP
+\\fBINTERMISSION_STATE\\fR
+The state, unless \\-\\-state names one
+.TP
+\\fBINTERMISSION_USER\\fR
+Who asks, unless \\-\\-requested\\-by says so
+.TP
+\\fBNO_COLOR\\fR
+If it is set and not empty, nothing is coloured
+";
+
 /// The page, in roff.
 pub(crate) fn manual() -> io::Result<String> {
     let mut command = args::command().disable_help_subcommand(true);
@@ -27,11 +40,17 @@ pub(crate) fn manual() -> io::Result<String> {
             page.push_str(&section(part)?);
         }
     }
+    page.push_str(ENVIRONMENT);
     page.push_str(&examples(&command, "SH"));
     page.push_str(".SH \"EXIT STATUS\"\n");
     for code in ExitCode::ALL {
         // Writing into a `String` cannot fail.
-        let _ = write!(page, ".TP\n\\fB{}\\fR\n{}\n", code.number(), roff(code.meaning()));
+        let _ = write!(
+            page,
+            ".TP\n\\fB{}\\fR\n{}\n",
+            code.number(),
+            roff(code.meaning())
+        );
     }
     Ok(page)
 }
@@ -40,10 +59,14 @@ pub(crate) fn manual() -> io::Result<String> {
 fn section(verb: &Command) -> io::Result<String> {
     // The options of every verb are said once, at the top.
     let verb = verb.clone().mut_args(|arg| {
-        let is_said_already = arg.is_global_set() || arg.get_id() == "help" || arg.get_id() == "version";
+        let is_said_already =
+            arg.is_global_set() || arg.get_id() == "help" || arg.get_id() == "version";
         arg.hide(is_said_already)
     });
-    let name = verb.get_bin_name().unwrap_or_else(|| verb.get_name()).to_uppercase();
+    let name = verb
+        .get_bin_name()
+        .unwrap_or_else(|| verb.get_name())
+        .to_uppercase();
     let examples = examples(&verb, "SS");
     let man = Man::new(verb);
     let mut parts = Vec::new();
@@ -56,11 +79,19 @@ fn section(verb: &Command) -> io::Result<String> {
 
 /// The examples of a verb's help, line by line.
 fn examples(verb: &Command, heading: &str) -> String {
-    let Some(help) = verb.get_after_help() else { return String::new() };
+    let Some(help) = verb.get_after_help() else {
+        return String::new();
+    };
     let help = help.to_string();
     let mut lines = help.lines();
-    let title = lines.next().unwrap_or_default().trim_end_matches(':').to_uppercase();
-    let lines: String = lines.map(|line| format!("{}\n", roff(line.trim_start()))).collect();
+    let title = lines
+        .next()
+        .unwrap_or_default()
+        .trim_end_matches(':')
+        .to_uppercase();
+    let lines: String = lines
+        .map(|line| format!("{}\n", roff(line.trim_start())))
+        .collect();
     format!(".{heading} {}\n.nf\n{lines}.fi\n", roff(&title))
 }
 
@@ -70,5 +101,7 @@ fn text(bytes: Vec<u8>) -> io::Result<String> {
 
 /// A text that roff shows as it is. None of ours begins with one of roff's control characters.
 fn roff(text: &str) -> String {
-    text.replace('\\', "\\e").replace('-', "\\-").replace('\'', "\\(aq")
+    text.replace('\\', "\\e")
+        .replace('-', "\\-")
+        .replace('\'', "\\(aq")
 }

@@ -2,11 +2,11 @@
 
 pub(crate) mod explanation;
 pub(crate) mod fleet;
-pub(crate) mod json;
 pub(crate) mod history;
+pub(crate) mod json;
 pub(crate) mod manual;
+#[cfg(test)]
+pub(crate) mod sample;
 pub(crate) mod status;
 pub(crate) mod table;
 pub(crate) mod text;
-#[cfg(test)]
-pub(crate) mod sample;

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use intermission::{
-    Activate, Actor, AllowList, Change, Ledger, Members, Moment, NodeId, NodeReport, Operation, OperationId, Outcome,
-    Record, Timestamp, Timing, View,
+    Activate, Actor, AllowList, Change, Ledger, Members, Moment, NodeId, NodeReport, Operation,
+    OperationId, Outcome, Record, Timestamp, Timing, View,
 };
 
 /// A site at one moment of 2026-11-20, which begins at ten o'clock.
@@ -26,7 +26,12 @@ pub(crate) fn allow(networks: &[&str]) -> AllowList {
 impl Site {
     pub(crate) fn new() -> Self {
         let now = at("10:00:00");
-        Self { ledger: Ledger::new(Timing::default()), now, steady: Duration::ZERO, sequence: 0 }
+        Self {
+            ledger: Ledger::new(Timing::default()),
+            now,
+            steady: Duration::ZERO,
+            sequence: 0,
+        }
     }
 
     /// The one that the interface's description shows.
@@ -37,8 +42,18 @@ impl Site {
             "requested_at":"2026-11-20T10:15:00.000Z","completion":{"at":"2026-11-20T10:15:02.113Z","forced":false,
             "unconfirmed":[]},"passes":[]},"plan":null,"allow":["192.0.2.10/32","2001:db8::/64"]}"#;
         let record = Record::from_json(json).unwrap();
-        let ledger = Ledger::restored(Timing::default(), Some(record.into()), [], Members::default());
-        let mut site = Self { ledger, now: at("10:15:02.409"), steady: Duration::ZERO, sequence: 0 };
+        let ledger = Ledger::restored(
+            Timing::default(),
+            Some(record.into()),
+            [],
+            Members::default(),
+        );
+        let mut site = Self {
+            ledger,
+            now: at("10:15:02.409"),
+            steady: Duration::ZERO,
+            sequence: 0,
+        };
         for node in 1..=12 {
             site.hear_of_activation(node, |report| report.facts.label = format!("web-{node}"));
         }
@@ -59,12 +74,14 @@ impl Site {
     }
 
     pub(crate) fn activate(&mut self, activate: Activate) {
-        self.change(Change::Activate(activate));
+        self.change(&Change::Activate(activate));
     }
 
-    pub(crate) fn change(&mut self, change: Change) {
+    pub(crate) fn change(&mut self, change: &Change) {
         let before = self.ledger.current();
-        let Outcome::Changed(next) = before.apply(&change, self.now).unwrap() else { panic!("{change:?}") };
+        let Outcome::Changed(next) = before.apply(change, self.now).unwrap() else {
+            panic!("{change:?}")
+        };
         self.sequence += 1;
         let id = OperationId::from_bits(self.sequence.into());
         let operation = Operation::replace(id, &before, next, Actor::new("ana", "command"));

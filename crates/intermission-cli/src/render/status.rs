@@ -20,23 +20,43 @@ pub(crate) fn status(view: &View, now: Timestamp, coloured: bool) -> String {
     let activation = record.activation();
     let plan = record.plan();
     if let Some(plan) = plan {
-        lines.add("Planned", format!("{} ({})", plan.starts_at, plan.settings.level));
+        lines.add(
+            "Planned",
+            format!("{} ({})", plan.starts_at, plan.settings.level),
+        );
     }
-    if let Some(settings) = activation.map(|on| &on.settings).or_else(|| plan.map(|plan| &plan.settings)) {
+    if let Some(settings) = activation
+        .map(|on| &on.settings)
+        .or_else(|| plan.map(|plan| &plan.settings))
+    {
         let asked = activation
             .map(|on| (&on.requested_by, on.requested_at))
             .or_else(|| plan.map(|plan| (&plan.requested_by, plan.requested_at)));
         say_how(&mut lines, settings, asked, activation);
     }
-    let allowed: Vec<String> = record.allow().networks().map(|network| network.to_string()).collect();
+    let allowed: Vec<String> = record
+        .allow()
+        .networks()
+        .map(|network| network.to_string())
+        .collect();
     lines.add_list("Allowed", &allowed.join(", "));
-    let passes = record.passes().iter().filter(|pass| pass.is_current(now)).count();
+    let passes = record
+        .passes()
+        .iter()
+        .filter(|pass| pass.is_current(now))
+        .count();
     if passes > 0 {
         lines.add("Passes", passes.to_string());
     }
     say_what_runs(&mut lines, view, now);
-    let quiescent = view.quiescent_at.map(|at| format!(", quiescent since {at}")).unwrap_or_default();
-    lines.add("Nodes", format!("{}{quiescent}", Fleet::of(view).in_words(record.revision())));
+    let quiescent = view
+        .quiescent_at
+        .map(|at| format!(", quiescent since {at}"))
+        .unwrap_or_default();
+    lines.add(
+        "Nodes",
+        format!("{}{quiescent}", Fleet::of(view).in_words(record.revision())),
+    );
     say_who_is_in_doubt(&mut lines, view);
     format!("Maintenance: {}\n{}", headline(view, coloured), lines.0)
 }
@@ -48,8 +68,16 @@ fn headline(view: &View, coloured: bool) -> String {
         Phase::Activating => AnsiColor::Yellow,
         Phase::Activated => AnsiColor::Red,
     };
-    let phase_word = painted(coloured, Style::new().fg_color(Some(colour.into())).bold(), phase.as_str());
-    if phase.is_on() { format!("{phase_word} ({})", view.record.level()) } else { phase_word }
+    let phase_word = painted(
+        coloured,
+        Style::new().fg_color(Some(colour.into())).bold(),
+        phase.as_str(),
+    );
+    if phase.is_on() {
+        format!("{phase_word} ({})", view.record.level())
+    } else {
+        phase_word
+    }
 }
 
 fn say_how(
@@ -58,17 +86,28 @@ fn say_how(
     asked: Option<(&String, Timestamp)>,
     activation: Option<&Activation>,
 ) {
-    lines.add_list("Message", &printable(settings.message.as_deref().unwrap_or_default()));
+    lines.add_list(
+        "Message",
+        &printable(settings.message.as_deref().unwrap_or_default()),
+    );
     if let Some((requested_by, requested_at)) = asked {
         lines.add_list("Requested by", &printable(requested_by));
         lines.add("Requested at", requested_at.to_string());
     }
     if let Some(completion) = activation.and_then(|on| on.completion.as_ref()) {
-        let forced = if completion.forced { " (forced, with work still running)" } else { "" };
+        let forced = if completion.forced {
+            " (forced, with work still running)"
+        } else {
+            ""
+        };
         lines.add("Activated at", format!("{}{forced}", completion.at));
     }
     if let Some(end) = settings.ends_at {
-        let by_itself = if settings.auto_end { " (opens by itself)" } else { "" };
+        let by_itself = if settings.auto_end {
+            " (opens by itself)"
+        } else {
+            ""
+        };
         lines.add("Ends", format!("{end}{by_itself}"));
     }
     if let Some(retry_after) = settings.retry_after {
@@ -84,20 +123,40 @@ fn say_how(
 }
 
 fn say_what_runs(lines: &mut Lines, view: &View, now: Timestamp) {
-    let bypass: u64 = view.nodes.iter().map(|node| node.facts.bypass_running).sum();
+    let bypass: u64 = view
+        .nodes
+        .iter()
+        .map(|node| node.facts.bypass_running)
+        .sum();
     if view.count.running > 0 || bypass > 0 {
-        let more = if bypass > 0 { format!(", and {bypass} of bypassed visitors") } else { String::new() };
-        lines.add("Executions", format!("{}{more}", fleet::load_in_words(view, "running")));
+        let more = if bypass > 0 {
+            format!(", and {bypass} of bypassed visitors")
+        } else {
+            String::new()
+        };
+        lines.add(
+            "Executions",
+            format!("{}{more}", fleet::load_in_words(view, "running")),
+        );
     }
     if view.record.phase() != Phase::Activating {
         return;
     }
     if !view.grace.is_zero() {
-        lines.add("Reconciling", format!("{} left: the state asks its nodes what they know", brief(view.grace)));
+        lines.add(
+            "Reconciling",
+            format!(
+                "{} left: the state asks its nodes what they know",
+                brief(view.grace)
+            ),
+        );
     }
-    let running = fleet::executions(view).into_iter().filter(|(_, execution)| !execution.bypass);
-    let running: Vec<String> =
-        running.map(|(node, execution)| fleet::execution_in_words(node, execution, now)).collect();
+    let running = fleet::executions(view)
+        .into_iter()
+        .filter(|(_, execution)| !execution.bypass);
+    let running: Vec<String> = running
+        .map(|(node, execution)| fleet::execution_in_words(node, execution, now))
+        .collect();
     for execution in running.iter().take(NAMED) {
         lines.add("", execution.clone());
     }
@@ -105,8 +164,12 @@ fn say_what_runs(lines: &mut Lines, view: &View, now: Timestamp) {
     if view.count.running > named && named > 0 {
         lines.add("", format!("and {} more", view.count.running - named));
     }
-    let mut waiting: Vec<String> =
-        view.nodes.iter().filter(|node| !node.drained).map(|node| fleet::holdup_in_words(node, now)).collect();
+    let mut waiting: Vec<String> = view
+        .nodes
+        .iter()
+        .filter(|node| !node.drained)
+        .map(|node| fleet::holdup_in_words(node, now))
+        .collect();
     let unnamed = waiting.len().saturating_sub(NAMED);
     waiting.truncate(NAMED);
     if unnamed > 0 {
@@ -116,11 +179,22 @@ fn say_what_runs(lines: &mut Lines, view: &View, now: Timestamp) {
 }
 
 fn say_who_is_in_doubt(lines: &mut Lines, view: &View) {
-    if let Some(completion) = view.record.activation().and_then(|on| on.completion.as_ref()) {
-        let unconfirmed: Vec<String> = completion.unconfirmed.iter().map(fleet::unconfirmed_in_words).collect();
+    if let Some(completion) = view
+        .record
+        .activation()
+        .and_then(|on| on.completion.as_ref())
+    {
+        let unconfirmed: Vec<String> = completion
+            .unconfirmed
+            .iter()
+            .map(fleet::unconfirmed_in_words)
+            .collect();
         lines.add_list("Unconfirmed", &unconfirmed.join(", "));
         if let Some(lost_at) = completion.state_lost_at {
-            lines.add("State lost", format!("{lost_at}: a node that was cut off then may be missing here"));
+            lines.add(
+                "State lost",
+                format!("{lost_at}: a node that was cut off then may be missing here"),
+            );
         }
     }
     let held: Vec<String> = view
@@ -128,7 +202,11 @@ fn say_who_is_in_doubt(lines: &mut Lines, view: &View) {
         .iter()
         .filter_map(|node| {
             let hold = node.facts.hold.as_deref()?;
-            Some(format!("{} ({})", fleet::name(&node.facts.label, node.node), printable(hold)))
+            Some(format!(
+                "{} ({})",
+                fleet::name(&node.facts.label, node.node),
+                printable(hold)
+            ))
         })
         .collect();
     lines.add_list("Held", &held.join(", "));
@@ -140,7 +218,11 @@ struct Lines(String);
 
 impl Lines {
     fn add(&mut self, label: &str, value: impl AsRef<str>) {
-        let label = if label.is_empty() { String::new() } else { format!("{label}:") };
+        let label = if label.is_empty() {
+            String::new()
+        } else {
+            format!("{label}:")
+        };
         // Writing into a `String` cannot fail.
         let _ = writeln!(self.0, "  {label:<15}{}", value.as_ref());
     }
@@ -188,10 +270,16 @@ Maintenance: activated (full)
     #[test]
     fn lines_that_do_not_apply_are_left_out() {
         let site = Site::new();
-        assert_eq!(shown(&site), "Maintenance: deactivated\n  Nodes:         0 (no service reports to this state)\n");
+        assert_eq!(
+            shown(&site),
+            "Maintenance: deactivated\n  Nodes:         0 (no service reports to this state)\n"
+        );
         let mut site = Site::new();
         site.hear(1, |report| report.facts.label = "web-1".into());
-        assert_eq!(shown(&site), "Maintenance: deactivated\n  Nodes:         1 (all at revision 0)\n");
+        assert_eq!(
+            shown(&site),
+            "Maintenance: deactivated\n  Nodes:         1 (all at revision 0)\n"
+        );
     }
 
     #[test]
@@ -200,7 +288,11 @@ Maintenance: activated (full)
         site.hear(1, |report| report.facts.label = "web-1".into());
         site.hear(2, |report| report.facts.label = "web-2".into());
         let drain = DrainPolicy::Force(Duration::from_secs(300));
-        site.activate(Activate::by("ana").with_level(Level::Exclusive).with_drain(drain));
+        site.activate(
+            Activate::by("ana")
+                .with_level(Level::Exclusive)
+                .with_drain(drain),
+        );
         let started = site.now();
         site.pass_time(72_000);
         site.hear_of_activation(1, |report| report.facts.label = "web-1".into());
@@ -283,9 +375,13 @@ Maintenance: activating (full)
         site.activate(Activate::by("ana").with_drain(DrainPolicy::Force(Duration::from_secs(5))));
         site.pass_time(6_000);
         let shown = shown(&site);
-        assert!(shown.contains("  Activated at:  2026-11-20T10:00:05.000Z (forced, with work still running)\n"));
+        assert!(shown.contains(
+            "  Activated at:  2026-11-20T10:00:05.000Z (forced, with work still running)\n"
+        ));
         assert!(
-            shown.contains("  Unconfirmed:   web-1 (not done at 2026-11-20T10:00:00.000Z, ran 2 executions)\n"),
+            shown.contains(
+                "  Unconfirmed:   web-1 (not done at 2026-11-20T10:00:00.000Z, ran 2 executions)\n"
+            ),
             "{shown}"
         );
     }
@@ -328,11 +424,30 @@ Maintenance: deactivated
         });
         site.activate(Activate::by("ana\u{1b}[2J").with_message("one\n  Nodes:         0"));
         let shown = shown(&site);
-        assert!(shown.contains("  Message:       one\\n  Nodes:         0\n"), "{shown}");
-        assert!(shown.contains("  Requested by:  ana\\u{1b}[2J\n"), "{shown}");
-        assert!(shown.contains("  Held:          web\\u{202e}1 (dependency \\u{9b}31m)\n"), "{shown}");
-        assert!(shown.chars().all(|letter| letter == '\n' || !letter.is_control()), "{shown:?}");
+        assert!(
+            shown.contains("  Message:       one\\n  Nodes:         0\n"),
+            "{shown}"
+        );
+        assert!(
+            shown.contains("  Requested by:  ana\\u{1b}[2J\n"),
+            "{shown}"
+        );
+        assert!(
+            shown.contains("  Held:          web\\u{202e}1 (dependency \\u{9b}31m)\n"),
+            "{shown}"
+        );
+        assert!(
+            shown
+                .chars()
+                .all(|letter| letter == '\n' || !letter.is_control()),
+            "{shown:?}"
+        );
         let coloured = status(&site.view(), site.now(), true);
-        assert_eq!(coloured.replace("\u{1b}[1m\u{1b}[33m", "").replace("\u{1b}[0m", ""), shown);
+        assert_eq!(
+            coloured
+                .replace("\u{1b}[1m\u{1b}[33m", "")
+                .replace("\u{1b}[0m", ""),
+            shown
+        );
     }
 }

@@ -9,11 +9,28 @@ use crate::time::{ago, brief};
 
 /// `nodes`; with whole ids if `verbose`.
 pub(crate) fn nodes(view: &View, now: Timestamp, verbose: bool) -> String {
-    let header = ["NODE", "ID", "HEARD", "REVISION", "EXECUTIONS", "REQUESTS", "IF LOST", "STATE"];
+    let header = [
+        "NODE",
+        "ID",
+        "HEARD",
+        "REVISION",
+        "EXECUTIONS",
+        "REQUESTS",
+        "IF LOST",
+        "STATE",
+    ];
     let rows = view.nodes.iter().map(|node| {
-        let id = if verbose { node.node.to_string() } else { fleet::short(node.node) };
+        let id = if verbose {
+            node.node.to_string()
+        } else {
+            fleet::short(node.node)
+        };
         let bypass = node.facts.bypass_running;
-        let bypass = if bypass > 0 { format!(" (+{bypass} bypass)") } else { String::new() };
+        let bypass = if bypass > 0 {
+            format!(" (+{bypass} bypass)")
+        } else {
+            String::new()
+        };
         [
             fleet::name(&node.facts.label, node.node),
             id,
@@ -42,23 +59,34 @@ fn node_state(node: &NodeView, view: &View) -> String {
     if node.out_of_contact {
         words.push("out of contact");
     }
-    let hold = node.facts.hold.as_deref().map(|hold| format!(", held: {}", printable(hold))).unwrap_or_default();
+    let hold = node
+        .facts
+        .hold
+        .as_deref()
+        .map(|hold| format!(", held: {}", printable(hold)))
+        .unwrap_or_default();
     format!("{}{hold}", words.join(", "))
 }
 
 /// `executions`.
 pub(crate) fn executions(view: &View, now: Timestamp) -> String {
     let header = ["NODE", "ID", "KIND", "LABEL", "RUNNING FOR", "NOTE"];
-    let rows = fleet::executions(view).into_iter().map(|(node, execution)| {
-        [
-            fleet::name(&node.facts.label, node.node),
-            execution.id.to_string(),
-            printable(&execution.kind).into_owned(),
-            printable(execution.label.as_deref().unwrap_or_default()).into_owned(),
-            brief(now.saturating_since(execution.started_at)),
-            if execution.bypass { "bypass, not waited for".to_owned() } else { String::new() },
-        ]
-    });
+    let rows = fleet::executions(view)
+        .into_iter()
+        .map(|(node, execution)| {
+            [
+                fleet::name(&node.facts.label, node.node),
+                execution.id.to_string(),
+                printable(&execution.kind).into_owned(),
+                printable(execution.label.as_deref().unwrap_or_default()).into_owned(),
+                brief(now.saturating_since(execution.started_at)),
+                if execution.bypass {
+                    "bypass, not waited for".to_owned()
+                } else {
+                    String::new()
+                },
+            ]
+        });
     table(header, rows)
 }
 
@@ -66,7 +94,8 @@ pub(crate) fn executions(view: &View, now: Timestamp) -> String {
 pub(crate) fn history(entries: &[HistoryEntry]) -> String {
     let header = ["AT", "EVENT", "PHASE", "BY", "FROM", "NOTE"];
     let rows = entries.iter().map(|entry| {
-        let shown = |text: &Option<String>| printable(text.as_deref().unwrap_or_default()).into_owned();
+        let shown =
+            |text: &Option<String>| printable(text.as_deref().unwrap_or_default()).into_owned();
         [
             entry.at.to_string(),
             entry.event.to_string(),
@@ -86,8 +115,13 @@ pub(crate) fn passes(passes: &[Pass], now: Timestamp) -> String {
         [
             pass.id.to_string(),
             printable(&pass.subject).into_owned(),
-            pass.expires_at.map_or_else(|| "with the maintenance".to_owned(), |at| at.to_string()),
-            if pass.is_current(now) { String::new() } else { "expired".to_owned() },
+            pass.expires_at
+                .map_or_else(|| "with the maintenance".to_owned(), |at| at.to_string()),
+            if pass.is_current(now) {
+                String::new()
+            } else {
+                "expired".to_owned()
+            },
         ]
     });
     table(header, rows)
@@ -101,9 +135,14 @@ fn table<const N: usize>(header: [&str; N], rows: impl Iterator<Item = [String; 
     table.set_header(header);
     table.add_rows(rows);
     for column in table.column_iter_mut() {
-        column.set_padding((0, 2)).set_cell_alignment(CellAlignment::Left);
+        column
+            .set_padding((0, 2))
+            .set_cell_alignment(CellAlignment::Left);
     }
-    let lines: Vec<String> = table.lines().map(|line| format!("{}\n", line.trim_end())).collect();
+    let lines: Vec<String> = table
+        .lines()
+        .map(|line| format!("{}\n", line.trim_end()))
+        .collect();
     lines.concat()
 }
 
@@ -184,7 +223,7 @@ web-1  2   mail\\u{{1b}}  {}  1m 12s       bypass, not waited for
     fn the_history_is_a_table() {
         let mut site = Site::new();
         for networks in [["192.0.2.1"], ["192.0.2.2"]] {
-            site.change(Change::Allow(AllowChange::Add(allow(&networks))));
+            site.change(&Change::Allow(AllowChange::Add(allow(&networks))));
         }
         assert_eq!(
             history(&site.history()),

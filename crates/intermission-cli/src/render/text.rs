@@ -38,7 +38,10 @@ mod tests {
             ("two\nlines\r\tand \\n", "two\\nlines\\r\\tand \\n"),
             ("\u{1b}[2J\u{7}\u{7f}", "\\u{1b}[2J\\u{7}\\u{7f}"),
             ("\u{9b}31m\u{85}", "\\u{9b}31m\\u{85}"),
-            ("\u{202e}evil\u{2066}\u{200f}", "\\u{202e}evil\\u{2066}\\u{200f}"),
+            (
+                "\u{202e}evil\u{2066}\u{200f}",
+                "\\u{202e}evil\\u{2066}\\u{200f}",
+            ),
             ("\u{2028}\u{feff}", "\\u{2028}\\u{feff}"),
         ] {
             assert_eq!(printable(text), shown);

@@ -1,6 +1,6 @@
 //! `activate`: close the service, or change how it is closed.
 
-use intermission::{Accepted, Change, Phase, Record};
+use intermission::{Accepted, Change, Phase, Record, Timestamp};
 
 use crate::args::Activate;
 use crate::exit_code::ExitCode;
@@ -8,28 +8,50 @@ use crate::failure::Failure;
 use crate::session::Session;
 use crate::wait::{Wish, wait};
 
-pub(crate) async fn run(args: &Activate, session: &mut Session<'_, '_>) -> Result<ExitCode, Failure> {
-    let change = Change::Activate(request(args, session)?);
+pub(crate) async fn run(
+    args: &Activate,
+    session: &mut Session<'_, '_>,
+) -> Result<ExitCode, Failure> {
+    let now = session.now();
+    let change = Change::Activate(request(args, now, session)?);
+    if let Some(start) = args
+        .starts
+        .map(|starts| starts.from(now))
+        .filter(|start| *start <= now)
+    {
+        session.output.warning(&format!(
+            "the start {start} has passed, so it starts at once"
+        ))?;
+    }
     let before = session.operator.inspect(0).await?.record;
     let accepted = session.operator.change(change).await?;
-    let activation = accepted.record.activation().map(|on| on.id);
-    match (args.wait, activation) {
-        (Some(goal), Some(activation)) => {
-            if !accepted.changed {
-                session.output.note(&say(&before, &accepted))?;
-            }
-            wait(Wish { activation, goal, limit: args.timeout }, accepted.changed, session).await
-        }
-        _ => {
+    let Accepted {
+        record, changed, ..
+    } = &accepted;
+    let wish = args
+        .wait
+        .zip(record.activation())
+        .map(|(goal, activation)| Wish {
+            activation: activation.id,
+            goal,
+            limit: args.timeout,
+        });
+    if let Some(wish) = wish {
+        if !changed {
             session.output.note(&say(&before, &accepted))?;
-            session.report_change(&accepted.record, accepted.changed)?;
-            Ok(ExitCode::Done)
         }
+        return wait(wish, *changed, session).await;
     }
+    session.output.note(&say(&before, &accepted))?;
+    session.report_change(record, *changed)?;
+    Ok(ExitCode::Done)
 }
 
-fn request(args: &Activate, session: &Session<'_, '_>) -> Result<intermission::Activate, Failure> {
-    let now = session.now();
+fn request(
+    args: &Activate,
+    now: Timestamp,
+    session: &Session<'_, '_>,
+) -> Result<intermission::Activate, Failure> {
     let mut request = intermission::Activate::by(&session.requested_by);
     if let Some(level) = args.level {
         request = request.with_level(level);
@@ -59,7 +81,12 @@ fn request(args: &Activate, session: &Session<'_, '_>) -> Result<intermission::A
 }
 
 /// What came of it, for the person who asked.
-fn say(before: &Record, Accepted { record, changed, .. }: &Accepted) -> String {
+fn say(
+    before: &Record,
+    Accepted {
+        record, changed, ..
+    }: &Accepted,
+) -> String {
     let phase = record.phase();
     if let Some(plan) = record.plan() {
         let already = if *changed { "" } else { "already " };
@@ -71,8 +98,15 @@ fn say(before: &Record, Accepted { record, changed, .. }: &Accepted) -> String {
     if before.phase().is_on() {
         return format!("updated; still {phase}");
     }
+    let instead = if before.plan().is_some() {
+        ", instead of the planned maintenance"
+    } else {
+        ""
+    };
     match phase {
-        Phase::Activating => "activating: nothing new starts, and what runs may finish".to_owned(),
-        Phase::Activated | Phase::Deactivated => phase.to_string(),
+        Phase::Activating => {
+            format!("activating{instead}: nothing new starts, and what runs may finish")
+        }
+        Phase::Activated | Phase::Deactivated => format!("{phase}{instead}"),
     }
 }

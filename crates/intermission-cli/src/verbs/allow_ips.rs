@@ -8,8 +8,13 @@ use crate::failure::Failure;
 use crate::render::json;
 use crate::session::Session;
 
-pub(crate) async fn run(args: &AllowIps, session: &mut Session<'_, '_>) -> Result<ExitCode, Failure> {
-    let Some(change) = args.change()? else { return show(session).await };
+pub(crate) async fn run(
+    args: &AllowIps,
+    session: &mut Session<'_, '_>,
+) -> Result<ExitCode, Failure> {
+    let Some(change) = args.change()? else {
+        return show(session).await;
+    };
     let accepted = session.operator.change(Change::Allow(change)).await?;
     let length = u64::try_from(accepted.record.allow().len()).unwrap_or(u64::MAX);
     let already = if accepted.changed { "" } else { "already so: " };
@@ -31,7 +36,10 @@ async fn show(session: &mut Session<'_, '_>) -> Result<ExitCode, Failure> {
     } else if list.is_empty() {
         session.output.note("nobody passes by address")?;
     } else {
-        let lines: String = list.networks().map(|network| format!("{network}\n")).collect();
+        let lines: String = list
+            .networks()
+            .map(|network| format!("{network}\n"))
+            .collect();
         session.output.data(lines.as_bytes())?;
     }
     Ok(ExitCode::Done)

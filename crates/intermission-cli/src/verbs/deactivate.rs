@@ -7,7 +7,10 @@ use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::session::Session;
 
-pub(crate) async fn run(args: &Deactivate, session: &mut Session<'_, '_>) -> Result<ExitCode, Failure> {
+pub(crate) async fn run(
+    args: &Deactivate,
+    session: &mut Session<'_, '_>,
+) -> Result<ExitCode, Failure> {
     let mut request = intermission::Deactivate::by(&session.requested_by);
     if let Some(allow) = args.allow()? {
         request = request.with_allow(allow);

@@ -11,17 +11,27 @@ pub(crate) async fn run(session: &mut Session<'_, '_>) -> Result<ExitCode, Failu
         session.output.json(&json::Executions::of(&view))?;
         return Ok(ExitCode::Done);
     }
-    let listed: usize = view.nodes.iter().map(|node| node.facts.executions.len()).sum();
+    let listed: usize = view
+        .nodes
+        .iter()
+        .map(|node| node.facts.executions.len())
+        .sum();
     if listed > 0 {
         let table = table::executions(&view, session.now());
         session.output.data(table.as_bytes())?;
     }
-    let all: u64 = view.nodes.iter().map(|node| node.facts.running + node.facts.bypass_running).sum();
+    let all: u64 = view
+        .nodes
+        .iter()
+        .map(|node| node.facts.running + node.facts.bypass_running)
+        .sum();
     let unlisted = all.saturating_sub(u64::try_from(listed).unwrap_or(u64::MAX));
     if all == 0 {
         session.output.note("no execution runs")?;
     } else if unlisted > 0 {
-        session.output.note(&format!("{unlisted} more run; a node lists its oldest only"))?;
+        session.output.note(&format!(
+            "{unlisted} more run; a node lists its oldest only"
+        ))?;
     }
     Ok(ExitCode::Done)
 }

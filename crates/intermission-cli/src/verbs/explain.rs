@@ -12,7 +12,10 @@ use crate::render::explanation::{NOT_KNOWN, explanation};
 use crate::render::json;
 use crate::session::Session;
 
-pub(crate) async fn run(args: &Explain, session: &mut Session<'_, '_>) -> Result<ExitCode, Failure> {
+pub(crate) async fn run(
+    args: &Explain,
+    session: &mut Session<'_, '_>,
+) -> Result<ExitCode, Failure> {
     let visitor = Visitor::new(&args.method, &args.path)
         .with_access(args.route)
         .with_address(ClientAddress::from(address(args)?))
@@ -23,7 +26,9 @@ pub(crate) async fn run(args: &Explain, session: &mut Session<'_, '_>) -> Result
     let explained = explain(&snapshot, &Policy::default(), &visitor, session.now());
     if session.json {
         let request = (args.method.as_str(), args.path.as_str());
-        session.output.json(&json::Explained::of(request, &record, &explained, &NOT_KNOWN))?;
+        session.output.json(&json::Explained::of(
+            request, &record, &explained, &NOT_KNOWN,
+        ))?;
     } else {
         session.output.data(explanation(&explained).as_bytes())?;
     }
@@ -32,12 +37,18 @@ pub(crate) async fn run(args: &Explain, session: &mut Session<'_, '_>) -> Result
 
 /// One address, by the same rules as the entries of the allow list.
 fn address(args: &Explain) -> Result<Option<IpAddr>, Failure> {
-    let Some(text) = &args.ip else { return Ok(None) };
-    let network: Network = text.parse().map_err(|error| Failure::usage(in_full(&error)))?;
+    let Some(text) = &args.ip else {
+        return Ok(None);
+    };
+    let network: Network = text
+        .parse()
+        .map_err(|error| Failure::usage(in_full(&error)))?;
     if network.is_single_address() {
         Ok(Some(network.address()))
     } else {
-        Err(Failure::usage(format!("`{network}` is a network: write the address of one visitor")))
+        Err(Failure::usage(format!(
+            "`{network}` is a network: write the address of one visitor"
+        )))
     }
 }
 

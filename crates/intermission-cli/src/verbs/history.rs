@@ -6,7 +6,10 @@ use crate::failure::Failure;
 use crate::render::{json, table};
 use crate::session::Session;
 
-pub(crate) async fn run(args: &History, session: &mut Session<'_, '_>) -> Result<ExitCode, Failure> {
+pub(crate) async fn run(
+    args: &History,
+    session: &mut Session<'_, '_>,
+) -> Result<ExitCode, Failure> {
     let history = session.operator.history(usize::from(args.lines)).await?;
     if session.json {
         session.output.json(&json::History::of(&history))?;

@@ -20,10 +20,15 @@ pub(crate) async fn run(args: &Pass, session: &mut Session<'_, '_>) -> Result<Ex
 }
 
 async fn create(args: &PassCreate, session: &mut Session<'_, '_>) -> Result<ExitCode, Failure> {
-    let expires_at = args.expires.map(|duration| session.now().saturating_add(duration));
+    let expires_at = args
+        .expires
+        .map(|duration| session.now().saturating_add(duration));
     let (pass, secret) = intermission::Pass::issue(&args.subject, expires_at)
         .map_err(|error| Failure::new(ExitCode::Failed, crate::failure::in_full(&error)))?;
-    session.operator.change(Change::IssuePass(pass.clone())).await?;
+    session
+        .operator
+        .change(Change::IssuePass(pass.clone()))
+        .await?;
     let link = link(args.base_url.as_deref(), &secret);
     if session.json {
         session.output.json(&json::PassCreated::of(&pass, &link))?;
@@ -32,10 +37,11 @@ async fn create(args: &PassCreate, session: &mut Session<'_, '_>) -> Result<Exit
     }
     let until = expires_at.map_or_else(|| "the maintenance ends".to_owned(), |at| at.to_string());
     let id = pass.id;
-    session.output.note(&format!("pass {id} is good until {until}; it is shown this once"))?;
+    session.output.note(&format!(
+        "pass {id} is good until {until}; it is shown this once"
+    ))?;
     Ok(ExitCode::Done)
 }
-
 
 fn link(base_url: Option<&str>, secret: &PassSecret) -> String {
     let base_url = base_url.unwrap_or_default();
@@ -59,11 +65,18 @@ async fn list(session: &mut Session<'_, '_>) -> Result<ExitCode, Failure> {
 async fn revoke(args: &PassRevoke, session: &mut Session<'_, '_>) -> Result<ExitCode, Failure> {
     let change = match &args.id {
         // The text may be a secret, given by mistake, so the complaint does not repeat it.
-        Some(id) => Change::RevokePass(id.parse::<PassId>().map_err(|error| Failure::usage(error.to_string()))?),
+        Some(id) => Change::RevokePass(
+            id.parse::<PassId>()
+                .map_err(|error| Failure::usage(error.to_string()))?,
+        ),
         None => Change::RevokeAllPasses,
     };
     let accepted = session.operator.change(change).await?;
-    let said = if accepted.changed { "revoked" } else { "already revoked: there is no pass" };
+    let said = if accepted.changed {
+        "revoked"
+    } else {
+        "already revoked: there is no pass"
+    };
     session.output.note(said)?;
     session.report_change(&accepted.record, accepted.changed)?;
     Ok(ExitCode::Done)

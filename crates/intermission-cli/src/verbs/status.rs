@@ -29,7 +29,11 @@ pub(crate) async fn run(args: &Status, session: &mut Session<'_, '_>) -> Result<
 
 fn lists(view: &View, session: &Session<'_, '_>) -> String {
     let mut text = String::new();
-    if view.nodes.iter().any(|node| !node.facts.executions.is_empty()) {
+    if view
+        .nodes
+        .iter()
+        .any(|node| !node.facts.executions.is_empty())
+    {
         text.push('\n');
         text.push_str(&table::executions(view, session.now()));
     }

@@ -28,7 +28,9 @@ async fn follow(session: &mut Session<'_, '_>) -> Result<ExitCode, Failure> {
     tell(session, &Line::current(&record, session.now()))?;
     let history = session.operator.history(LOOK_BACK).await?;
     // What came after the record that was just told is told with the next.
-    let mut last = history.into_iter().find(|entry| entry.revision <= record.revision());
+    let mut last = history
+        .into_iter()
+        .find(|entry| entry.revision <= record.revision());
     loop {
         record = session.operator.changed(&record).await?;
         last = tell_what_is_new(session, &record, last).await?;
@@ -52,5 +54,9 @@ async fn tell_what_is_new(
 }
 
 fn tell(session: &mut Session<'_, '_>, line: &Line<'_>) -> Result<(), Failure> {
-    if session.json { session.output.json(&json::Event::of(line)) } else { session.output.line(&line.in_words()) }
+    if session.json {
+        session.output.json(&json::Event::of(line))
+    } else {
+        session.output.line(&line.in_words())
+    }
 }

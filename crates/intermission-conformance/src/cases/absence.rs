@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use intermission_core::{
-    Activate, Change, FleetCount, HistoryEvent, MaintenanceState, OperateReply, Operation, Phase, Record, Revision,
+    Activate, Change, FleetCount, HistoryEvent, MaintenanceState, OperateReply, Operation, Phase,
+    Record, Revision,
 };
 
 use crate::case::case_table;
@@ -51,7 +52,11 @@ async fn asking_leaves_an_empty_state_empty(site: Site) -> Checked {
         site.view().await?;
         site.history().await?;
         let reply = node.sync(&site.state).await?;
-        ensure_eq("the record after having been asked for", &reply.record, &None)?;
+        ensure_eq(
+            "the record after having been asked for",
+            &reply.record,
+            &None,
+        )?;
     }
     ensure_eq("the record", &*site.record().await?, &Record::default())?;
     ensure_eq("the history", &site.history().await?, &[])
@@ -59,31 +64,61 @@ async fn asking_leaves_an_empty_state_empty(site: Site) -> Checked {
 
 async fn the_first_change_is_seen_by_everybody(site: Site) -> Checked {
     let stored = site.change(Change::Activate(Activate::by("ana"))).await?;
-    ensure(stored.revision() > Revision::ZERO, || format!("the first change got no revision: {stored:?}"))?;
-    ensure(stored.phase().is_on(), || format!("maintenance is not on after it was activated: {stored:?}"))?;
-    ensure_eq("who asked for it", &activation(&stored)?.requested_by.as_str(), &"ana")?;
+    ensure(stored.revision() > Revision::ZERO, || {
+        format!("the first change got no revision: {stored:?}")
+    })?;
+    ensure(stored.phase().is_on(), || {
+        format!("maintenance is not on after it was activated: {stored:?}")
+    })?;
+    ensure_eq(
+        "who asked for it",
+        &activation(&stored)?.requested_by.as_str(),
+        &"ana",
+    )?;
     ensure_eq("the record for people", &site.record().await?, &stored)?;
     let reply = Node::new("joins").sync(&site.state).await?;
     ensure_eq("the record for nodes", &reply.record, &Some(stored))
 }
 
 async fn init_marks_an_empty_state_once(site: Site) -> Checked {
-    let marked = site.stored(Operation::init(fresh_operation_id(), ana())).await?;
-    ensure(marked.revision() > Revision::ZERO, || format!("a marked site has no revision: {marked:?}"))?;
-    ensure_eq("the phase of a marked site", &marked.phase(), &Phase::Deactivated)?;
-    let again = site.state.operate(Operation::init(fresh_operation_id(), bob())).await?;
+    let marked = site
+        .stored(Operation::init(fresh_operation_id(), ana()))
+        .await?;
+    ensure(marked.revision() > Revision::ZERO, || {
+        format!("a marked site has no revision: {marked:?}")
+    })?;
+    ensure_eq(
+        "the phase of a marked site",
+        &marked.phase(),
+        &Phase::Deactivated,
+    )?;
+    let again = site
+        .state
+        .operate(Operation::init(fresh_operation_id(), bob()))
+        .await?;
     let record = expect_variant!("the answer to a second init", again, OperateReply::Unchanged(record) => record);
     ensure_eq("the record after a second init", &record, &marked)?;
     let history = site.history().await?;
-    let lines: Vec<_> = history.iter().map(|entry| (entry.event, entry.by.as_deref())).collect();
-    ensure_eq("the history", &lines, &[(HistoryEvent::Initialised, Some("ana"))])
+    let lines: Vec<_> = history
+        .iter()
+        .map(|entry| (entry.event, entry.by.as_deref()))
+        .collect();
+    ensure_eq(
+        "the history",
+        &lines,
+        &[(HistoryEvent::Initialised, Some("ana"))],
+    )
 }
 
 async fn init_of_a_changed_site_changes_nothing(site: Site) -> Checked {
     let stored = site.change(Change::Activate(Activate::by("ana"))).await?;
     let history = site.history().await?;
-    let reply = site.state.operate(Operation::init(fresh_operation_id(), bob())).await?;
-    let record = expect_variant!("the answer to an init", reply, OperateReply::Unchanged(record) => record);
+    let reply = site
+        .state
+        .operate(Operation::init(fresh_operation_id(), bob()))
+        .await?;
+    let record =
+        expect_variant!("the answer to an init", reply, OperateReply::Unchanged(record) => record);
     ensure_eq("the record in the answer", &record, &stored)?;
     site.ensure_unchanged(&stored, &history).await
 }

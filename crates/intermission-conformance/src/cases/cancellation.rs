@@ -4,7 +4,9 @@ use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::task::Poll;
 
-use intermission_core::{Activate, Change, Departure, MaintenanceState, OperateReply, Phase, Revision};
+use intermission_core::{
+    Activate, Change, Departure, MaintenanceState, OperateReply, Phase, Revision,
+};
 use tokio::task::yield_now;
 
 use crate::case::case_table;
@@ -30,14 +32,30 @@ async fn a_dropped_operation_is_done_at_most_once(site: Site) -> Checked {
         drop_after(polls, site.state.operate(asked.clone())).await;
         match site.state.operate(asked.clone()).await? {
             OperateReply::Stored(record) | OperateReply::Duplicate(record) => {
-                ensure_eq("the operation that made the record", &record.operation(), &Some(asked.id))?;
+                ensure_eq(
+                    "the operation that made the record",
+                    &record.operation(),
+                    &Some(asked.id),
+                )?;
             }
-            other => return Err(Failure::new(format!("the answer to a repetition after {polls} polls is {other:?}"))),
+            other => {
+                return Err(Failure::new(format!(
+                    "the answer to a repetition after {polls} polls is {other:?}"
+                )));
+            }
         }
     }
     let history = site.history().await?;
-    ensure_eq("the number of lines, one for each operation", &history.len(), &POLLS)?;
-    ensure_eq("the number of networks, one for each operation", &site.record().await?.allow().len(), &POLLS)
+    ensure_eq(
+        "the number of lines, one for each operation",
+        &history.len(),
+        &POLLS,
+    )?;
+    ensure_eq(
+        "the number of networks, one for each operation",
+        &site.record().await?.allow().len(),
+        &POLLS,
+    )
 }
 
 async fn a_dropped_report_counts_when_it_is_repeated(site: Site) -> Checked {
@@ -48,8 +66,16 @@ async fn a_dropped_report_counts_when_it_is_repeated(site: Site) -> Checked {
         node.report.facts.running += 1;
         drop_after(polls, site.state.sync(node.report.clone())).await;
         let reply = site.state.sync(node.report.clone()).await?;
-        ensure_eq("the newest sequence", &reply.sequence, &node.report.sequence)?;
-        ensure_eq("what runs", &reply.count.running, &node.report.facts.running)?;
+        ensure_eq(
+            "the newest sequence",
+            &reply.sequence,
+            &node.report.sequence,
+        )?;
+        ensure_eq(
+            "what runs",
+            &reply.count.running,
+            &node.report.facts.running,
+        )?;
         ensure_eq("the number of nodes", &reply.count.nodes, &1)?;
     }
     Ok(())
@@ -70,9 +96,11 @@ async fn dropped_reads_leave_no_trace(site: Site) -> Checked {
     }
     site.ensure_unchanged(&on, &history).await?;
     let last = node.say_drained(&site.state, activation(&on)?.id).await?;
-    ensure(last.record.is_some_and(|record| record.phase() == Phase::Activated), || {
-        "the drain did not complete after futures had been dropped".to_owned()
-    })
+    ensure(
+        last.record
+            .is_some_and(|record| record.phase() == Phase::Activated),
+        || "the drain did not complete after futures had been dropped".to_owned(),
+    )
 }
 
 /// Polls the future so many times, unless it is ready before, and drops it.

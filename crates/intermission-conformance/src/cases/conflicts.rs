@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use intermission_core::{
-    Activate, Actor, Change, Deactivate, HistoryEvent, MaintenanceState, OperateReply, Outcome, Revision,
-    SharedState, StateErrorKind, Timestamp,
+    Activate, Actor, Change, Deactivate, HistoryEvent, MaintenanceState, OperateReply, Outcome,
+    Revision, SharedState, StateErrorKind, Timestamp,
 };
 use tokio::task::JoinSet;
 
@@ -51,23 +51,36 @@ async fn conflict_between(site: &Site, one: &SharedState, other: &SharedState) -
     let faster = operation(&before, &allow(1, 1)?, &ana())?;
     let slower = operation(&before, &Change::Activate(Activate::by("bob")), &bob())?;
     let won = one.operate(faster).await?;
-    let winner = expect_variant!("the answer to the faster", won, OperateReply::Stored(record) => record);
+    let winner =
+        expect_variant!("the answer to the faster", won, OperateReply::Stored(record) => record);
     let history = site.history().await?;
     let lost = other.operate(slower).await?;
-    let told = expect_variant!("the answer to the slower", lost, OperateReply::Conflict(record) => record);
+    let told =
+        expect_variant!("the answer to the slower", lost, OperateReply::Conflict(record) => record);
     ensure_eq("the record that the slower is told", &told, &winner)?;
     site.ensure_unchanged(&winner, &history).await?;
     // Computed anew on the winner's record, the change is taken.
-    let again = other.operate(operation(&told, &Change::Activate(Activate::by("bob")), &bob())?).await?;
+    let again = other
+        .operate(operation(
+            &told,
+            &Change::Activate(Activate::by("bob")),
+            &bob(),
+        )?)
+        .await?;
     let both = expect_variant!("the answer to the slower's retry", again, OperateReply::Stored(record) => record);
-    ensure(both.phase().is_on() && both.allow() == winner.allow(), || format!("a change was lost: {both:?}"))
+    ensure(
+        both.phase().is_on() && both.allow() == winner.allow(),
+        || format!("a change was lost: {both:?}"),
+    )
 }
 
 async fn a_change_and_back_is_a_conflict(site: Site) -> Checked {
     let before = site.change(allow(0, 0)?).await?;
     let late = operation(&before, &allow(1, 1)?, &bob())?;
     site.change(Change::Activate(Activate::by("ana"))).await?;
-    let back = site.change(Change::Deactivate(Deactivate::by("ana"))).await?;
+    let back = site
+        .change(Change::Deactivate(Deactivate::by("ana")))
+        .await?;
     let reply = site.state.operate(late).await?;
     let told = expect_variant!("the answer to the late one", reply, OperateReply::Conflict(record) => record);
     ensure_eq("the record that the late one is told", &told, &back)
@@ -79,16 +92,20 @@ async fn without_an_expectation_there_is_no_conflict(site: Site) -> Checked {
     blind.expected = None;
     let between = site.change(allow(1, 1)?).await?;
     let stored = site.stored(blind).await?;
-    ensure(stored.phase().is_on() && stored.revision() > between.revision(), || {
-        format!("the operation was not taken: {stored:?}")
-    })
+    ensure(
+        stored.phase().is_on() && stored.revision() > between.revision(),
+        || format!("the operation was not taken: {stored:?}"),
+    )
 }
 
 async fn of_many_proposals_for_one_record_one_wins(site: Site) -> Checked {
     let before = site.change(allow(0, 0)?).await?;
     let mut operators = JoinSet::new();
     for number in 1..=OPERATORS {
-        let (state, proposal) = (site.state.clone(), operation(&before, &allow(number, 0)?, &ana())?);
+        let (state, proposal) = (
+            site.state.clone(),
+            operation(&before, &allow(number, 0)?, &ana())?,
+        );
         operators.spawn(async move { state.operate(proposal).await });
     }
     let mut stored = Vec::new();
@@ -97,13 +114,25 @@ async fn of_many_proposals_for_one_record_one_wins(site: Site) -> Checked {
         match reply?? {
             OperateReply::Stored(record) => stored.push(record),
             OperateReply::Conflict(record) => told.push(record),
-            other => return Err(Failure::new(format!("the answer to one of many is {other:?}"))),
+            other => {
+                return Err(Failure::new(format!(
+                    "the answer to one of many is {other:?}"
+                )));
+            }
         }
     }
     ensure_eq("the number of those who won", &stored.len(), &1)?;
     let winner = site.record().await?;
-    ensure_eq("the record that was stored", &stored.first(), &Some(&winner))?;
-    ensure_eq("the records that the others were told", &told, &vec![winner; OPERATORS - 1])
+    ensure_eq(
+        "the record that was stored",
+        &stored.first(),
+        &Some(&winner),
+    )?;
+    ensure_eq(
+        "the records that the others were told",
+        &told,
+        &vec![winner; OPERATORS - 1],
+    )
 }
 
 async fn concurrent_operators_lose_no_change(site: Site) -> Checked {
@@ -128,21 +157,35 @@ async fn lose_no_change(site: Site, handles: Vec<SharedState>) -> Checked {
     while let Some(revisions) = operators.join_next().await {
         accepted.extend(revisions??);
     }
-    ensure_eq("the number of accepted changes", &accepted.len(), &(OPERATORS * CHANGES))?;
+    ensure_eq(
+        "the number of accepted changes",
+        &accepted.len(),
+        &(OPERATORS * CHANGES),
+    )?;
     let revisions: BTreeSet<Revision> = accepted.iter().copied().collect();
-    ensure_eq("the number of their revisions", &revisions.len(), &accepted.len())?;
+    ensure_eq(
+        "the number of their revisions",
+        &revisions.len(),
+        &accepted.len(),
+    )?;
     ensure_all_allowed(&site, OPERATORS).await?;
     let history = site.history().await?;
     let lines: BTreeSet<Revision> = history.iter().map(|entry| entry.revision).collect();
     ensure_eq("the revisions in the history", &lines, &revisions)?;
     for number in 0..OPERATORS {
         let name = operator(number).name;
-        let count = history.iter().filter(|entry| entry.by.as_ref() == Some(&name)).count();
+        let count = history
+            .iter()
+            .filter(|entry| entry.by.as_ref() == Some(&name))
+            .count();
         ensure_eq(&format!("the number of lines by {name}"), &count, &CHANGES)?;
     }
-    ensure(history.iter().all(|entry| entry.event == HistoryEvent::Updated), || {
-        format!("the history holds what nobody did: {history:?}")
-    })
+    ensure(
+        history
+            .iter()
+            .all(|entry| entry.event == HistoryEvent::Updated),
+        || format!("the history holds what nobody did: {history:?}"),
+    )
 }
 
 async fn concurrent_reports_and_changes_lose_nothing_of_each_other(site: Site) -> Checked {
@@ -157,8 +200,12 @@ async fn concurrent_reports_and_changes_lose_nothing_of_each_other(site: Site) -
             for running in 1..=REPORTS {
                 node.report.facts.running = running;
                 let reply = node.sync(&state).await?;
-                let revision = reply.record.map_or(Revision::ZERO, |record| record.revision());
-                ensure(revision >= newest, || format!("a node was told of {revision} after {newest}"))?;
+                let revision = reply
+                    .record
+                    .map_or(Revision::ZERO, |record| record.revision());
+                ensure(revision >= newest, || {
+                    format!("a node was told of {revision} after {newest}")
+                })?;
                 newest = revision;
             }
             Checked::Ok(())
@@ -178,15 +225,24 @@ async fn concurrent_reports_and_changes_lose_nothing_of_each_other(site: Site) -
     let view = site.view().await?;
     ensure_eq("the number of nodes", &view.node_count, &NODES)?;
     let running: Vec<u64> = view.nodes.iter().map(|node| node.facts.running).collect();
-    ensure_eq("what the nodes said last", &running, &vec![REPORTS; view.nodes.len()])
+    ensure_eq(
+        "what the nodes said last",
+        &running,
+        &vec![REPORTS; view.nodes.len()],
+    )
 }
 
 async fn ensure_all_allowed(site: &Site, operators: usize) -> Checked {
     let record = site.record().await?;
     for number in 0..operators {
         for round in 0..CHANGES {
-            let is_there = record.apply(&allow(number, round)?, Timestamp::default())? == Outcome::Unchanged;
-            ensure(is_there, || format!("the change {round} of operator {number} was accepted and is lost: {record:?}"))?;
+            let is_there =
+                record.apply(&allow(number, round)?, Timestamp::default())? == Outcome::Unchanged;
+            ensure(is_there, || {
+                format!(
+                    "the change {round} of operator {number} was accepted and is lost: {record:?}"
+                )
+            })?;
         }
     }
     Ok(())
@@ -211,12 +267,22 @@ async fn allow_networks(state: SharedState, number: usize) -> Checked<Vec<Revisi
                 }
                 Ok(OperateReply::Conflict(winner)) => {
                     ensure(winner.revision() > before.revision(), || {
-                        format!("a conflict on {} names {} as the winner", before.revision(), winner.revision())
+                        format!(
+                            "a conflict on {} names {} as the winner",
+                            before.revision(),
+                            winner.revision()
+                        )
                     })?;
                     before = winner;
                 }
-                Ok(other) => return Err(Failure::new(format!("the answer to an operator is {other:?}"))),
-                Err(error) if error.kind() == StateErrorKind::Conflict => before = state.inspect(0).await?.record,
+                Ok(other) => {
+                    return Err(Failure::new(format!(
+                        "the answer to an operator is {other:?}"
+                    )));
+                }
+                Err(error) if error.kind() == StateErrorKind::Conflict => {
+                    before = state.inspect(0).await?.record;
+                }
                 Err(error) => return Err(error.into()),
             }
         }

@@ -1,8 +1,8 @@
 //! How a drain completes.
 
 use intermission_core::{
-    Activate, Change, Deactivate, Departure, DrainPolicy, HistoryEvent, MaintenanceState, Phase, Record,
-    UnconfirmedCause,
+    Activate, Change, Deactivate, Departure, DrainPolicy, HistoryEvent, MaintenanceState, Phase,
+    Record, UnconfirmedCause,
 };
 
 use crate::case::case_table;
@@ -38,7 +38,11 @@ case_table! { Drain:
 
 async fn begun(site: &Site, activate: Activate) -> Checked<Record> {
     let on = site.change(Change::Activate(activate)).await?;
-    ensure_eq("the phase while a node runs something", &on.phase(), &Phase::Activating)?;
+    ensure_eq(
+        "the phase while a node runs something",
+        &on.phase(),
+        &Phase::Activating,
+    )?;
     Ok((*on).clone())
 }
 
@@ -52,8 +56,16 @@ async fn without_nodes_an_activation_is_complete_at_once(site: Site) -> Checked 
     let completion = completion(&on)?;
     ensure_eq("whether it was forced", &completion.forced, &false)?;
     ensure_eq("who is unconfirmed", &completion.unconfirmed, &[])?;
-    ensure_eq("when the state lost its data", &completion.state_lost_at, &None)?;
-    ensure_eq("the events", &site.events().await?, &[HistoryEvent::Activated, HistoryEvent::Requested])
+    ensure_eq(
+        "when the state lost its data",
+        &completion.state_lost_at,
+        &None,
+    )?;
+    ensure_eq(
+        "the events",
+        &site.events().await?,
+        &[HistoryEvent::Activated, HistoryEvent::Requested],
+    )
 }
 
 async fn nodes_may_close_and_drain_in_any_order(site: Site) -> Checked {
@@ -73,8 +85,16 @@ async fn nodes_may_close_and_drain_in_any_order(site: Site) -> Checked {
         }
         let mut drained = 0;
         for which in order {
-            ensure_eq("the phase before the last has drained", &phase(&site).await?, &Phase::Activating)?;
-            ensure_eq("the number of drained nodes", &site.view().await?.count.drained, &drained)?;
+            ensure_eq(
+                "the phase before the last has drained",
+                &phase(&site).await?,
+                &Phase::Activating,
+            )?;
+            ensure_eq(
+                "the number of drained nodes",
+                &site.view().await?.count.drained,
+                &drained,
+            )?;
             let [a, b, c] = &mut nodes;
             let node = match which {
                 0 => a,
@@ -84,11 +104,24 @@ async fn nodes_may_close_and_drain_in_any_order(site: Site) -> Checked {
             let reply = node.say_drained(&site.state, id).await?;
             drained += 1;
             let told = reply.record.map(|record| record.phase());
-            let expected = if drained == 3 { Phase::Activated } else { Phase::Activating };
-            ensure_eq(&format!("the phase in the answer to drained node {drained}"), &told, &Some(expected))?;
+            let expected = if drained == 3 {
+                Phase::Activated
+            } else {
+                Phase::Activating
+            };
+            ensure_eq(
+                &format!("the phase in the answer to drained node {drained}"),
+                &told,
+                &Some(expected),
+            )?;
         }
-        ensure_eq("the phase after the last has drained", &phase(&site).await?, &Phase::Activated)?;
-        site.change(Change::Deactivate(Deactivate::by("ana"))).await?;
+        ensure_eq(
+            "the phase after the last has drained",
+            &phase(&site).await?,
+            &Phase::Activated,
+        )?;
+        site.change(Change::Deactivate(Deactivate::by("ana")))
+            .await?;
     }
     Ok(())
 }
@@ -97,8 +130,15 @@ async fn closing_is_not_draining(site: Site) -> Checked {
     let mut node = Node::new("closed").with_running(1);
     node.sync(&site.state).await?;
     let on = begun(&site, Activate::by("ana")).await?;
-    let count = node.say_closed(&site.state, activation(&on)?.id).await?.count;
-    ensure_eq("the closed and the drained", &(count.closed, count.drained), &(1, 0))?;
+    let count = node
+        .say_closed(&site.state, activation(&on)?.id)
+        .await?
+        .count;
+    ensure_eq(
+        "the closed and the drained",
+        &(count.closed, count.drained),
+        &(1, 0),
+    )?;
     ensure_eq("the phase", &phase(&site).await?, &Phase::Activating)
 }
 
@@ -106,13 +146,30 @@ async fn acknowledgements_of_an_older_activation_do_not_count(site: Site) -> Che
     let mut node = Node::new("late");
     node.sync(&site.state).await?;
     let first = begun(&site, Activate::by("ana")).await?;
-    site.change(Change::Deactivate(Deactivate::by("ana"))).await?;
+    site.change(Change::Deactivate(Deactivate::by("ana")))
+        .await?;
     let second = begun(&site, Activate::by("ana")).await?;
-    let count = node.say_drained(&site.state, activation(&first)?.id).await?.count;
-    ensure_eq("the closed and the drained", &(count.closed, count.drained), &(0, 0))?;
-    ensure_eq("the phase after an old acknowledgement", &phase(&site).await?, &Phase::Activating)?;
-    node.say_drained(&site.state, activation(&second)?.id).await?;
-    ensure_eq("the phase after one of this activation", &phase(&site).await?, &Phase::Activated)
+    let count = node
+        .say_drained(&site.state, activation(&first)?.id)
+        .await?
+        .count;
+    ensure_eq(
+        "the closed and the drained",
+        &(count.closed, count.drained),
+        &(0, 0),
+    )?;
+    ensure_eq(
+        "the phase after an old acknowledgement",
+        &phase(&site).await?,
+        &Phase::Activating,
+    )?;
+    node.say_drained(&site.state, activation(&second)?.id)
+        .await?;
+    ensure_eq(
+        "the phase after one of this activation",
+        &phase(&site).await?,
+        &Phase::Activated,
+    )
 }
 
 async fn an_edit_keeps_acknowledgements(site: Site) -> Checked {
@@ -123,9 +180,18 @@ async fn an_edit_keeps_acknowledgements(site: Site) -> Checked {
     fast.say_drained(&site.state, activation(&on)?.id).await?;
     let edited = begun(&site, Activate::by("ana").with_message("another message")).await?;
     let count = site.view().await?.count;
-    ensure_eq("the closed and the drained after an edit", &(count.closed, count.drained), &(1, 1))?;
-    slow.say_drained(&site.state, activation(&edited)?.id).await?;
-    ensure_eq("the phase after the other has drained", &phase(&site).await?, &Phase::Activated)
+    ensure_eq(
+        "the closed and the drained after an edit",
+        &(count.closed, count.drained),
+        &(1, 1),
+    )?;
+    slow.say_drained(&site.state, activation(&edited)?.id)
+        .await?;
+    ensure_eq(
+        "the phase after the other has drained",
+        &phase(&site).await?,
+        &Phase::Activated,
+    )
 }
 
 async fn a_node_that_joins_is_waited_for(site: Site) -> Checked {
@@ -134,9 +200,17 @@ async fn a_node_that_joins_is_waited_for(site: Site) -> Checked {
     let on = begun(&site, Activate::by("ana")).await?;
     new.sync(&site.state).await?;
     old.say_drained(&site.state, activation(&on)?.id).await?;
-    ensure_eq("the phase while the new node runs something", &phase(&site).await?, &Phase::Activating)?;
+    ensure_eq(
+        "the phase while the new node runs something",
+        &phase(&site).await?,
+        &Phase::Activating,
+    )?;
     new.say_drained(&site.state, activation(&on)?.id).await?;
-    ensure_eq("the phase after the new node has drained", &phase(&site).await?, &Phase::Activated)
+    ensure_eq(
+        "the phase after the new node has drained",
+        &phase(&site).await?,
+        &Phase::Activated,
+    )
 }
 
 async fn only_the_newest_report_counts(site: Site) -> Checked {
@@ -148,15 +222,24 @@ async fn only_the_newest_report_counts(site: Site) -> Checked {
     fickle.report.drained = None;
     fickle.sync(&site.state).await?;
     slow.say_drained(&site.state, activation(&on)?.id).await?;
-    ensure_eq("the phase after one has taken back its word", &phase(&site).await?, &Phase::Activating)?;
-    ensure_eq("the number of drained nodes", &site.view().await?.count.drained, &1)
+    ensure_eq(
+        "the phase after one has taken back its word",
+        &phase(&site).await?,
+        &Phase::Activating,
+    )?;
+    ensure_eq(
+        "the number of drained nodes",
+        &site.view().await?.count.drained,
+        &1,
+    )
 }
 
 async fn a_node_that_has_said_nothing_is_waited_for(site: Site) -> Checked {
     let mut idle = Node::new("idle");
     idle.sync(&site.state).await?;
     begun(&site, Activate::by("ana")).await?;
-    site.pass_with(site.timing.step * 3, &mut [&mut idle]).await?;
+    site.pass_with(site.timing.step * 3, &mut [&mut idle])
+        .await?;
     ensure_eq("the phase", &phase(&site).await?, &Phase::Activating)
 }
 
@@ -165,45 +248,98 @@ async fn force_ends_the_drain_and_lists_the_leftovers(site: Site) -> Checked {
     let (mut done, mut busy) = (Node::new("done"), Node::new("busy").with_running(2));
     done.sync(&site.state).await?;
     busy.sync(&site.state).await?;
-    let on = begun(&site, Activate::by("ana").with_drain(DrainPolicy::Force(limit))).await?;
+    let on = begun(
+        &site,
+        Activate::by("ana").with_drain(DrainPolicy::Force(limit)),
+    )
+    .await?;
     done.say_drained(&site.state, activation(&on)?.id).await?;
-    site.pass_with(site.timing.step * 3, &mut [&mut busy]).await?;
-    ensure_eq("the phase within the limit", &phase(&site).await?, &Phase::Activating)?;
-    let view = site.pass_until("the forced end", limit * 2, |view| view.record.phase() == Phase::Activated).await?;
+    site.pass_with(site.timing.step * 3, &mut [&mut busy])
+        .await?;
+    ensure_eq(
+        "the phase within the limit",
+        &phase(&site).await?,
+        &Phase::Activating,
+    )?;
+    let view = site
+        .pass_until("the forced end", limit * 2, |view| {
+            view.record.phase() == Phase::Activated
+        })
+        .await?;
     let completion = completion(&view.record)?;
-    ensure(completion.forced, || format!("the drain was not marked as forced: {completion:?}"))?;
-    let leftovers: Vec<_> =
-        completion.unconfirmed.iter().map(|left| (left.node, left.label.as_str(), left.cause, left.running)).collect();
-    ensure_eq("the leftovers", &leftovers, &[(busy.id(), "busy", UnconfirmedCause::StillRunning, 2)])?;
-    ensure_eq("the newest event", &site.events().await?.first(), &Some(&HistoryEvent::Forced))
+    ensure(completion.forced, || {
+        format!("the drain was not marked as forced: {completion:?}")
+    })?;
+    let leftovers: Vec<_> = completion
+        .unconfirmed
+        .iter()
+        .map(|left| (left.node, left.label.as_str(), left.cause, left.running))
+        .collect();
+    ensure_eq(
+        "the leftovers",
+        &leftovers,
+        &[(busy.id(), "busy", UnconfirmedCause::StillRunning, 2)],
+    )?;
+    ensure_eq(
+        "the newest event",
+        &site.events().await?.first(),
+        &Some(&HistoryEvent::Forced),
+    )
 }
 
 async fn abort_opens_the_site_again(site: Site) -> Checked {
     let limit = site.timing.step * 16;
     let mut busy = Node::new("busy").with_running(2);
     busy.sync(&site.state).await?;
-    begun(&site, Activate::by("ana").with_drain(DrainPolicy::Abort(limit))).await?;
-    site.pass_with(site.timing.step * 3, &mut [&mut busy]).await?;
-    ensure_eq("the phase within the limit", &phase(&site).await?, &Phase::Activating)?;
-    site.pass_until("the abort", limit * 2, |view| view.record.phase() == Phase::Deactivated).await?;
+    begun(
+        &site,
+        Activate::by("ana").with_drain(DrainPolicy::Abort(limit)),
+    )
+    .await?;
+    site.pass_with(site.timing.step * 3, &mut [&mut busy])
+        .await?;
+    ensure_eq(
+        "the phase within the limit",
+        &phase(&site).await?,
+        &Phase::Activating,
+    )?;
+    site.pass_until("the abort", limit * 2, |view| {
+        view.record.phase() == Phase::Deactivated
+    })
+    .await?;
     let history = site.history().await?;
-    let newest = history.first().map(|entry| (entry.event, entry.by.as_deref()));
-    ensure_eq("the newest event, and by whom", &newest, &Some((HistoryEvent::Aborted, None)))
+    let newest = history
+        .first()
+        .map(|entry| (entry.event, entry.by.as_deref()));
+    ensure_eq(
+        "the newest event, and by whom",
+        &newest,
+        &Some((HistoryEvent::Aborted, None)),
+    )
 }
 
 async fn a_drain_within_its_limit_is_an_ordinary_one(site: Site) -> Checked {
     for policy in [DrainPolicy::Force, DrainPolicy::Abort] {
         let mut node = Node::new("quick").with_running(1);
         node.sync(&site.state).await?;
-        let on = begun(&site, Activate::by("ana").with_drain(policy(site.timing.step * 1_000))).await?;
+        let on = begun(
+            &site,
+            Activate::by("ana").with_drain(policy(site.timing.step * 1_000)),
+        )
+        .await?;
         node.say_drained(&site.state, activation(&on)?.id).await?;
         let forced = completion(&*site.record().await?)?.forced;
         ensure_eq("whether the completed drain was forced", &forced, &false)?;
         site.pass(site.timing.step * 3).await?;
         ensure_eq("the phase later", &phase(&site).await?, &Phase::Activated)?;
-        ensure_eq("the newest event", &site.events().await?.first(), &Some(&HistoryEvent::Activated))?;
+        ensure_eq(
+            "the newest event",
+            &site.events().await?.first(),
+            &Some(&HistoryEvent::Activated),
+        )?;
         site.state.leave(node.id(), Departure::Goodbye).await?;
-        site.change(Change::Deactivate(Deactivate::by("ana"))).await?;
+        site.change(Change::Deactivate(Deactivate::by("ana")))
+            .await?;
     }
     Ok(())
 }
@@ -213,9 +349,22 @@ async fn a_deactivation_ends_the_drain(site: Site) -> Checked {
     node.sync(&site.state).await?;
     let on = begun(&site, Activate::by("ana")).await?;
     node.say_closed(&site.state, activation(&on)?.id).await?;
-    let off = site.change(Change::Deactivate(Deactivate::by("ana"))).await?;
+    let off = site
+        .change(Change::Deactivate(Deactivate::by("ana")))
+        .await?;
     ensure_eq("the phase", &off.phase(), &Phase::Deactivated)?;
-    let count = node.say_drained(&site.state, activation(&on)?.id).await?.count;
-    ensure_eq("the closed and the drained of no activation", &(count.closed, count.drained), &(0, 0))?;
-    ensure_eq("the phase after a late acknowledgement", &phase(&site).await?, &Phase::Deactivated)
+    let count = node
+        .say_drained(&site.state, activation(&on)?.id)
+        .await?
+        .count;
+    ensure_eq(
+        "the closed and the drained of no activation",
+        &(count.closed, count.drained),
+        &(0, 0),
+    )?;
+    ensure_eq(
+        "the phase after a late acknowledgement",
+        &phase(&site).await?,
+        &Phase::Deactivated,
+    )
 }

@@ -34,14 +34,21 @@ async fn the_record_is_there_after_a_restart(site: Site) -> Checked {
         .with_level(Level::ReadOnly)
         .with_message("Upgrading the database")
         .with_ends_at(Timestamp::from_millis(4_000_000_000_123))
-        .with_allow(AllowChange::Replace(AllowList::parse(["192.0.2.10", "2001:db8::/64"])?));
+        .with_allow(AllowChange::Replace(AllowList::parse([
+            "192.0.2.10",
+            "2001:db8::/64",
+        ])?));
     site.change(Change::Activate(on)).await?;
     let (pass, _) = Pass::issue("auditor", None)?;
     let before = site.change(Change::IssuePass(pass)).await?;
     let site = site.reopened().await?;
     ensure_eq("the record after a restart", &site.record().await?, &before)?;
     let reply = Node::new("restarted, too").sync(&site.state).await?;
-    ensure_eq("the record for nodes after a restart", &reply.record, &Some(before))
+    ensure_eq(
+        "the record for nodes after a restart",
+        &reply.record,
+        &Some(before),
+    )
 }
 
 async fn the_history_is_there_after_a_restart(site: Site) -> Checked {
@@ -50,12 +57,20 @@ async fn the_history_is_there_after_a_restart(site: Site) -> Checked {
     let before = site.history().await?;
     ensure_eq("the number of lines", &before.len(), &3)?;
     let site = site.reopened().await?;
-    ensure_eq("the history after a restart", &site.history().await?, &before)
+    ensure_eq(
+        "the history after a restart",
+        &site.history().await?,
+        &before,
+    )
 }
 
 async fn an_empty_state_is_empty_after_a_restart(site: Site) -> Checked {
     let site = site.reopened().await?;
-    ensure_eq("the record after a restart", &*site.record().await?, &Record::default())?;
+    ensure_eq(
+        "the record after a restart",
+        &*site.record().await?,
+        &Record::default(),
+    )?;
     site.change(allow(1, 1)?).await?;
     Ok(())
 }
@@ -64,10 +79,19 @@ async fn a_restart_does_not_complete_a_drain(site: Site) -> Checked {
     let mut node = Node::new("runs on").with_running(1);
     node.sync(&site.state).await?;
     let on = site.change(Change::Activate(Activate::by("ana"))).await?;
-    ensure_eq("the phase while a node runs something", &on.phase(), &Phase::Activating)?;
+    ensure_eq(
+        "the phase while a node runs something",
+        &on.phase(),
+        &Phase::Activating,
+    )?;
     let site = site.reopened().await?;
-    site.pass_with(site.timing.grace + site.timing.lease, &mut [&mut node]).await?;
-    ensure_eq("the phase after a restart", &site.record().await?.phase(), &Phase::Activating)
+    site.pass_with(site.timing.grace + site.timing.lease, &mut [&mut node])
+        .await?;
+    ensure_eq(
+        "the phase after a restart",
+        &site.record().await?.phase(),
+        &Phase::Activating,
+    )
 }
 
 async fn a_drain_goes_on_after_a_restart(site: Site) -> Checked {
@@ -79,8 +103,16 @@ async fn a_drain_goes_on_after_a_restart(site: Site) -> Checked {
     let site = site.reopened().await?;
     // A backend that keeps no nodes has to hear them first, and counts nothing before its grace is over.
     runs.say_drained(&site.state, activation(&on)?.id).await?;
-    site.pass_with(site.timing.grace + site.timing.step, &mut [&mut runs, &mut done]).await?;
-    ensure_eq("the unconfirmed nodes", &completion(&*site.record().await?)?.unconfirmed, &[])
+    site.pass_with(
+        site.timing.grace + site.timing.step,
+        &mut [&mut runs, &mut done],
+    )
+    .await?;
+    ensure_eq(
+        "the unconfirmed nodes",
+        &completion(&*site.record().await?)?.unconfirmed,
+        &[],
+    )
 }
 
 async fn unknown_fields_survive_a_change(site: Site) -> Checked {
@@ -100,7 +132,10 @@ async fn unknown_fields_survive_a_restart(site: Site) -> Checked {
 }
 
 async fn a_record_of_a_newer_version_is_kept_as_it_is(site: Site) -> Checked {
-    put(&site, |json| with_unknown_fields(json).replacen("\"v\":1", "\"v\":2", 1)).await?;
+    put(&site, |json| {
+        with_unknown_fields(json).replacen("\"v\":1", "\"v\":2", 1)
+    })
+    .await?;
     let record = site.record().await?;
     ensure_eq("the version of the record", &record.version(), &2)?;
     ensure_unknown_fields(&record)
@@ -129,5 +164,7 @@ async fn put(site: &Site, rewrite: impl Fn(&str) -> String + Send) -> Checked {
 
 fn ensure_unknown_fields(record: &Record) -> Checked {
     let json = String::from_utf8(record.to_json())?;
-    ensure(json.contains(UNKNOWN), || format!("the fields of a newer writer are lost: {json}"))
+    ensure(json.contains(UNKNOWN), || {
+        format!("the fields of a newer writer are lost: {json}")
+    })
 }

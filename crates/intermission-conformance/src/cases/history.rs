@@ -1,7 +1,8 @@
 //! Who did what, when, from where.
 
 use intermission_core::{
-    Activate, Change, Deactivate, Departure, HistoryEvent, Ledger, Level, MaintenanceState, Phase, Timestamp,
+    Activate, Change, Deactivate, Departure, HistoryEvent, Ledger, Level, MaintenanceState, Phase,
+    Timestamp,
 };
 
 use crate::case::case_table;
@@ -26,20 +27,40 @@ case_table! { History:
 async fn the_history_says_who_what_and_from_where(site: Site) -> Checked {
     site.change(Change::Activate(Activate::by("ana"))).await?;
     let before = site.record().await?;
-    site.stored(operation(&before, &Change::Activate(Activate::by("bob").with_message("longer")), &bob())?).await?;
+    site.stored(operation(
+        &before,
+        &Change::Activate(Activate::by("bob").with_message("longer")),
+        &bob(),
+    )?)
+    .await?;
     let before = site.record().await?;
-    site.stored(operation(&before, &Change::Deactivate(Deactivate::by("bob")), &bob())?).await?;
+    site.stored(operation(
+        &before,
+        &Change::Deactivate(Deactivate::by("bob")),
+        &bob(),
+    )?)
+    .await?;
     let history = site.history().await?;
-    let lines: Vec<_> =
-        history.iter().map(|entry| (entry.event, entry.by.as_deref(), entry.origin.as_deref())).collect();
+    let lines: Vec<_> = history
+        .iter()
+        .map(|entry| (entry.event, entry.by.as_deref(), entry.origin.as_deref()))
+        .collect();
     ensure_eq(
         "the history",
         &lines,
         &[
-            (HistoryEvent::Deactivated, Some("bob"), Some("another terminal")),
+            (
+                HistoryEvent::Deactivated,
+                Some("bob"),
+                Some("another terminal"),
+            ),
             (HistoryEvent::Updated, Some("bob"), Some("another terminal")),
             (HistoryEvent::Activated, None, None),
-            (HistoryEvent::Requested, Some("ana"), Some("conformance suite")),
+            (
+                HistoryEvent::Requested,
+                Some("ana"),
+                Some("conformance suite"),
+            ),
         ],
     )
 }
@@ -47,9 +68,14 @@ async fn the_history_says_who_what_and_from_where(site: Site) -> Checked {
 async fn the_history_says_when_and_what_came_of_it(site: Site) -> Checked {
     let on = site.change(Change::Activate(Activate::by("ana"))).await?;
     site.pass(site.timing.step).await?;
-    let off = site.change(Change::Deactivate(Deactivate::by("ana"))).await?;
+    let off = site
+        .change(Change::Deactivate(Deactivate::by("ana")))
+        .await?;
     let history = site.history().await?;
-    let lines: Vec<_> = history.iter().map(|entry| (entry.phase, entry.revision)).collect();
+    let lines: Vec<_> = history
+        .iter()
+        .map(|entry| (entry.phase, entry.revision))
+        .collect();
     let began = activation(&on)?.id.began();
     ensure_eq(
         "the phases and revisions",
@@ -67,7 +93,11 @@ async fn the_history_says_when_and_what_came_of_it(site: Site) -> Checked {
             && requested <= completed && off.saturating_since(*completed) >= step),
         || format!("the times are {times:?}, with a step of {step:?} between the last two"),
     )?;
-    ensure_eq("when the drain was complete", &Some(completion(&on)?.at), &times.get(1).copied())
+    ensure_eq(
+        "when the drain was complete",
+        &Some(completion(&on)?.at),
+        &times.get(1).copied(),
+    )
 }
 
 async fn the_newest_lines_come_first_and_no_more_than_asked_for(site: Site) -> Checked {
@@ -79,20 +109,30 @@ async fn the_newest_lines_come_first_and_no_more_than_asked_for(site: Site) -> C
         let lines = site.state.history(limit).await?;
         let revisions: Vec<_> = lines.iter().map(|entry| entry.revision).collect();
         let newest: Vec<_> = expected.iter().take(limit).copied().collect();
-        ensure_eq(&format!("the history with at most {limit} lines"), &revisions, &newest)?;
+        ensure_eq(
+            &format!("the history with at most {limit} lines"),
+            &revisions,
+            &newest,
+        )?;
     }
     Ok(())
 }
 
 async fn an_edit_names_what_it_touched(site: Site) -> Checked {
     site.change(Change::Activate(Activate::by("ana"))).await?;
-    let edit = Activate::by("ana").with_level(Level::Exclusive).with_message("not for the history");
+    let edit = Activate::by("ana")
+        .with_level(Level::Exclusive)
+        .with_message("not for the history");
     site.change(Change::Activate(edit)).await?;
     let newest = site.state.history(1).await?;
-    let note = newest.first().and_then(|entry| entry.note.clone()).unwrap_or_default();
-    ensure(note.contains("level") && note.contains("message") && !note.contains("not for the history"), || {
-        format!("the note of a change of level and message is {note:?}")
-    })
+    let note = newest
+        .first()
+        .and_then(|entry| entry.note.clone())
+        .unwrap_or_default();
+    ensure(
+        note.contains("level") && note.contains("message") && !note.contains("not for the history"),
+        || format!("the note of a change of level and message is {note:?}"),
+    )
 }
 
 async fn what_changed_nothing_leaves_no_line(site: Site) -> Checked {
@@ -113,9 +153,23 @@ async fn what_changed_nothing_leaves_no_line(site: Site) -> Checked {
 async fn the_history_does_not_grow_for_ever(site: Site) -> Checked {
     let mut newest = Vec::new();
     for number in 0..Ledger::HISTORY_KEPT + 4 {
-        newest.insert(0, site.change(allow(number / 256, number % 256)?).await?.revision());
+        newest.insert(
+            0,
+            site.change(allow(number / 256, number % 256)?)
+                .await?
+                .revision(),
+        );
     }
-    let revisions: Vec<_> = site.history().await?.iter().map(|entry| entry.revision).collect();
+    let revisions: Vec<_> = site
+        .history()
+        .await?
+        .iter()
+        .map(|entry| entry.revision)
+        .collect();
     newest.truncate(Ledger::HISTORY_KEPT);
-    ensure_eq("the history after more changes than it keeps", &revisions, &newest)
+    ensure_eq(
+        "the history after more changes than it keeps",
+        &revisions,
+        &newest,
+    )
 }

@@ -1,7 +1,8 @@
 //! What is repeated, and must count once.
 
 use intermission_core::{
-    Activate, Change, Deactivate, HistoryEvent, MaintenanceState, OperateReply, Operation, Phase, Record, SharedState,
+    Activate, Change, Deactivate, HistoryEvent, MaintenanceState, OperateReply, Operation, Phase,
+    Record, SharedState,
 };
 
 use crate::case::case_table;
@@ -30,7 +31,11 @@ case_table! { Idempotence:
 }
 
 async fn a_repeated_operation_is_done_once(site: Site) -> Checked {
-    let asked = operation(&*site.record().await?, &Change::Activate(Activate::by("ana")), &ana())?;
+    let asked = operation(
+        &*site.record().await?,
+        &Change::Activate(Activate::by("ana")),
+        &ana(),
+    )?;
     let stored = site.stored(asked.clone()).await?;
     site.pass(site.timing.step).await?;
     repeat(&site, &site.state, asked, &stored).await
@@ -63,19 +68,38 @@ async fn repeat(site: &Site, through: &SharedState, asked: Operation, stored: &R
 async fn an_activation_repeated_after_its_completion_is_done_once(site: Site) -> Checked {
     let mut node = Node::new("drains").with_running(1);
     node.sync(&site.state).await?;
-    let asked = operation(&*site.record().await?, &Change::Activate(Activate::by("ana")), &ana())?;
+    let asked = operation(
+        &*site.record().await?,
+        &Change::Activate(Activate::by("ana")),
+        &ana(),
+    )?;
     let stored = site.stored(asked.clone()).await?;
-    ensure_eq("the phase while a node runs something", &stored.phase(), &Phase::Activating)?;
-    node.say_drained(&site.state, activation(&stored)?.id).await?;
+    ensure_eq(
+        "the phase while a node runs something",
+        &stored.phase(),
+        &Phase::Activating,
+    )?;
+    node.say_drained(&site.state, activation(&stored)?.id)
+        .await?;
     let completed = site.record().await?;
-    ensure_eq("the phase after the node has drained", &completed.phase(), &Phase::Activated)?;
+    ensure_eq(
+        "the phase after the node has drained",
+        &completed.phase(),
+        &Phase::Activated,
+    )?;
     repeat(&site, &site.state, asked, &completed).await
 }
 
 async fn an_operation_repeated_after_it_was_undone_is_a_conflict(site: Site) -> Checked {
-    let asked = operation(&*site.record().await?, &Change::Activate(Activate::by("ana")), &ana())?;
+    let asked = operation(
+        &*site.record().await?,
+        &Change::Activate(Activate::by("ana")),
+        &ana(),
+    )?;
     site.stored(asked.clone()).await?;
-    let undone = site.change(Change::Deactivate(Deactivate::by("bob"))).await?;
+    let undone = site
+        .change(Change::Deactivate(Deactivate::by("bob")))
+        .await?;
     let history = site.history().await?;
     let reply = site.state.operate(asked).await?;
     let told = expect_variant!("the answer to the repetition", reply, OperateReply::Conflict(record) => record);
@@ -117,7 +141,11 @@ async fn an_older_report_is_ignored(site: Site) -> Checked {
     older.facts.running = 9;
     let reply = site.state.sync(older).await?;
     ensure_eq("the newest sequence", &reply.sequence, &41)?;
-    ensure_eq("the record, which every answer brings", &reply.record, &Some(stored))?;
+    ensure_eq(
+        "the record, which every answer brings",
+        &reply.record,
+        &Some(stored),
+    )?;
     ensure_eq("what runs", &site.view().await?.count.running, &3)
 }
 
@@ -130,7 +158,15 @@ async fn an_older_report_takes_nothing_back(site: Site) -> Checked {
     let late = fast.report.clone();
     fast.say_drained(&site.state, activation(&on)?.id).await?;
     site.state.sync(late).await?;
-    ensure_eq("the number of drained nodes", &site.view().await?.count.drained, &1)?;
+    ensure_eq(
+        "the number of drained nodes",
+        &site.view().await?.count.drained,
+        &1,
+    )?;
     slow.say_drained(&site.state, activation(&on)?.id).await?;
-    ensure_eq("the newest event", &site.events().await?.first(), &Some(&HistoryEvent::Activated))
+    ensure_eq(
+        "the newest event",
+        &site.events().await?.first(),
+        &Some(&HistoryEvent::Activated),
+    )
 }

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use intermission_core::{
-    Activate, Change, ExecutionView, FleetCount, LostContact, MaintenanceState, NodeFacts, Phase, Revision, Timestamp,
+    Activate, Change, ExecutionView, FleetCount, LostContact, MaintenanceState, NodeFacts, Phase,
+    Revision, Timestamp,
 };
 
 use crate::case::case_table;
@@ -36,27 +37,49 @@ async fn a_node_is_listed_with_what_it_said(site: Site) -> Checked {
         (facts.running, facts.bypass_running, facts.requests) = (3, 1, 7);
         facts.hold = Some("dependency `database`".to_owned());
         let began = Timestamp::from_millis(1_795_170_900_001);
-        facts.executions = (0..20).map(|id| ExecutionView::new(id, "job", None, began)).collect();
+        facts.executions = (0..20)
+            .map(|id| ExecutionView::new(id, "job", None, began))
+            .collect();
         node.report.facts = facts.clone();
         node.sync(&site.state).await?;
         let view = site.view().await?;
         let listed = view.nodes.iter().find(|listed| listed.node == node.id());
-        ensure_eq("the facts", &listed.map(|listed| &listed.facts), &Some(&facts))?;
-        ensure_eq("what it has seen", &listed.map(|listed| listed.seen), &Some(on.revision()))?;
-        ensure_eq("its policy", &listed.map(|listed| listed.lost_contact), &Some(lost_contact))?;
+        ensure_eq(
+            "the facts",
+            &listed.map(|listed| &listed.facts),
+            &Some(&facts),
+        )?;
+        ensure_eq(
+            "what it has seen",
+            &listed.map(|listed| listed.seen),
+            &Some(on.revision()),
+        )?;
+        ensure_eq(
+            "its policy",
+            &listed.map(|listed| listed.lost_contact),
+            &Some(lost_contact),
+        )?;
         let heard_at = listed.map(|listed| listed.heard_at);
-        ensure(heard_at >= Some(activation(&on)?.requested_at), || format!("it was heard of at {heard_at:?}"))?;
+        ensure(heard_at >= Some(activation(&on)?.requested_at), || {
+            format!("it was heard of at {heard_at:?}")
+        })?;
     }
     Ok(())
 }
 
 async fn the_list_of_nodes_is_as_long_as_asked_for(site: Site) -> Checked {
     for number in 0..5 {
-        Node::new(&format!("web-{number}")).sync(&site.state).await?;
+        Node::new(&format!("web-{number}"))
+            .sync(&site.state)
+            .await?;
     }
     for limit in [0, 1, 4, 5, 6, usize::MAX] {
         let view = site.state.inspect(limit).await?;
-        ensure_eq(&format!("the list of at most {limit} nodes"), &view.nodes.len(), &limit.min(5))?;
+        ensure_eq(
+            &format!("the list of at most {limit} nodes"),
+            &view.nodes.len(),
+            &limit.min(5),
+        )?;
         ensure_eq("the number of nodes", &view.node_count, &5)?;
         ensure_eq("the number of nodes in the count", &view.count.nodes, &5)?;
         ensure_eq("the revision", &view.record.revision(), &Revision::ZERO)?;
@@ -92,7 +115,11 @@ async fn nodes_that_hold_up_the_drain_come_first(site: Site) -> Checked {
 }
 
 async fn the_count_adds_up(site: Site) -> Checked {
-    let mut nodes = [Node::new("a").with_running(2), Node::new("b").with_running(3), Node::new("c").with_running(4)];
+    let mut nodes = [
+        Node::new("a").with_running(2),
+        Node::new("b").with_running(3),
+        Node::new("c").with_running(4),
+    ];
     for node in &mut nodes {
         node.report.facts.bypass_running = 5;
         node.sync(&site.state).await?;
@@ -103,6 +130,16 @@ async fn the_count_adds_up(site: Site) -> Checked {
     let told = b.say_drained(&site.state, id).await?.count;
     let count = site.view().await?.count;
     ensure_eq("the count for nodes", &told, &count)?;
-    let FleetCount { nodes, closed, drained, running, .. } = count;
-    ensure_eq("the nodes, the closed, the drained, and what runs", &(nodes, closed, drained, running), &(3, 2, 1, 6))
+    let FleetCount {
+        nodes,
+        closed,
+        drained,
+        running,
+        ..
+    } = count;
+    ensure_eq(
+        "the nodes, the closed, the drained, and what runs",
+        &(nodes, closed, drained, running),
+        &(3, 2, 1, 6),
+    )
 }

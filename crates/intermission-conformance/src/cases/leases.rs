@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use intermission_core::{Activate, Change, HistoryEvent, LostContact, Phase, Record, UnconfirmedCause};
+use intermission_core::{
+    Activate, Change, HistoryEvent, LostContact, Phase, Record, UnconfirmedCause,
+};
 
 use crate::case::case_table;
 use crate::failure::{Checked, ensure, ensure_eq};
@@ -50,32 +52,63 @@ fn over_the_end(site: &Site) -> Duration {
 async fn drained_by(site: &Site, node: &mut Node) -> Checked<Record> {
     node.sync(&site.state).await?;
     let on = site.change(Change::Activate(Activate::by("ana"))).await?;
-    ensure_eq("the phase while a node runs something", &on.phase(), &Phase::Activating)?;
+    ensure_eq(
+        "the phase while a node runs something",
+        &on.phase(),
+        &Phase::Activating,
+    )?;
     Ok((*on).clone())
 }
 
 async fn a_silent_node_is_given_up_after_its_lease_and_its_wait(site: Site) -> Checked {
-    let mut node = Node::new("silent").with_running(2).with_lost_contact(LostContact::Wait(beyond(&site)));
+    let mut node = Node::new("silent")
+        .with_running(2)
+        .with_lost_contact(LostContact::Wait(beyond(&site)));
     drained_by(&site, &mut node).await?;
     site.pass(just_before(&site)).await?;
     let view = site.view().await?;
-    ensure_eq("the phase just before the end", &view.record.phase(), &Phase::Activating)?;
-    ensure_eq("the number of nodes just before the end", &view.node_count, &1)?;
+    ensure_eq(
+        "the phase just before the end",
+        &view.record.phase(),
+        &Phase::Activating,
+    )?;
+    ensure_eq(
+        "the number of nodes just before the end",
+        &view.node_count,
+        &1,
+    )?;
     site.pass(over_the_end(&site)).await?;
     let record = site.record().await?;
-    ensure_eq("the phase after the end", &record.phase(), &Phase::Activated)?;
+    ensure_eq(
+        "the phase after the end",
+        &record.phase(),
+        &Phase::Activated,
+    )?;
     let completion = completion(&record)?;
     ensure_eq("whether it was forced", &completion.forced, &false)?;
-    let lost: Vec<_> =
-        completion.unconfirmed.iter().map(|lost| (lost.node, lost.label.as_str(), lost.cause, lost.running)).collect();
-    ensure_eq("the unconfirmed nodes", &lost, &[(node.id(), "silent", UnconfirmedCause::OutOfContact, 2)])?;
+    let lost: Vec<_> = completion
+        .unconfirmed
+        .iter()
+        .map(|lost| (lost.node, lost.label.as_str(), lost.cause, lost.running))
+        .collect();
+    ensure_eq(
+        "the unconfirmed nodes",
+        &lost,
+        &[(node.id(), "silent", UnconfirmedCause::OutOfContact, 2)],
+    )?;
     let events = site.events().await?;
     let newest: Vec<_> = events.iter().take(2).copied().collect();
-    ensure_eq("the newest events", &newest, &[HistoryEvent::Activated, HistoryEvent::NodeUnconfirmed])
+    ensure_eq(
+        "the newest events",
+        &newest,
+        &[HistoryEvent::Activated, HistoryEvent::NodeUnconfirmed],
+    )
 }
 
 async fn a_silent_node_on_hold_is_never_given_up(site: Site) -> Checked {
-    let mut node = Node::new("held").with_running(1).with_lost_contact(LostContact::Hold);
+    let mut node = Node::new("held")
+        .with_running(1)
+        .with_lost_contact(LostContact::Hold);
     drained_by(&site, &mut node).await?;
     site.pass(site.timing.lease * 3 + beyond(&site)).await?;
     let view = site.view().await?;
@@ -84,20 +117,37 @@ async fn a_silent_node_on_hold_is_never_given_up(site: Site) -> Checked {
 }
 
 async fn a_silent_fenced_node_counts_as_drained(site: Site) -> Checked {
-    let mut node = Node::new("fenced").with_running(2).with_lost_contact(LostContact::Fence(beyond(&site)));
+    let mut node = Node::new("fenced")
+        .with_running(2)
+        .with_lost_contact(LostContact::Fence(beyond(&site)));
     drained_by(&site, &mut node).await?;
     site.pass(just_before(&site)).await?;
-    ensure_eq("the phase just before the end", &site.record().await?.phase(), &Phase::Activating)?;
+    ensure_eq(
+        "the phase just before the end",
+        &site.record().await?.phase(),
+        &Phase::Activating,
+    )?;
     site.pass(over_the_end(&site)).await?;
     let record = site.record().await?;
-    ensure_eq("the phase after the end", &record.phase(), &Phase::Activated)?;
-    ensure_eq("the unconfirmed nodes", &completion(&record)?.unconfirmed, &[])
+    ensure_eq(
+        "the phase after the end",
+        &record.phase(),
+        &Phase::Activated,
+    )?;
+    ensure_eq(
+        "the unconfirmed nodes",
+        &completion(&record)?.unconfirmed,
+        &[],
+    )
 }
 
 async fn a_node_that_speaks_keeps_its_lease(site: Site) -> Checked {
-    let mut node = Node::new("speaks").with_running(1).with_lost_contact(LostContact::Wait(Duration::ZERO));
+    let mut node = Node::new("speaks")
+        .with_running(1)
+        .with_lost_contact(LostContact::Wait(Duration::ZERO));
     drained_by(&site, &mut node).await?;
-    site.pass_with(site.timing.lease * 2, &mut [&mut node]).await?;
+    site.pass_with(site.timing.lease * 2, &mut [&mut node])
+        .await?;
     let view = site.view().await?;
     ensure_eq("the phase", &view.record.phase(), &Phase::Activating)?;
     ensure_eq("the number of nodes", &view.node_count, &1)
@@ -109,59 +159,125 @@ async fn a_drained_node_that_falls_silent_is_confirmed(site: Site) -> Checked {
     slow.sync(&site.state).await?;
     let on = drained_by(&site, &mut silent).await?;
     silent.say_drained(&site.state, activation(&on)?.id).await?;
-    site.pass_with(site.timing.lease * 2, &mut [&mut slow]).await?;
-    ensure_eq("the phase while the other runs something", &site.record().await?.phase(), &Phase::Activating)?;
+    site.pass_with(site.timing.lease * 2, &mut [&mut slow])
+        .await?;
+    ensure_eq(
+        "the phase while the other runs something",
+        &site.record().await?.phase(),
+        &Phase::Activating,
+    )?;
     slow.say_drained(&site.state, activation(&on)?.id).await?;
-    ensure_eq("the unconfirmed nodes", &completion(&*site.record().await?)?.unconfirmed, &[])
+    ensure_eq(
+        "the unconfirmed nodes",
+        &completion(&*site.record().await?)?.unconfirmed,
+        &[],
+    )
 }
 
 async fn a_node_that_comes_back_is_confirmed(site: Site) -> Checked {
-    let mut node = Node::new("comes back").with_running(1).with_lost_contact(LostContact::Wait(Duration::ZERO));
+    let mut node = Node::new("comes back")
+        .with_running(1)
+        .with_lost_contact(LostContact::Wait(Duration::ZERO));
     let on = drained_by(&site, &mut node).await?;
     site.pass(site.timing.lease * 2).await?;
     let given_up = site.record().await?;
-    ensure_eq("the number of unconfirmed nodes", &completion(&given_up)?.unconfirmed.len(), &1)?;
+    ensure_eq(
+        "the number of unconfirmed nodes",
+        &completion(&given_up)?.unconfirmed.len(),
+        &1,
+    )?;
     node.sync(&site.state).await?;
-    ensure_eq("the record when it is back and still runs something", &site.record().await?, &given_up)?;
+    ensure_eq(
+        "the record when it is back and still runs something",
+        &site.record().await?,
+        &given_up,
+    )?;
     let reply = node.say_drained(&site.state, activation(&on)?.id).await?;
     let record = site.record().await?;
-    ensure_eq("the unconfirmed nodes", &completion(&record)?.unconfirmed, &[])?;
-    ensure(record.revision() > given_up.revision(), || "the confirmation got no revision of its own".to_owned())?;
+    ensure_eq(
+        "the unconfirmed nodes",
+        &completion(&record)?.unconfirmed,
+        &[],
+    )?;
+    ensure(record.revision() > given_up.revision(), || {
+        "the confirmation got no revision of its own".to_owned()
+    })?;
     ensure_eq("the record for the node", &reply.record, &Some(record))?;
-    ensure_eq("the newest event", &site.events().await?.first(), &Some(&HistoryEvent::NodeConfirmed))
+    ensure_eq(
+        "the newest event",
+        &site.events().await?.first(),
+        &Some(&HistoryEvent::NodeConfirmed),
+    )
 }
 
 async fn without_a_drain_a_silent_node_leaves_no_line(site: Site) -> Checked {
-    let mut node = Node::new("crashed").with_running(1).with_lost_contact(LostContact::Wait(Duration::ZERO));
+    let mut node = Node::new("crashed")
+        .with_running(1)
+        .with_lost_contact(LostContact::Wait(Duration::ZERO));
     node.sync(&site.state).await?;
     site.pass(site.timing.lease * 2).await?;
-    ensure_eq("the number of nodes that count", &site.view().await?.count.nodes, &0)?;
+    ensure_eq(
+        "the number of nodes that count",
+        &site.view().await?.count.nodes,
+        &0,
+    )?;
     ensure_eq("the history", &site.history().await?, &[])?;
     let on = site.change(Change::Activate(Activate::by("ana"))).await?;
-    ensure_eq("the phase of the next activation", &on.phase(), &Phase::Activated)?;
-    let named: Vec<_> = completion(&on)?.unconfirmed.iter().map(|lost| (lost.node, lost.cause)).collect();
-    ensure_eq("the unconfirmed nodes", &named, &[(node.id(), UnconfirmedCause::OutOfContact)])
+    ensure_eq(
+        "the phase of the next activation",
+        &on.phase(),
+        &Phase::Activated,
+    )?;
+    let named: Vec<_> = completion(&on)?
+        .unconfirmed
+        .iter()
+        .map(|lost| (lost.node, lost.cause))
+        .collect();
+    ensure_eq(
+        "the unconfirmed nodes",
+        &named,
+        &[(node.id(), UnconfirmedCause::OutOfContact)],
+    )
 }
 
 async fn silence_is_shown(site: Site) -> Checked {
     let mut node = Node::new("silent").with_lost_contact(LostContact::Hold);
     node.sync(&site.state).await?;
     site.pass(site.timing.lease + site.timing.step * 2).await?;
-    let shown = |view: &intermission_core::View| view.nodes.iter().map(|node| node.out_of_contact).collect::<Vec<_>>();
-    ensure_eq("whether the silent node is out of contact", &shown(&site.view().await?), &[true])?;
+    let shown = |view: &intermission_core::View| {
+        view.nodes
+            .iter()
+            .map(|node| node.out_of_contact)
+            .collect::<Vec<_>>()
+    };
+    ensure_eq(
+        "whether the silent node is out of contact",
+        &shown(&site.view().await?),
+        &[true],
+    )?;
     // On a clock that nobody holds, the next answer may itself come later than a short lease.
     if site.claims(crate::Capability::MovesClock) {
         node.sync(&site.state).await?;
-        ensure_eq("whether it is when it has spoken", &shown(&site.view().await?), &[false])?;
+        ensure_eq(
+            "whether it is when it has spoken",
+            &shown(&site.view().await?),
+            &[false],
+        )?;
     }
     Ok(())
 }
 
 async fn a_leap_of_the_clock_ends_no_lease(site: Site) -> Checked {
-    let mut node = Node::new("innocent").with_running(1).with_lost_contact(LostContact::Wait(Duration::ZERO));
+    let mut node = Node::new("innocent")
+        .with_running(1)
+        .with_lost_contact(LostContact::Wait(Duration::ZERO));
     drained_by(&site, &mut node).await?;
     site.leap(Duration::from_secs(3_600)).await?;
     let view = site.view().await?;
-    ensure_eq("the phase after a leap", &view.record.phase(), &Phase::Activating)?;
+    ensure_eq(
+        "the phase after a leap",
+        &view.record.phase(),
+        &Phase::Activating,
+    )?;
     ensure_eq("the number of nodes after a leap", &view.node_count, &1)
 }

@@ -1,15 +1,15 @@
 //! A store that cannot be reached.
 
 use intermission_core::{
-    Activate, Change, Departure, HistoryEvent, MaintenanceState, OperateReply, Operation, Record, SharedState,
-    StateErrorKind,
+    Activate, Change, Departure, HistoryEvent, MaintenanceState, OperateReply, Operation, Record,
+    SharedState, StateErrorKind,
 };
 use tokio::task::yield_now;
 
+use crate::Capability;
 use crate::case::case_table;
 use crate::failure::{Checked, Failure, ensure_eq};
 use crate::site::{Node, Site, allow, ana, fresh_node_id, operation};
-use crate::Capability;
 
 case_table! { Outage:
     /// A store that cannot be reached is unavailable for every method and every handle, and says so in time.
@@ -32,7 +32,10 @@ async fn ensure_unavailable(site: &Site, state: &SharedState, asked: &Operation)
             Ok([
                 ("sync", state.sync(node.report.clone()).await.err()),
                 ("operate", state.operate(asked.clone()).await.err()),
-                ("leave", state.leave(fresh_node_id(), Departure::Goodbye).await.err()),
+                (
+                    "leave",
+                    state.leave(fresh_node_id(), Departure::Goodbye).await.err(),
+                ),
                 ("inspect", state.inspect(usize::MAX).await.err()),
                 ("history", state.history(usize::MAX).await.err()),
             ])
@@ -40,7 +43,11 @@ async fn ensure_unavailable(site: &Site, state: &SharedState, asked: &Operation)
         .await?;
     for (method, error) in answers {
         let kind = error.as_ref().map(intermission_core::StateError::kind);
-        ensure_eq(&format!("the error of `{method}`"), &kind, &Some(StateErrorKind::Unavailable))?;
+        ensure_eq(
+            &format!("the error of `{method}`"),
+            &kind,
+            &Some(StateErrorKind::Unavailable),
+        )?;
     }
     Ok(())
 }
@@ -73,10 +80,20 @@ async fn an_outage_changes_nothing(site: Site) -> Checked {
     ensure_unavailable(&site, &site.state, &refused).await?;
     site.heal().await?;
     site.ensure_unchanged(&on, &history).await?;
-    let nodes: Vec<_> = site.view().await?.nodes.iter().map(|node| node.node).collect();
+    let nodes: Vec<_> = site
+        .view()
+        .await?
+        .nodes
+        .iter()
+        .map(|node| node.node)
+        .collect();
     ensure_eq("the nodes after the outage", &nodes, &[node.id()])?;
     let stored = site.stored(refused.clone()).await?;
-    ensure_eq("the operation that made the record", &stored.operation(), &Some(refused.id))
+    ensure_eq(
+        "the operation that made the record",
+        &stored.operation(),
+        &Some(refused.id),
+    )
 }
 
 async fn an_operation_of_unknown_outcome_is_done_once_when_repeated(site: Site) -> Checked {
@@ -92,21 +109,45 @@ async fn an_operation_of_unknown_outcome_is_done_once_when_repeated(site: Site) 
         broken?;
         match first {
             Ok(OperateReply::Stored(_)) => {}
-            Ok(other) => return Err(Failure::new(format!("the answer while the link breaks is {other:?}"))),
+            Ok(other) => {
+                return Err(Failure::new(format!(
+                    "the answer while the link breaks is {other:?}"
+                )));
+            }
             Err(error) => {
-                ensure_eq("the error while the link breaks", &error.kind(), &StateErrorKind::Unavailable)?;
+                ensure_eq(
+                    "the error while the link breaks",
+                    &error.kind(),
+                    &StateErrorKind::Unavailable,
+                )?;
             }
         }
         site.heal().await?;
         match site.state.operate(asked.clone()).await? {
             OperateReply::Stored(record) | OperateReply::Duplicate(record) => {
-                ensure_eq("the operation that made the record", &record.operation(), &Some(asked.id))?;
+                ensure_eq(
+                    "the operation that made the record",
+                    &record.operation(),
+                    &Some(asked.id),
+                )?;
             }
-            other => return Err(Failure::new(format!("the answer to the repetition is {other:?}"))),
+            other => {
+                return Err(Failure::new(format!(
+                    "the answer to the repetition is {other:?}"
+                )));
+            }
         }
     }
-    ensure_eq("the events, one for each operation", &site.events().await?, &vec![HistoryEvent::Updated; ROUNDS])?;
-    ensure_eq("the number of networks", &site.record().await?.allow().len(), &ROUNDS)
+    ensure_eq(
+        "the events, one for each operation",
+        &site.events().await?,
+        &vec![HistoryEvent::Updated; ROUNDS],
+    )?;
+    ensure_eq(
+        "the number of networks",
+        &site.record().await?.allow().len(),
+        &ROUNDS,
+    )
 }
 
 async fn a_refused_report_counts_when_it_is_repeated(site: Site) -> Checked {
@@ -115,11 +156,23 @@ async fn a_refused_report_counts_when_it_is_repeated(site: Site) -> Checked {
     site.break_link().await?;
     node.report.sequence += 1;
     node.report.facts.running = 4;
-    let refused = site.in_time("a refusal", async { Ok(site.state.sync(node.report.clone()).await.err()) }).await?;
-    ensure_eq("the error", &refused.map(|error| error.kind()), &Some(StateErrorKind::Unavailable))?;
+    let refused = site
+        .in_time("a refusal", async {
+            Ok(site.state.sync(node.report.clone()).await.err())
+        })
+        .await?;
+    ensure_eq(
+        "the error",
+        &refused.map(|error| error.kind()),
+        &Some(StateErrorKind::Unavailable),
+    )?;
     site.heal().await?;
     let reply = site.state.sync(node.report.clone()).await?;
-    ensure_eq("the newest sequence", &reply.sequence, &node.report.sequence)?;
+    ensure_eq(
+        "the newest sequence",
+        &reply.sequence,
+        &node.report.sequence,
+    )?;
     ensure_eq("what runs", &reply.count.running, &4)
 }
 
@@ -145,5 +198,6 @@ async fn a_watcher_sees_what_follows_an_outage(site: Site) -> Checked {
     yield_now().await;
     site.heal().await?;
     site.change(allow(1, 2)?).await?;
-    site.in_time("the wake-up after an outage", async { watcher.await? }).await
+    site.in_time("the wake-up after an outage", async { watcher.await? })
+        .await
 }

@@ -29,18 +29,29 @@ async fn say_quiet(node: &mut Node, site: &Site, since: Revision) -> Checked {
 async fn without_nodes_quiescence_is_there_at_once(site: Site) -> Checked {
     let on = site.change(Change::Activate(Activate::by("ana"))).await?;
     let quiescent_at = site.view().await?.quiescent_at;
-    ensure_eq("the time of quiescence", &quiescent_at, &Some(completion(&on)?.at))
+    ensure_eq(
+        "the time of quiescence",
+        &quiescent_at,
+        &Some(completion(&on)?.at),
+    )
 }
 
 async fn quiescence_is_known_when_every_node_has_said_so(site: Site) -> Checked {
-    let (mut one, mut other) = (Node::new("one").with_running(1), Node::new("other").with_running(1));
+    let (mut one, mut other) = (
+        Node::new("one").with_running(1),
+        Node::new("other").with_running(1),
+    );
     one.sync(&site.state).await?;
     other.sync(&site.state).await?;
     let on = site.change(Change::Activate(Activate::by("ana"))).await?;
     let (id, since) = (activation(&on)?.id, activation(&on)?.level_since);
     say_quiet(&mut one, &site, since).await?;
     say_quiet(&mut other, &site, since).await?;
-    ensure_eq("quiescence before the drain is complete", &site.view().await?.quiescent_at, &None)?;
+    ensure_eq(
+        "quiescence before the drain is complete",
+        &site.view().await?.quiescent_at,
+        &None,
+    )?;
     other.report.quiet = None;
     one.say_drained(&site.state, id).await?;
     other.say_drained(&site.state, id).await?;
@@ -51,12 +62,19 @@ async fn quiescence_is_known_when_every_node_has_said_so(site: Site) -> Checked 
     let view = site.view().await?;
     let completed_at = completion(&view.record)?.at;
     ensure(view.quiescent_at >= Some(completed_at), || {
-        format!("quiescence is at {:?}, and the drain was complete at {completed_at}", view.quiescent_at)
+        format!(
+            "quiescence is at {:?}, and the drain was complete at {completed_at}",
+            view.quiescent_at
+        )
     })?;
     // It is a moment, not a state: what is said later does not move it.
     site.pass(site.timing.step).await?;
     one.sync(&site.state).await?;
-    ensure_eq("the time of quiescence later", &site.view().await?.quiescent_at, &view.quiescent_at)
+    ensure_eq(
+        "the time of quiescence later",
+        &site.view().await?.quiescent_at,
+        &view.quiescent_at,
+    )
 }
 
 async fn another_level_is_counted_anew(site: Site) -> Checked {
@@ -66,34 +84,78 @@ async fn another_level_is_counted_anew(site: Site) -> Checked {
     let first = activation(&on)?.level_since;
     node.report.quiet = Some(first);
     node.say_drained(&site.state, activation(&on)?.id).await?;
-    ensure(site.view().await?.quiescent_at.is_some(), || "no quiescence though every node said so".to_owned())?;
-    let closer = site.change(Change::Activate(Activate::by("ana").with_level(Level::Exclusive))).await?;
-    ensure_eq("the phase after another level", &closer.phase(), &Phase::Activated)?;
-    ensure_eq("quiescence after another level", &site.view().await?.quiescent_at, &None)?;
+    ensure(site.view().await?.quiescent_at.is_some(), || {
+        "no quiescence though every node said so".to_owned()
+    })?;
+    let closer = site
+        .change(Change::Activate(
+            Activate::by("ana").with_level(Level::Exclusive),
+        ))
+        .await?;
+    ensure_eq(
+        "the phase after another level",
+        &closer.phase(),
+        &Phase::Activated,
+    )?;
+    ensure_eq(
+        "quiescence after another level",
+        &site.view().await?.quiescent_at,
+        &None,
+    )?;
     say_quiet(&mut node, &site, first).await?;
-    ensure_eq("quiescence for the old level", &site.view().await?.quiescent_at, &None)?;
+    ensure_eq(
+        "quiescence for the old level",
+        &site.view().await?.quiescent_at,
+        &None,
+    )?;
     say_quiet(&mut node, &site, activation(&closer)?.level_since).await?;
-    ensure(site.view().await?.quiescent_at.is_some(), || "no quiescence for the new level".to_owned())
+    ensure(site.view().await?.quiescent_at.is_some(), || {
+        "no quiescence for the new level".to_owned()
+    })
 }
 
 async fn quiescence_is_not_claimed_with_unconfirmed_nodes(site: Site) -> Checked {
     let limit = site.timing.step * 4;
     let mut node = Node::new("busy").with_running(1);
     node.sync(&site.state).await?;
-    site.change(Change::Activate(Activate::by("ana").with_drain(DrainPolicy::Force(limit)))).await?;
-    let forced = site.pass_until("the forced end", limit * 4, |view| view.record.phase() == Phase::Activated).await?;
-    ensure_eq("the number of unconfirmed nodes", &completion(&forced.record)?.unconfirmed.len(), &1)?;
+    site.change(Change::Activate(
+        Activate::by("ana").with_drain(DrainPolicy::Force(limit)),
+    ))
+    .await?;
+    let forced = site
+        .pass_until("the forced end", limit * 4, |view| {
+            view.record.phase() == Phase::Activated
+        })
+        .await?;
+    ensure_eq(
+        "the number of unconfirmed nodes",
+        &completion(&forced.record)?.unconfirmed.len(),
+        &1,
+    )?;
     say_quiet(&mut node, &site, activation(&forced.record)?.level_since).await?;
-    ensure_eq("quiescence with an unconfirmed node", &site.view().await?.quiescent_at, &None)
+    ensure_eq(
+        "quiescence with an unconfirmed node",
+        &site.view().await?.quiescent_at,
+        &None,
+    )
 }
 
 async fn quiescence_ends_with_the_activation(site: Site) -> Checked {
     site.change(Change::Activate(Activate::by("ana"))).await?;
-    site.change(Change::Deactivate(Deactivate::by("ana"))).await?;
-    ensure_eq("quiescence while the site is open", &site.view().await?.quiescent_at, &None)?;
+    site.change(Change::Deactivate(Deactivate::by("ana")))
+        .await?;
+    ensure_eq(
+        "quiescence while the site is open",
+        &site.view().await?.quiescent_at,
+        &None,
+    )?;
     let mut node = Node::new("serves again");
     node.sync(&site.state).await?;
     let on = site.change(Change::Activate(Activate::by("ana"))).await?;
     node.say_drained(&site.state, activation(&on)?.id).await?;
-    ensure_eq("quiescence of the next activation", &site.view().await?.quiescent_at, &None)
+    ensure_eq(
+        "quiescence of the next activation",
+        &site.view().await?.quiescent_at,
+        &None,
+    )
 }

@@ -1,8 +1,8 @@
 //! What several handles have in common.
 
 use intermission_core::{
-    Activate, Change, Deactivate, Departure, MaintenanceState, NodeId, NodeReport, OperateReply, Operation, Phase,
-    Revision, SharedState,
+    Activate, Change, Deactivate, Departure, MaintenanceState, NodeId, NodeReport, OperateReply,
+    Operation, Phase, Revision, SharedState,
 };
 
 use crate::case::case_table;
@@ -35,18 +35,32 @@ async fn handles_share_one_ledger(site: Site) -> Checked {
     let other = site.second_handle().await?;
     let mut node = Node::new("speaks to one").with_running(2);
     for number in 0..4 {
-        let (writer, reader) = if number % 2 == 0 { (&site.state, &other) } else { (&other, &site.state) };
+        let (writer, reader) = if number % 2 == 0 {
+            (&site.state, &other)
+        } else {
+            (&other, &site.state)
+        };
         let before = writer.inspect(0).await?.record;
-        let reply = writer.operate(operation(&before, &allow(1, number)?, &ana())?).await?;
+        let reply = writer
+            .operate(operation(&before, &allow(1, number)?, &ana())?)
+            .await?;
         let stored = expect_variant!("the answer to a change", reply, OperateReply::Stored(record) => record);
         node.sync(writer).await?;
         let view = reader.inspect(usize::MAX).await?;
         ensure_eq("the record through another handle", &view.record, &stored)?;
-        ensure_eq("the number of nodes through another handle", &view.node_count, &1)?;
+        ensure_eq(
+            "the number of nodes through another handle",
+            &view.node_count,
+            &1,
+        )?;
         ensure_eq("what runs, through another handle", &view.count.running, &2)?;
         let lines = reader.history(1).await?;
         let newest = lines.first().map(|entry| entry.revision);
-        ensure_eq("the newest line through another handle", &newest, &Some(stored.revision()))?;
+        ensure_eq(
+            "the newest line through another handle",
+            &newest,
+            &Some(stored.revision()),
+        )?;
     }
     Ok(())
 }
@@ -60,11 +74,23 @@ async fn a_drain_completes_across_handles(site: Site) -> Checked {
     let on = site.change(Change::Activate(Activate::by("ana"))).await?;
     let id = activation(&on)?.id;
     let told = here.sync(&other).await?;
-    ensure_eq("the record for a node that speaks through another handle", &told.record, &Some(on))?;
+    ensure_eq(
+        "the record for a node that speaks through another handle",
+        &told.record,
+        &Some(on),
+    )?;
     here.say_drained(&site.state, id).await?;
     let last = there.say_drained(&other, id).await?;
-    ensure_eq("the phase in the last answer", &last.record.map(|record| record.phase()), &Some(Phase::Activated))?;
-    ensure_eq("the phase through the first handle", &site.record().await?.phase(), &Phase::Activated)
+    ensure_eq(
+        "the phase in the last answer",
+        &last.record.map(|record| record.phase()),
+        &Some(Phase::Activated),
+    )?;
+    ensure_eq(
+        "the phase through the first handle",
+        &site.record().await?.phase(),
+        &Phase::Activated,
+    )
 }
 
 async fn dropping_a_handle_changes_nothing(site: Site) -> Checked {
@@ -76,8 +102,13 @@ async fn dropping_a_handle_changes_nothing(site: Site) -> Checked {
     drop(other);
     site.ensure_unchanged(&before, &history).await?;
     ensure_eq("the number of nodes", &site.view().await?.node_count, &1)?;
-    node.say_drained(&site.state, activation(&before)?.id).await?;
-    ensure_eq("the phase after the drain", &site.record().await?.phase(), &Phase::Activated)
+    node.say_drained(&site.state, activation(&before)?.id)
+        .await?;
+    ensure_eq(
+        "the phase after the drain",
+        &site.record().await?.phase(),
+        &Phase::Activated,
+    )
 }
 
 async fn every_method_answers_through_the_wrappers(site: Site) -> Checked {
@@ -86,16 +117,42 @@ async fn every_method_answers_through_the_wrappers(site: Site) -> Checked {
     node.sync(&wrapped).await?;
     ensure_eq("the number of nodes", &site.view().await?.node_count, &1)?;
     let before = wrapped.inspect(0).await?.record;
-    let reply = wrapped.operate(operation(&before, &Change::Activate(Activate::by("ana")), &ana())?).await?;
-    let on = expect_variant!("the answer to a change", reply, OperateReply::Stored(record) => record);
+    let reply = wrapped
+        .operate(operation(
+            &before,
+            &Change::Activate(Activate::by("ana")),
+            &ana(),
+        )?)
+        .await?;
+    let on =
+        expect_variant!("the answer to a change", reply, OperateReply::Stored(record) => record);
     ensure_eq("the record", &site.record().await?, &on)?;
-    site.in_time("a watcher's answer", async { Ok(wrapped.watch(Revision::ZERO).await?) }).await?;
-    ensure_eq("the history", &wrapped.history(usize::MAX).await?, &site.history().await?)?;
+    site.in_time("a watcher's answer", async {
+        Ok(wrapped.watch(Revision::ZERO).await?)
+    })
+    .await?;
+    ensure_eq(
+        "the history",
+        &wrapped.history(usize::MAX).await?,
+        &site.history().await?,
+    )?;
     wrapped.leave(node.id(), Departure::Goodbye).await?;
     let view = wrapped.inspect(usize::MAX).await?;
-    ensure_eq("the number of nodes after one has left", &view.node_count, &0)?;
-    ensure_eq("the phase after the last node has left", &view.record.phase(), &Phase::Activated)?;
-    let off = operation(&view.record, &Change::Deactivate(Deactivate::by("ana")), &ana())?;
+    ensure_eq(
+        "the number of nodes after one has left",
+        &view.node_count,
+        &0,
+    )?;
+    ensure_eq(
+        "the phase after the last node has left",
+        &view.record.phase(),
+        &Phase::Activated,
+    )?;
+    let off = operation(
+        &view.record,
+        &Change::Deactivate(Deactivate::by("ana")),
+        &ana(),
+    )?;
     expect_variant!("the answer to another change", wrapped.operate(off).await?, OperateReply::Stored(_) => ());
     Ok(())
 }

@@ -45,10 +45,15 @@ fn watches_for(state: &SharedState, seen: Revision, wanted: Revision) -> JoinHan
             let pushed = state.watch(seen).await?;
             let record = state.inspect(0).await?.record;
             if let Some(pushed) = pushed {
-                ensure(pushed.revision() != seen && pushed.revision() <= record.revision(), || {
-                    let (pushed, held) = (pushed.revision(), record.revision());
-                    format!("a watcher of {seen} was brought {pushed}, and the state holds {held}")
-                })?;
+                ensure(
+                    pushed.revision() != seen && pushed.revision() <= record.revision(),
+                    || {
+                        let (pushed, held) = (pushed.revision(), record.revision());
+                        format!(
+                            "a watcher of {seen} was brought {pushed}, and the state holds {held}"
+                        )
+                    },
+                )?;
             }
             seen = record.revision();
         }
@@ -63,16 +68,25 @@ async fn is_woken(site: &Site, what: &str, watcher: JoinHandle<Checked>) -> Chec
 async fn a_change_before_the_call_is_not_missed(site: Site) -> Checked {
     let seen = site.record().await?.revision();
     let first = site.change(allow(1, 1)?).await?.revision();
-    site.in_time("an answer to a watcher who has seen nothing", async { Ok(site.state.watch(seen).await?) }).await?;
+    site.in_time("an answer to a watcher who has seen nothing", async {
+        Ok(site.state.watch(seen).await?)
+    })
+    .await?;
     site.change(allow(1, 2)?).await?;
-    site.in_time("an answer to a watcher who is one behind", async { Ok(site.state.watch(first).await?) }).await?;
+    site.in_time("an answer to a watcher who is one behind", async {
+        Ok(site.state.watch(first).await?)
+    })
+    .await?;
     Ok(())
 }
 
 async fn an_older_record_is_another_one(site: Site) -> Checked {
     let stored = site.change(allow(1, 1)?).await?;
     let seen = far_ahead_of(stored.revision());
-    site.in_time("an answer to a watcher who has seen more", async { Ok(site.state.watch(seen).await?) }).await?;
+    site.in_time("an answer to a watcher who has seen more", async {
+        Ok(site.state.watch(seen).await?)
+    })
+    .await?;
     Ok(())
 }
 
@@ -131,7 +145,9 @@ async fn races(site: &Site, writer: &SharedState) -> Checked {
 
 async fn every_watcher_is_woken(site: Site) -> Checked {
     let seen = site.change(allow(0, 0)?).await?.revision();
-    let mut watchers: Vec<_> = (0..32).map(|_| watches_for(&site.state, seen, seen.next())).collect();
+    let mut watchers: Vec<_> = (0..32)
+        .map(|_| watches_for(&site.state, seen, seen.next()))
+        .collect();
     // Some are waiting, some have not begun, and some begin after the change.
     site.record().await?;
     site.change(allow(1, 1)?).await?;
@@ -148,33 +164,58 @@ async fn a_watcher_that_lags_is_told_of_the_newest(site: Site) -> Checked {
     for number in 0..20 {
         newest = site.change(allow(1, number)?).await?.revision();
     }
-    let pushed = site.in_time("an answer to who lags", async { Ok(site.state.watch(seen).await?) }).await?;
+    let pushed = site
+        .in_time("an answer to who lags", async {
+            Ok(site.state.watch(seen).await?)
+        })
+        .await?;
     if let Some(pushed) = pushed {
-        ensure_eq("the revision of the record that was brought", &pushed.revision(), &newest)?;
+        ensure_eq(
+            "the revision of the record that was brought",
+            &pushed.revision(),
+            &newest,
+        )?;
     }
-    ensure_eq("the revision of the record", &site.record().await?.revision(), &newest)
+    ensure_eq(
+        "the revision of the record",
+        &site.record().await?.revision(),
+        &newest,
+    )
 }
 
 async fn a_completion_wakes_a_watcher(site: Site) -> Checked {
     let mut node = Node::new("drains").with_running(1);
     node.sync(&site.state).await?;
     let on = site.change(Change::Activate(Activate::by("ana"))).await?;
-    ensure_eq("the phase while a node runs something", &on.phase(), &Phase::Activating)?;
+    ensure_eq(
+        "the phase while a node runs something",
+        &on.phase(),
+        &Phase::Activating,
+    )?;
     let watcher = watches_for(&site.state, on.revision(), on.revision().next());
     site.record().await?;
     node.say_drained(&site.state, activation(&on)?.id).await?;
     is_woken(&site, "the wake-up by a completed drain", watcher).await?;
-    let off = site.change(Change::Deactivate(Deactivate::by("ana"))).await?;
+    let off = site
+        .change(Change::Deactivate(Deactivate::by("ana")))
+        .await?;
     ensure_eq("the phase after all", &off.phase(), &Phase::Deactivated)
 }
 
 async fn what_time_brings_wakes_a_watcher(site: Site) -> Checked {
     site.change(allow(1, 1)?).await?;
     let starts_at = site.calendar().await?.saturating_add(site.timing.step * 4);
-    let planned = site.change(Change::Activate(Activate::by("ana").with_starts_at(starts_at))).await?;
+    let planned = site
+        .change(Change::Activate(
+            Activate::by("ana").with_starts_at(starts_at),
+        ))
+        .await?;
     let watcher = watches_for(&site.state, planned.revision(), planned.revision().next());
     if planned.phase() == Phase::Deactivated {
-        site.pass_until("the planned start", site.timing.lease, |view| view.record.phase().is_on()).await?;
+        site.pass_until("the planned start", site.timing.lease, |view| {
+            view.record.phase().is_on()
+        })
+        .await?;
         is_woken(&site, "the wake-up by a planned start", watcher).await?;
     } else {
         // On a slow machine the time had come before the plan was stored.
@@ -199,9 +240,10 @@ async fn a_dropped_watcher_takes_no_wake_up_away(site: Site) -> Checked {
         before = site.change(allow(1, round)?).await?;
         is_woken(&site, "the wake-up of the watcher that stays", stays).await?;
         while let Some(ended) = dropped.join_next().await {
-            ensure(ended.is_ok() || ended.is_err_and(|error| error.is_cancelled()), || {
-                "a watcher that was dropped has panicked".to_owned()
-            })?;
+            ensure(
+                ended.is_ok() || ended.is_err_and(|error| error.is_cancelled()),
+                || "a watcher that was dropped has panicked".to_owned(),
+            )?;
         }
     }
     Ok(())
@@ -213,7 +255,9 @@ async fn the_record_comes_with_the_wake_up(site: Site) -> Checked {
         let (state, stored) = (site.state.clone(), site.change(allow(1, number)?));
         let watcher = tokio::spawn(async move { state.watch(seen).await });
         let stored = stored.await?;
-        let pushed = site.in_time("a watcher's wake-up", async { Ok(watcher.await??) }).await?;
+        let pushed = site
+            .in_time("a watcher's wake-up", async { Ok(watcher.await??) })
+            .await?;
         ensure_eq("the record that came along", &pushed, &Some(stored.clone()))?;
         seen = stored.revision();
     }

@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use intermission_conformance::{Capabilities, Capability, Fixture, FixtureError, ManualClock};
 use intermission_core::{
-    Actor, Clock, Departure, HistoryEntry, Intent, Ledger, MaintenanceState, Members, Moment, NodeId, NodeReport,
-    OperateReply, Operation, OperationId, Record, Revision, StateError, StateErrorKind, SyncReply, Timestamp, Timing,
-    View,
+    Actor, Clock, Departure, HistoryEntry, Intent, Ledger, MaintenanceState, Members, Moment,
+    NodeId, NodeReport, OperateReply, Operation, OperationId, Record, Revision, StateError,
+    StateErrorKind, SyncReply, Timestamp, Timing, View,
 };
 use tokio::sync::watch;
 use tokio::task::yield_now;
@@ -43,7 +43,11 @@ struct Place {
 
 impl Place {
     fn new(stored: Stored, clock: ManualClock, flaw: Option<Flaw>) -> Self {
-        let record = stored.record.as_deref().and_then(|json| Record::from_json(json).ok()).unwrap_or_default();
+        let record = stored
+            .record
+            .as_deref()
+            .and_then(|json| Record::from_json(json).ok())
+            .unwrap_or_default();
         Self {
             stored: Mutex::new(stored),
             is_broken: AtomicBool::new(false),
@@ -90,8 +94,16 @@ impl ModelState {
 
     fn now(&self) -> Moment {
         let clock = &self.place.clock;
-        let calendar = if self.has(Flaw::ForgetsTheDate) { Timestamp::from_millis(1_000) } else { clock.now() };
-        let steady = if self.has(Flaw::ForgetsTheTime) { Duration::ZERO } else { clock.steady() };
+        let calendar = if self.has(Flaw::ForgetsTheDate) {
+            Timestamp::from_millis(1_000)
+        } else {
+            clock.now()
+        };
+        let steady = if self.has(Flaw::ForgetsTheTime) {
+            Duration::ZERO
+        } else {
+            clock.steady()
+        };
         Moment::new(calendar, steady)
     }
 
@@ -102,7 +114,11 @@ impl ModelState {
             return Ok(());
         }
         let confused = self.has(Flaw::OutageIsCorruption);
-        let kind = if confused { StateErrorKind::Corrupt } else { StateErrorKind::Unavailable };
+        let kind = if confused {
+            StateErrorKind::Corrupt
+        } else {
+            StateErrorKind::Unavailable
+        };
         Err(StateError::new(kind, "the model's link is broken"))
     }
 
@@ -117,12 +133,18 @@ impl ModelState {
         };
         let history: Vec<HistoryEntry> = parsed(&stored.history).map_err(corrupt)?;
         let members: Members = parsed(&stored.members).map_err(corrupt)?;
-        Ok(Ledger::restored(self.timing(), record.map(Arc::new), history, members))
+        Ok(Ledger::restored(
+            self.timing(),
+            record.map(Arc::new),
+            history,
+            members,
+        ))
     }
 
     fn write(&self, stored: &mut Stored, ledger: &Ledger) -> Result<(), StateError> {
         let cannot = |error: serde_json::Error| {
-            StateError::new(StateErrorKind::Unsupported, "the model cannot be written").with_source(error)
+            StateError::new(StateErrorKind::Unsupported, "the model cannot be written")
+                .with_source(error)
         };
         stored.record = ledger.record().map(|record| match self.place.flaw {
             Some(flaw) => tampering::written(flaw, record),
@@ -136,11 +158,16 @@ impl ModelState {
         stored.members = serde_json::to_vec(ledger.members()).map_err(cannot)?;
         let revision = ledger.current().revision();
         let is_deaf = self.has(Flaw::WatchersSleepOn);
-        self.place.changed.send_if_modified(|told| std::mem::replace(told, revision) != revision && !is_deaf);
+        self.place
+            .changed
+            .send_if_modified(|told| std::mem::replace(told, revision) != revision && !is_deaf);
         Ok(())
     }
 
-    async fn step<T: Send>(&self, step: impl FnOnce(&mut Ledger, Moment) -> T + Send) -> Result<T, StateError> {
+    async fn step<T: Send>(
+        &self,
+        step: impl FnOnce(&mut Ledger, Moment) -> T + Send,
+    ) -> Result<T, StateError> {
         self.travel().await?;
         if self.has(Flaw::LocksForGood) {
             self.lock_and_be_dropped_perhaps().await;
@@ -205,21 +232,30 @@ impl MaintenanceState for ModelState {
             None => ledger.operate(&operation, now),
         });
         Ok(match reply.await? {
-            OperateReply::Conflict(_) if self.has(Flaw::HidesTheWinner) => OperateReply::Conflict(Arc::default()),
+            OperateReply::Conflict(_) if self.has(Flaw::HidesTheWinner) => {
+                OperateReply::Conflict(Arc::default())
+            }
             other => other,
         })
     }
 
     async fn leave(&self, node: NodeId, departure: Departure) -> Result<(), StateError> {
         let departure = match departure {
-            Departure::Forgotten(_) | Departure::Died if self.has(Flaw::LeavesNoLine) => Departure::Goodbye,
+            Departure::Forgotten(_) | Departure::Died if self.has(Flaw::LeavesNoLine) => {
+                Departure::Goodbye
+            }
             Departure::Goodbye if self.has(Flaw::EveryLeaveIsALine) => {
                 Departure::Forgotten(Actor::new("nobody", "nowhere"))
             }
             other => other,
         };
-        let node = if self.has(Flaw::NobodyLeaves) { NodeId::from_bits(0) } else { node };
-        self.step(|ledger, now| ledger.leave(node, &departure, now)).await
+        let node = if self.has(Flaw::NobodyLeaves) {
+            NodeId::from_bits(0)
+        } else {
+            node
+        };
+        self.step(|ledger, now| ledger.leave(node, &departure, now))
+            .await
     }
 
     async fn inspect(&self, limit: usize) -> Result<View, StateError> {
@@ -264,11 +300,21 @@ impl MaintenanceState for ModelState {
 }
 
 fn corrupt(error: Box<dyn Error + Send + Sync>) -> StateError {
-    StateError::new(StateErrorKind::Corrupt, "what the model has stored cannot be read").with_source(error)
+    StateError::new(
+        StateErrorKind::Corrupt,
+        "what the model has stored cannot be read",
+    )
+    .with_source(error)
 }
 
-fn parsed<T: serde::de::DeserializeOwned + Default>(bytes: &[u8]) -> Result<T, Box<dyn Error + Send + Sync>> {
-    if bytes.is_empty() { Ok(T::default()) } else { Ok(serde_json::from_slice(bytes)?) }
+fn parsed<T: serde::de::DeserializeOwned + Default>(
+    bytes: &[u8],
+) -> Result<T, Box<dyn Error + Send + Sync>> {
+    if bytes.is_empty() {
+        Ok(T::default())
+    } else {
+        Ok(serde_json::from_slice(bytes)?)
+    }
 }
 
 /// A place that can do everything, sound or with one flaw.
@@ -279,7 +325,13 @@ pub(crate) struct Model<const PATIENCE_MS: u64 = 10_000> {
 
 impl<const PATIENCE_MS: u64> Model<PATIENCE_MS> {
     pub(crate) fn with_flaw(flaw: Flaw) -> Self {
-        Self { place: Arc::new(Place::new(Stored::default(), ManualClock::new(), Some(flaw))) }
+        Self {
+            place: Arc::new(Place::new(
+                Stored::default(),
+                ManualClock::new(),
+                Some(flaw),
+            )),
+        }
     }
 
     fn has(&self, flaw: Flaw) -> bool {
@@ -295,15 +347,21 @@ impl<const PATIENCE_MS: u64> Fixture for Model<PATIENCE_MS> {
     }
 
     fn capabilities() -> Capabilities {
-        Capability::ALL.into_iter().fold(Capabilities::none(), Capabilities::with)
+        Capability::ALL
+            .into_iter()
+            .fold(Capabilities::none(), Capabilities::with)
     }
 
     async fn fresh() -> Result<Self, FixtureError> {
-        Ok(Self { place: Arc::new(Place::new(Stored::default(), ManualClock::new(), None)) })
+        Ok(Self {
+            place: Arc::new(Place::new(Stored::default(), ManualClock::new(), None)),
+        })
     }
 
     fn state(&self) -> ModelState {
-        ModelState { place: Arc::clone(&self.place) }
+        ModelState {
+            place: Arc::clone(&self.place),
+        }
     }
 
     fn timing(&self) -> Timing {
@@ -318,7 +376,9 @@ impl<const PATIENCE_MS: u64> Fixture for Model<PATIENCE_MS> {
     async fn second_handle(&self) -> Result<ModelState, FixtureError> {
         if self.has(Flaw::HandlesAreAlone) {
             let alone = Place::new(Stored::default(), self.place.clock.clone(), self.place.flaw);
-            return Ok(ModelState { place: Arc::new(alone) });
+            return Ok(ModelState {
+                place: Arc::new(alone),
+            });
         }
         Ok(self.state())
     }
@@ -334,7 +394,11 @@ impl<const PATIENCE_MS: u64> Fixture for Model<PATIENCE_MS> {
         if self.has(Flaw::ForgetsHistory) {
             stored.history.clear();
         }
-        self.place = Arc::new(Place::new(stored, self.place.clock.clone(), self.place.flaw));
+        self.place = Arc::new(Place::new(
+            stored,
+            self.place.clock.clone(),
+            self.place.flaw,
+        ));
         if self.has(Flaw::BeginsWithARecord) {
             let init = Operation::init(OperationId::from_bits(1), Actor::new("nobody", "nowhere"));
             self.state().operate(init).await?;
@@ -358,7 +422,10 @@ impl<const PATIENCE_MS: u64> Fixture for Model<PATIENCE_MS> {
 
     async fn corrupt(&self) -> Result<(), FixtureError> {
         let mut stored = self.place.stored();
-        let record = stored.record.as_mut().ok_or("there is no record to make unreadable")?;
+        let record = stored
+            .record
+            .as_mut()
+            .ok_or("there is no record to make unreadable")?;
         record.truncate(record.len() / 2);
         Ok(())
     }

@@ -1,12 +1,16 @@
 //! What a flawed store does instead of what it should.
-#![expect(clippy::expect_used, reason = "a flaw that cannot be brought about must fail the test")]
+#![expect(
+    clippy::expect_used,
+    reason = "a flaw that cannot be brought about must fail the test"
+)]
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use intermission_core::{
-    Activate, Actor, Change, Deactivate, HistoryEntry, Intent, Ledger, LostContact, Moment, NodeFacts, NodeId,
-    NodeReport, OperateReply, Operation, OperationId, Outcome, Record, Revision, SyncReply, Timestamp, Timing, View,
+    Activate, Actor, Change, Deactivate, HistoryEntry, Intent, Ledger, LostContact, Moment,
+    NodeFacts, NodeId, NodeReport, OperateReply, Operation, OperationId, Outcome, Record, Revision,
+    SyncReply, Timestamp, Timing, View,
 };
 use serde_json::{Map, Value, json};
 
@@ -16,7 +20,9 @@ use crate::store::proposal;
 pub(crate) fn report(flaw: Flaw, call: u64, current: &Record, report: &mut NodeReport) {
     let present = current.activation();
     match flaw {
-        Flaw::AnyDrainCounts if report.drained.is_some() => report.drained = present.map(|on| on.id),
+        Flaw::AnyDrainCounts if report.drained.is_some() => {
+            report.drained = present.map(|on| on.id);
+        }
         Flaw::AssumesTheDrain => report.drained = present.map(|on| on.id),
         Flaw::AssumesTheQuiet => report.quiet = present.map(|on| on.level_since),
         Flaw::ClosedMeansDrained => report.drained = report.drained.or(report.closed),
@@ -27,7 +33,9 @@ pub(crate) fn report(flaw: Flaw, call: u64, current: &Record, report: &mut NodeR
         Flaw::TakesEveryOffer => {
             let newest = current.revision().number() + 1;
             report.offer = report.offer.take().map(|offer| {
-                Arc::new(edited(&offer, |fields| _ = fields.insert("revision".to_owned(), newest.into())))
+                Arc::new(edited(&offer, |fields| {
+                    _ = fields.insert("revision".to_owned(), newest.into());
+                }))
             });
         }
         Flaw::TakesNothingBack => report.offer = None,
@@ -66,7 +74,9 @@ pub(crate) fn operation(flaw: Flaw, call: u64, current: &Record, operation: &mut
         Flaw::ForgetsWhereFrom => operation.actor.origin.clear(),
         Flaw::KeepsThePlan => {
             let plan = json!(current.plan());
-            edit(operation, |fields| _ = fields.insert("plan".to_owned(), plan));
+            edit(operation, |fields| {
+                _ = fields.insert("plan".to_owned(), plan);
+            });
         }
         Flaw::StartsAtOnce => edit(operation, |fields| {
             if let Some(plan) = fields.get_mut("plan").and_then(Value::as_object_mut) {
@@ -78,8 +88,14 @@ pub(crate) fn operation(flaw: Flaw, call: u64, current: &Record, operation: &mut
     }
 }
 
-pub(crate) fn operate(flaw: Flaw, ledger: &mut Ledger, operation: &Operation, now: Moment) -> OperateReply {
-    let stays_on = ledger.current().phase().is_on() && proposal(operation).is_some_and(|next| next.phase().is_on());
+pub(crate) fn operate(
+    flaw: Flaw,
+    ledger: &mut Ledger,
+    operation: &Operation,
+    now: Moment,
+) -> OperateReply {
+    let stays_on = ledger.current().phase().is_on()
+        && proposal(operation).is_some_and(|next| next.phase().is_on());
     match flaw {
         Flaw::AbsentMeansLost if ledger.record().is_none() && operation.intent != Intent::Init => {
             OperateReply::Reconciling(Duration::from_secs(1))
@@ -88,7 +104,10 @@ pub(crate) fn operate(flaw: Flaw, ledger: &mut Ledger, operation: &Operation, no
             let current = ledger.current();
             let off = applied(&current, &Change::Deactivate(Deactivate::by("nobody")));
             let id = OperationId::from_bits(operation.id.bits() ^ 1);
-            ledger.operate(&Operation::replace(id, &current, off, operation.actor.clone()), now);
+            ledger.operate(
+                &Operation::replace(id, &current, off, operation.actor.clone()),
+                now,
+            );
             let mut anew = operation.clone();
             anew.expected = None;
             ledger.operate(&anew, now)
@@ -100,18 +119,26 @@ pub(crate) fn operate(flaw: Flaw, ledger: &mut Ledger, operation: &Operation, no
             ledger.operate(operation, now)
         }
         Flaw::IsNoLedger => {
-            let record = proposal(operation).map_or_else(|| ledger.current(), |next| Arc::new(next.clone()));
+            let record =
+                proposal(operation).map_or_else(|| ledger.current(), |next| Arc::new(next.clone()));
             let history: Vec<HistoryEntry> = ledger.kept_history().cloned().collect();
-            *ledger =
-                Ledger::restored(Timing::default(), Some(Arc::clone(&record)), history, ledger.members().clone());
+            *ledger = Ledger::restored(
+                Timing::default(),
+                Some(Arc::clone(&record)),
+                history,
+                ledger.members().clone(),
+            );
             OperateReply::Stored(record)
         }
-        Flaw::NeedsAnExpectation if operation.expected.is_none() && operation.intent != Intent::Init => {
+        Flaw::NeedsAnExpectation
+            if operation.expected.is_none() && operation.intent != Intent::Init =>
+        {
             OperateReply::Conflict(ledger.current())
         }
         Flaw::NoticesNoRepetition => {
             let mut unlike = operation.clone();
-            unlike.id = OperationId::from_bits(operation.id.bits() ^ u128::from(ledger.current().revision().number()));
+            let present = u128::from(ledger.current().revision().number());
+            unlike.id = OperationId::from_bits(operation.id.bits() ^ (present << 70));
             ledger.operate(&unlike, now)
         }
         Flaw::StoresWhatIsSo => {
@@ -119,8 +146,14 @@ pub(crate) fn operate(flaw: Flaw, ledger: &mut Ledger, operation: &Operation, no
             let reply = ledger.operate(operation, now);
             if let OperateReply::Unchanged(_) = reply {
                 let current = ledger.current();
-                let again = applied(&current, &Change::Activate(Activate::by("nobody").with_message("again")));
-                ledger.operate(&Operation::replace(operation.id, &current, again, Actor::new("", "")), now)
+                let again = applied(
+                    &current,
+                    &Change::Activate(Activate::by("nobody").with_message("again")),
+                );
+                ledger.operate(
+                    &Operation::replace(operation.id, &current, again, Actor::new("", "")),
+                    now,
+                )
             } else {
                 reply
             }
@@ -130,7 +163,15 @@ pub(crate) fn operate(flaw: Flaw, ledger: &mut Ledger, operation: &Operation, no
 }
 
 pub(crate) fn written(flaw: Flaw, record: &Record) -> Vec<u8> {
-    const KNOWN: [&str; 7] = ["v", "revision", "operation", "phase", "activation", "plan", "allow"];
+    const KNOWN: [&str; 7] = [
+        "v",
+        "revision",
+        "operation",
+        "phase",
+        "activation",
+        "plan",
+        "allow",
+    ];
     let edited = match flaw {
         Flaw::CutsLongTexts => edited(record, |fields| {
             if let Some(Value::Array(networks)) = fields.get_mut("allow") {
@@ -149,12 +190,27 @@ pub(crate) fn written(flaw: Flaw, record: &Record) -> Vec<u8> {
                 settings.insert("retry_after_ms".to_owned(), (millis / 1_000 * 1_000).into());
             }
         }),
-        Flaw::DropsUnknownFields => edited(record, |fields| fields.retain(|name, _| KNOWN.contains(&name.as_str()))),
+        Flaw::DropsUnknownFields => edited(record, |fields| {
+            fields.retain(|name, _| KNOWN.contains(&name.as_str()));
+        }),
         Flaw::EscapesNothing => edited(record, |fields| {
             if let Some(settings) = settings_of(fields, "activation")
                 && let Some(Value::String(message)) = settings.get_mut("message")
             {
                 message.retain(|letter| !letter.is_control() && letter != '"');
+            }
+        }),
+        Flaw::ForcesEveryDrain => edited(record, |fields| {
+            let limit = settings_of(fields, "activation")
+                .and_then(|settings| settings.get("drain")?.get("after_ms").cloned());
+            let completion = fields
+                .get_mut("activation")
+                .and_then(|on| on.get_mut("completion")?.as_object_mut());
+            if let Some(completion) = completion {
+                completion.insert(
+                    "forced".to_owned(),
+                    limit.is_some_and(|limit| !limit.is_null()).into(),
+                );
             }
         }),
         _ => return record.to_json(),
@@ -163,9 +219,26 @@ pub(crate) fn written(flaw: Flaw, record: &Record) -> Vec<u8> {
 }
 
 pub(crate) fn view(flaw: Flaw, ledger: &Ledger, limit: usize, now: Moment) -> View {
-    let mut view = ledger.view(if flaw == Flaw::ListsTooMuch { usize::MAX } else { limit }, now);
+    let mut view = ledger.view(
+        if flaw == Flaw::ListsTooMuch {
+            usize::MAX
+        } else {
+            limit
+        },
+        now,
+    );
     match flaw {
-        Flaw::HidesSilence => view.nodes.iter_mut().for_each(|node| node.out_of_contact = false),
+        Flaw::ClaimsQuiescence => {
+            let completion = view
+                .record
+                .activation()
+                .and_then(|on| on.completion.as_ref());
+            view.quiescent_at = completion.map(|completion| completion.at);
+        }
+        Flaw::HidesSilence => view
+            .nodes
+            .iter_mut()
+            .for_each(|node| node.out_of_contact = false),
         Flaw::ListsInAnyOrder => {
             view = ledger.view(usize::MAX, now);
             view.nodes.sort_by_key(|node| node.node);
@@ -178,6 +251,19 @@ pub(crate) fn view(flaw: Flaw, ledger: &Ledger, limit: usize, now: Moment) -> Vi
 
 pub(crate) fn history(flaw: Flaw, ledger: &Ledger, limit: usize) -> Vec<HistoryEntry> {
     match flaw {
+        Flaw::CountsOnlyOperators => {
+            let mut lines: Vec<HistoryEntry> = ledger.kept_history().cloned().collect();
+            let mut counted = Revision::ZERO;
+            for line in &mut lines {
+                counted = if line.by.is_some() {
+                    line.revision
+                } else {
+                    counted
+                };
+                line.revision = counted;
+            }
+            lines.into_iter().rev().take(limit).collect()
+        }
         Flaw::ListsTooMuch => ledger.history(usize::MAX).cloned().collect(),
         Flaw::OldestFirst => ledger.kept_history().take(limit).cloned().collect(),
         Flaw::TellsTooMuch => {
@@ -194,7 +280,10 @@ pub(crate) fn history(flaw: Flaw, ledger: &Ledger, limit: usize) -> Vec<HistoryE
 }
 
 fn applied(record: &Record, change: &Change) -> Record {
-    match record.apply(change, Timestamp::default()).expect("the change makes sense") {
+    match record
+        .apply(change, Timestamp::default())
+        .expect("the change makes sense")
+    {
         Outcome::Changed(next) => next,
         Outcome::Unchanged => record.clone(),
     }
@@ -214,13 +303,21 @@ fn edit(operation: &mut Operation, edit: impl FnOnce(&mut Map<String, Value>)) {
     }
 }
 
-fn edit_deactivation(current: &Record, operation: &mut Operation, change: impl FnOnce(&mut Map<String, Value>)) {
+fn edit_deactivation(
+    current: &Record,
+    operation: &mut Operation,
+    change: impl FnOnce(&mut Map<String, Value>),
+) {
     if current.phase().is_on() && proposal(operation).is_some_and(|next| !next.phase().is_on()) {
         edit(operation, change);
     }
 }
 
-fn edit_settings(operation: &mut Operation, part: &str, change: impl FnOnce(&mut Map<String, Value>)) {
+fn edit_settings(
+    operation: &mut Operation,
+    part: &str,
+    change: impl FnOnce(&mut Map<String, Value>),
+) {
     edit(operation, |fields| {
         if let Some(settings) = settings_of(fields, part) {
             change(settings);
@@ -228,6 +325,13 @@ fn edit_settings(operation: &mut Operation, part: &str, change: impl FnOnce(&mut
     });
 }
 
-fn settings_of<'a>(fields: &'a mut Map<String, Value>, part: &str) -> Option<&'a mut Map<String, Value>> {
-    fields.get_mut(part)?.as_object_mut()?.get_mut("settings")?.as_object_mut()
+fn settings_of<'a>(
+    fields: &'a mut Map<String, Value>,
+    part: &str,
+) -> Option<&'a mut Map<String, Value>> {
+    fields
+        .get_mut(part)?
+        .as_object_mut()?
+        .get_mut("settings")?
+        .as_object_mut()
 }

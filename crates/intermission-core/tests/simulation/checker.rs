@@ -42,10 +42,6 @@ impl Checker {
         self.disclosed.insert(node);
     }
 
-    pub(crate) fn heard(&mut self, node: NodeId) {
-        self.disclosed.remove(&node);
-    }
-
     /// An execution begins on this node.
     pub(crate) fn begins(&self, node: &Node) {
         let is_disclosed = self.disclosed.contains(&node.id);
@@ -60,6 +56,7 @@ impl Checker {
     pub(crate) fn look(&mut self, ledger: &Ledger, nodes: &[Node], now: Moment) {
         let record = ledger.current();
         self.note_record(&record);
+        self.readmit(ledger, nodes);
         let view = ledger.view(0, now);
         let ahead = nodes.iter().filter(|node| node.record().supersedes(&record)).count();
         if ahead > 0 && view.grace.is_zero() {
@@ -106,6 +103,22 @@ impl Checker {
             for node in served {
                 let requests = node.requests.len();
                 assert_eq!(requests, 0, "{:?} serves visitors, and the ledger says that none is", node.id);
+            }
+        }
+    }
+
+    /// A node that is known again counts again: from the next activation on, or as soon as it has closed for this one.
+    fn readmit(&mut self, ledger: &Ledger, nodes: &[Node]) {
+        if self.disclosed.is_empty() {
+            return;
+        }
+        let on = self.record.as_ref().and_then(|record| record.activation()).map(|on| on.id);
+        for node in ledger.nodes() {
+            let is_back = nodes.iter().find(|other| other.id == node).is_none_or(|node| {
+                on.is_none() || (node.record().activation().map(|on| on.id) == on && node.executions.is_empty())
+            });
+            if is_back {
+                self.disclosed.remove(&node);
             }
         }
     }

@@ -45,3 +45,41 @@ fn the_invariants_hold() {
     }
     println!("{all:?}");
 }
+
+#[test]
+fn mutations_probe() {
+    use Mutation::*;
+    for mutation in [AcknowledgementsKept, NoGrace, NoProbation, NothingOffered, NothingClaimed, PushOpens, LeaseFromReply, NoMargin, NoClamp, FenceNotObeyed] {
+        let start = std::time::Instant::now();
+        let found = (0..5_000).find_map(|seed| {
+            let error = catch_unwind(AssertUnwindSafe(|| run(seed, Some(mutation)))).err()?;
+            let text = error.downcast_ref::<String>().cloned().unwrap_or_default();
+            Some((seed, text))
+        });
+        println!("RESULT {mutation:?} {:?} {:.150?}", start.elapsed(), found);
+    }
+}
+
+#[test]
+fn long_probe() {
+    let from: u64 = std::env::var("FROM").unwrap().parse().unwrap();
+    let to: u64 = std::env::var("TO").unwrap().parse().unwrap();
+    let mut bad = 0;
+    for seed in from..to {
+        if let Err(error) = catch_unwind(AssertUnwindSafe(|| run(seed, None))) {
+            let text = error.downcast_ref::<String>().cloned().unwrap_or_default();
+            println!("RESULT {seed} {:.300}", text);
+            bad += 1;
+            if bad > 12 { break; }
+        }
+    }
+    println!("RESULT done {bad}");
+}
+
+#[test]
+fn trace_probe() {
+    let seed: u64 = std::env::var("SEED").unwrap().parse().unwrap();
+    let mut world = World::new(seed, None);
+    world.traces = true;
+    world.run();
+}

@@ -85,15 +85,18 @@ impl Node {
         in_time && self.gate.execution_refusal().is_none()
     }
 
+    /// What a node serves before it has joined is between it and its start policy.
     pub(crate) fn admits_requests(&self) -> bool {
-        self.gate.closure().0 != Phase::Activated
+        self.machine.has_joined() && self.gate.closure().0 != Phase::Activated
     }
 
     /// When the machine wants to be woken, on the world's clock.
     pub(crate) fn wake_at(&self, now: u64) -> u64 {
         let at = self.machine.wake_at(self.moment(now));
         let pause = at.saturating_sub(self.moment(now).steady);
-        now + u64::try_from(pause.as_millis()).unwrap_or(u64::MAX / 2).min(u64::MAX / 2)
+        // A millisecond that is not over yet would be one too early.
+        let millis = u64::try_from(pause.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX);
+        now + millis.min(u64::MAX / 2)
     }
 
     /// Its clock falls behind by the time that the present report has taken, so that the answer seems to come in the

@@ -42,6 +42,8 @@ pub(crate) struct World {
     form: Option<SyncReply>,
     is_calm: bool,
     checker: Checker,
+    pub(crate) traces: bool,
+    shown: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -130,6 +132,7 @@ impl World {
             form: None,
             is_calm: false,
             checker: Checker::default(),
+            traces: false, shown: vec![],
             random: random.clone(),
         };
         for _ in 0..random.range(3, 5) {
@@ -166,11 +169,25 @@ impl World {
         while self.queue.peek().is_some_and(|Reverse(due)| due.at <= end) {
             let Some(Reverse(due)) = self.queue.pop() else { return };
             self.now = self.now.max(due.at);
+            if self.traces && !matches!(due.event, Event::Work(_) | Event::Copy) {
+                println!("{:>6} {:?}", self.now, due.event);
+            }
             self.happen(due.event);
             let now = self.store_moment();
+            if self.traces { self.show(); }
             self.checker.look(&self.ledger, &self.nodes, now);
         }
         self.now = end;
+    }
+
+    fn show(&mut self) {
+        let short = |record: &Record| format!("{}@{}{}", record.phase(), record.revision().number() % 1_000_000_000, record.activation().and_then(|on| on.completion.as_ref()).map_or(String::new(), |c| format!("[{}{}{}]", if c.forced {"F"} else {""}, if c.state_lost_at.is_some() {"L"} else {""}, c.unconfirmed.len())));
+        let view = self.ledger.view(9, self.store_moment());
+        let mut lines = vec![format!("       LEDGER {} grace {:?} {:?}", short(&view.record), view.grace, view.count)];
+        for node in &view.nodes { lines.push(format!("         member {:x} seen {} closed {} drained {} out {}", node.node.bits() & 0xffff, node.seen.number() % 1_000_000_000, node.closed, node.drained, node.out_of_contact)); }
+        for node in &self.nodes { lines.push(format!("         node {:x} {:?} {} susp {} cut {} exec {:?}", node.id.bits() & 0xffff, node.lost_contact, short(node.record()), node.machine.snapshot().executions_suspended, node.cut_off_until, node.executions)); }
+        for (i, line) in lines.iter().enumerate() { if self.shown.get(i) != Some(line) { println!("{line}"); } }
+        self.shown = lines;
     }
 
     fn schedule(&mut self, delay: u64, event: Event) {
@@ -345,7 +362,6 @@ impl World {
             report.drained = report.closed.and(self.ledger.current().activation().map(|on| on.id));
         }
         let reply = self.step(|ledger, now| ledger.sync(&report, now));
-        self.checker.heard(report.node);
         self.form = Some(reply.clone());
         for _ in 0..self.copies_of_a_message(report.node) {
             let delay = self.delay();

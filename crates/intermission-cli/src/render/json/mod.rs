@@ -3,9 +3,12 @@
 //! A field is never renamed or taken away within a version, and always present: what is not known is `null`. The order
 //! of the fields is fixed, too.
 
+#[cfg(test)]
+mod tests;
+
 use intermission::{
-    AllowList, Explanation, HistoryEntry, Level, LostContact, NodeView, Pass, Phase, Record, RefuseReason, Timestamp,
-    UnconfirmedCause, Verdict, View,
+    AllowList, Explanation, HistoryEntry, Level, LostContact, NodeView, Pass, Phase, Record,
+    RefuseReason, Timestamp, UnconfirmedCause, Verdict, View,
 };
 use serde::Serialize;
 
@@ -79,19 +82,29 @@ impl<'a> Status<'a> {
             message: record.message(),
             requested_by: activation.map(|on| on.requested_by.as_str()),
             activation_requested_at: activation.map(|on| on.requested_at),
-            activated_at: activation.and_then(|on| on.completion.as_ref()).map(|completion| completion.at),
+            activated_at: activation
+                .and_then(|on| on.completion.as_ref())
+                .map(|completion| completion.at),
             quiescent_at: view.quiescent_at,
             window: window(record),
             allow: record.allow(),
-            retry_after_s: settings.and_then(|settings| settings.retry_after).map(|after| after.as_secs()),
+            retry_after_s: settings
+                .and_then(|settings| settings.retry_after)
+                .map(|after| after.as_secs()),
             nodes: NodeCounts {
                 live: fleet.live,
                 behind: fleet.behind,
                 out_of_contact: fleet.out_of_contact,
                 unconfirmed: unconfirmed(record),
             },
-            executions: ExecutionCounts { running: view.count.running },
-            passes: record.passes().iter().filter(|pass| pass.is_current(now)).count(),
+            executions: ExecutionCounts {
+                running: view.count.running,
+            },
+            passes: record
+                .passes()
+                .iter()
+                .filter(|pass| pass.is_current(now))
+                .count(),
         }
     }
 }
@@ -99,15 +112,28 @@ impl<'a> Status<'a> {
 fn window(record: &Record) -> Option<Window> {
     if let Some(plan) = record.plan() {
         let starts_at = Some(plan.starts_at);
-        return Some(Window { starts_at, ends_at: plan.settings.ends_at, auto_end: plan.settings.auto_end });
+        return Some(Window {
+            starts_at,
+            ends_at: plan.settings.ends_at,
+            auto_end: plan.settings.auto_end,
+        });
     }
-    let settings = record.activation().map(|on| &on.settings).filter(|settings| settings.ends_at.is_some())?;
-    Some(Window { starts_at: None, ends_at: settings.ends_at, auto_end: settings.auto_end })
+    let settings = record
+        .activation()
+        .map(|on| &on.settings)
+        .filter(|settings| settings.ends_at.is_some())?;
+    Some(Window {
+        starts_at: None,
+        ends_at: settings.ends_at,
+        auto_end: settings.auto_end,
+    })
 }
 
 fn unconfirmed(record: &Record) -> Vec<Unconfirmed<'_>> {
     let completion = record.activation().and_then(|on| on.completion.as_ref());
-    let unconfirmed = completion.into_iter().flat_map(|completion| &completion.unconfirmed);
+    let unconfirmed = completion
+        .into_iter()
+        .flat_map(|completion| &completion.unconfirmed);
     unconfirmed
         .map(|node| Unconfirmed {
             node: node.node.to_string(),
@@ -188,7 +214,11 @@ struct Policy {
 impl<'a> Nodes<'a> {
     pub(crate) fn of(view: &'a View) -> Self {
         let nodes = view.nodes.iter().map(node).collect();
-        Self { v: VERSION, revision: view.record.revision().number(), nodes }
+        Self {
+            v: VERSION,
+            revision: view.record.revision().number(),
+            nodes,
+        }
     }
 }
 
@@ -211,7 +241,10 @@ fn node(view: &NodeView) -> Node<'_> {
         bypass_running: view.facts.bypass_running,
         requests: view.facts.requests,
         hold: view.facts.hold.as_deref(),
-        lost_contact: Policy { policy, after_s: after.map(|after| after.as_secs()) },
+        lost_contact: Policy {
+            policy,
+            after_s: after.map(|after| after.as_secs()),
+        },
     }
 }
 
@@ -237,19 +270,25 @@ struct Execution<'a> {
 
 impl<'a> Executions<'a> {
     pub(crate) fn of(view: &'a View) -> Self {
-        let executions = fleet::executions(view).into_iter().map(|(node, execution)| Execution {
-            node: node.node.to_string(),
-            node_label: &node.facts.label,
-            id: execution.id,
-            kind: &execution.kind,
-            label: execution.label.as_deref(),
-            started_at: execution.started_at,
-            bypass: execution.bypass,
-        });
+        let executions = fleet::executions(view)
+            .into_iter()
+            .map(|(node, execution)| Execution {
+                node: node.node.to_string(),
+                node_label: &node.facts.label,
+                id: execution.id,
+                kind: &execution.kind,
+                label: execution.label.as_deref(),
+                started_at: execution.started_at,
+                bypass: execution.bypass,
+            });
         Self {
             v: VERSION,
             running: view.count.running,
-            bypass_running: view.nodes.iter().map(|node| node.facts.bypass_running).sum(),
+            bypass_running: view
+                .nodes
+                .iter()
+                .map(|node| node.facts.bypass_running)
+                .sum(),
             executions: executions.collect(),
         }
     }
@@ -285,7 +324,10 @@ impl<'a> History<'a> {
             origin: entry.origin.as_deref(),
             note: entry.note.as_deref(),
         });
-        Self { v: VERSION, history: history.collect() }
+        Self {
+            v: VERSION,
+            history: history.collect(),
+        }
     }
 }
 
@@ -348,7 +390,9 @@ impl<'a> Explained<'a> {
     ) -> Self {
         let (decision, reason, bypass) = match explanation.decision {
             intermission::Decision::Admit(reason) => ("admit", reason.as_str(), reason.is_bypass()),
-            intermission::Decision::Refuse(reason) => ("refuse", RefuseReason::as_str(reason), false),
+            intermission::Decision::Refuse(reason) => {
+                ("refuse", RefuseReason::as_str(reason), false)
+            }
         };
         let rules = explanation.verdicts.iter().map(|said| RuleSaid {
             rule: said.rule.as_str(),
@@ -386,7 +430,13 @@ pub(crate) struct PassCreated<'a> {
 
 impl<'a> PassCreated<'a> {
     pub(crate) fn of(pass: &'a Pass, link: &'a str) -> Self {
-        Self { v: VERSION, id: pass.id.to_string(), subject: &pass.subject, expires_at: pass.expires_at, link }
+        Self {
+            v: VERSION,
+            id: pass.id.to_string(),
+            subject: &pass.subject,
+            expires_at: pass.expires_at,
+            link,
+        }
     }
 }
 
@@ -413,132 +463,9 @@ impl<'a> Passes<'a> {
             expires_at: pass.expires_at,
             expired: !pass.is_current(now),
         });
-        Self { v: VERSION, passes: passes.collect() }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use intermission::{Activate, AllowChange, Change, DrainPolicy, ExecutionView};
-
-    use super::*;
-    use crate::render::sample::{Site, allow, at};
-
-    fn json(object: &impl Serialize) -> String {
-        serde_json::to_string(object).unwrap()
-    }
-
-    #[test]
-    fn status_has_the_documented_fields_in_their_order() {
-        let site = Site::documented();
-        assert_eq!(
-            json(&Status::of(&site.view(), site.now())),
-            concat!(
-                r#"{"v":1,"phase":"activated","level":"full","revision":7,"message":"Upgrading the database","#,
-                r#""requested_by":"ana","activation_requested_at":"2026-11-20T10:15:00.000Z","#,
-                r#""activated_at":"2026-11-20T10:15:02.113Z","quiescent_at":"2026-11-20T10:15:02.409Z","#,
-                r#""window":{"starts_at":null,"ends_at":"2026-11-20T10:45:00.000Z","auto_end":false},"#,
-                r#""allow":["192.0.2.10/32","2001:db8::/64"],"retry_after_s":null,"#,
-                r#""nodes":{"live":12,"behind":0,"out_of_contact":0,"unconfirmed":[]},"#,
-                r#""executions":{"running":0},"passes":0}"#
-            )
-        );
-    }
-
-    #[test]
-    fn what_is_not_known_is_null() {
-        let site = Site::new();
-        assert_eq!(
-            json(&Status::of(&site.view(), site.now())),
-            concat!(
-                r#"{"v":1,"phase":"deactivated","level":null,"revision":0,"message":null,"requested_by":null,"#,
-                r#""activation_requested_at":null,"activated_at":null,"quiescent_at":null,"window":null,"allow":[],"#,
-                r#""retry_after_s":null,"nodes":{"live":0,"behind":0,"out_of_contact":0,"unconfirmed":[]},"#,
-                r#""executions":{"running":0},"passes":0}"#
-            )
-        );
-    }
-
-    #[test]
-    fn a_plan_is_a_window_that_has_not_started() {
-        let mut site = Site::new();
-        site.activate(Activate::by("ana").with_starts_at(at("22:00:00")).with_level(Level::Exclusive));
-        let shown = json(&Status::of(&site.view(), site.now()));
-        assert!(
-            shown.contains(r#""window":{"starts_at":"2026-11-20T22:00:00.000Z","ends_at":null,"auto_end":false}"#),
-            "{shown}"
-        );
-        assert!(shown.contains(r#""phase":"deactivated","level":null"#), "{shown}");
-    }
-
-    #[test]
-    fn nodes_executions_and_doubts() {
-        let mut site = Site::new();
-        let started = site.now();
-        site.hear(1, |report| {
-            report.facts.label = "web\n1".into();
-            report.facts.running = 1;
-            report.facts.executions = vec![ExecutionView::new(4, "import", Some("a \"b\"".into()), started)];
-        });
-        site.activate(Activate::by("ana").with_drain(DrainPolicy::Force(Duration::from_secs(1))));
-        let view = site.view();
-        assert_eq!(
-            json(&Nodes::of(&view)),
-            format!(
-                "{{\"v\":1,\"revision\":{},{}",
-                view.record.revision(),
-                concat!(
-                    r#""nodes":[{"id":"00000001000000000000000000000000","label":"web\n1","framework":null,"#,
-                    r#""revision":0,"heard_at":"2026-11-20T10:00:00.000Z","out_of_contact":false,"closed":false,"#,
-                    r#""drained":false,"running":1,"bypass_running":0,"requests":0,"hold":null,"#,
-                    r#""lost_contact":{"policy":"wait","after_s":120}}]}"#
-                )
-            )
-        );
-        assert_eq!(
-            json(&Executions::of(&view)),
-            concat!(
-                r#"{"v":1,"running":1,"bypass_running":0,"#,
-                r#""executions":[{"node":"00000001000000000000000000000000","node_label":"web\n1","id":4,"#,
-                r#""kind":"import","label":"a \"b\"","started_at":"2026-11-20T10:00:00.000Z","bypass":false}]}"#
-            )
-        );
-        site.pass_time(2_000);
-        let record = site.view().record;
-        assert_eq!(
-            json(&Changed::of(&record, true)),
-            format!(
-                "{{\"v\":1,\"changed\":true,\"phase\":\"activated\",\"revision\":{},{}",
-                record.revision(),
-                concat!(
-                    r#""unconfirmed":[{"node":"00000001000000000000000000000000","label":"web\n1","#,
-                    r#""cause":"still-running","running":1,"last_heard_at":"2026-11-20T10:00:00.000Z"}]}"#
-                )
-            )
-        );
-    }
-
-    #[test]
-    fn history_and_passes() {
-        let mut site = Site::new();
-        site.change(Change::Allow(AllowChange::Add(allow(&["192.0.2.1"]))));
-        let history = site.history();
-        assert_eq!(
-            json(&History::of(&history)),
-            format!(
-                "{{\"v\":1,\"history\":[{{\"at\":\"2026-11-20T10:00:00.000Z\",\"revision\":{},{}",
-                site.view().record.revision(),
-                r#""event":"updated","phase":"deactivated","by":"ana","origin":"command","note":"allow list"}]}"#
-            )
-        );
-        let (pass, _) = Pass::issue("auditor", Some(at("11:00:00"))).unwrap();
-        let listed = json(&Passes::of(std::slice::from_ref(&pass), at("11:00:00")));
-        let expected = format!(
-            r#"{{"v":1,"passes":[{{"id":"{}","subject":"auditor","expires_at":"2026-11-20T11:00:00.000Z","expired":true}}]}}"#,
-            pass.id
-        );
-        assert_eq!(listed, expected);
+        Self {
+            v: VERSION,
+            passes: passes.collect(),
+        }
     }
 }

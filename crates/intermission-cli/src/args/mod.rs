@@ -1,17 +1,23 @@
 //! The command line. What is written here is what `--help`, the man page and the completions say.
 
-use std::convert::Infallible;
-use std::error::Error;
+#[cfg(test)]
+mod tests;
+mod values;
+
 use std::time::Duration;
 
-use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser, TypedValueParser};
+use clap::builder::NonEmptyStringValueParser;
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 use intermission::{AllowChange, AllowList, DrainPolicy, Goal, Level, RouteAccess};
 
 use crate::exit_code::ExitCode;
-use crate::failure::{Failure, in_full};
-use crate::time::{BadDuration, When, parse_duration, parse_whole_seconds};
+use crate::failure::Failure;
+use crate::time::{When, parse_duration, parse_whole_seconds};
+use values::{
+    parse_addresses, parse_base_url, parse_drain, parse_goal, parse_method, parse_path,
+    replacement, words,
+};
 
 /// Put a service into maintenance mode and out of it again
 ///
@@ -83,7 +89,11 @@ pub(crate) enum Verb {
     Deactivate(Deactivate),
     Status(Status),
     AllowIps(AllowIps),
-    #[command(subcommand, subcommand_value_name = "VERB", subcommand_help_heading = "Verbs")]
+    #[command(
+        subcommand,
+        subcommand_value_name = "VERB",
+        subcommand_help_heading = "Verbs"
+    )]
     Pass(Pass),
     Nodes(Nodes),
     /// List the executions that run, the oldest first
@@ -101,13 +111,17 @@ pub(crate) enum Verb {
     /// been used before: then it has lost its data, and they bring it back.
     Init,
     /// Print the completions for a shell
-    #[command(after_help = "Example:\n  intermission completions bash > ~/.local/share/bash-completion/completions/intermission")]
+    #[command(
+        after_help = "Example:\n  intermission completions bash > ~/.local/share/bash-completion/completions/intermission"
+    )]
     Completions {
         /// The shell
         shell: Shell,
     },
     /// Print the man page
-    #[command(after_help = "Example:\n  intermission man > /usr/local/share/man/man1/intermission.1")]
+    #[command(
+        after_help = "Example:\n  intermission man > /usr/local/share/man/man1/intermission.1"
+    )]
     Man,
 }
 
@@ -356,250 +370,4 @@ pub(crate) struct Explain {
         value_parser = words(&["ordinary", "always", "starts-execution"], str::parse::<RouteAccess>),
     )]
     pub(crate) route: RouteAccess,
-}
-
-/// One of these words and no other, so that help and completions list them.
-fn words<T, E>(words: &'static [&'static str], parse: fn(&str) -> Result<T, E>) -> impl TypedValueParser<Value = T>
-where
-    T: Clone + Send + Sync + 'static,
-    E: Error + Send + Sync + 'static,
-{
-    PossibleValuesParser::new(words).try_map(move |word| parse(&word))
-}
-
-fn parse_goal(word: &str) -> Result<Goal, Infallible> {
-    Ok(if word == "quiescent" { Goal::Quiescent } else { Goal::Activated })
-}
-
-/// A text that is no drain policy.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-enum BadDrain {
-    #[error("unknown policy `{word}`: write `wait`, `force:5m` or `abort:5m`")]
-    Unknown { word: String },
-    #[error("`{policy}` needs a limit: write for example `{policy}:5m`")]
-    NoLimit { policy: String },
-    #[error("`wait` has no limit: write `wait`, or `force:{limit}` or `abort:{limit}`")]
-    NeedlessLimit { limit: String },
-    #[error("{0}")]
-    Limit(BadDuration),
-}
-
-fn parse_drain(text: &str) -> Result<DrainPolicy, BadDrain> {
-    let (word, limit) = match text.split_once(':') {
-        Some((word, limit)) => (word, Some(limit)),
-        None => (text, None),
-    };
-    let limited: fn(Duration) -> DrainPolicy = match word {
-        "wait" => {
-            let limit = limit.map(str::to_owned);
-            return limit.map_or(Ok(DrainPolicy::Wait), |limit| Err(BadDrain::NeedlessLimit { limit }));
-        }
-        "force" => DrainPolicy::Force,
-        "abort" => DrainPolicy::Abort,
-        _ => return Err(BadDrain::Unknown { word: word.to_owned() }),
-    };
-    let limit = limit.ok_or_else(|| BadDrain::NoLimit { policy: word.to_owned() })?;
-    parse_duration(limit).map(limited).map_err(BadDrain::Limit)
-}
-
-/// Reads the addresses of all values. Each may hold several, separated by commas, and may end in one: what `status`
-/// prints can be given back as it is.
-fn parse_addresses(values: &[String]) -> Result<AllowList, Failure> {
-    let entries = values.iter().flat_map(|value| value.strip_suffix(',').unwrap_or(value).split(','));
-    AllowList::parse(entries).map_err(|error| Failure::usage(in_full(&error)))
-}
-
-/// The change that replaces the list by these addresses, or clears it at the word `none`.
-fn replacement(values: &[String]) -> Result<Option<AllowChange>, Failure> {
-    match values {
-        [] => Ok(None),
-        [word] if word == NONE => Ok(Some(AllowChange::Replace(AllowList::default()))),
-        several if several.iter().any(|value| value.split(',').any(|entry| entry.trim() == NONE)) => {
-            Err(Failure::usage(format!("`{NONE}` stands alone: write either `{NONE}` or addresses")))
-        }
-        several => Ok(Some(AllowChange::Replace(parse_addresses(several)?))),
-    }
-}
-
-const NONE: &str = "none";
-
-#[derive(Debug, thiserror::Error)]
-enum BadRequest {
-    #[error("methods are written in capitals: write `{capitals}`")]
-    SmallLetters { capitals: String },
-    #[error("not a method: write for example `GET`")]
-    Method,
-    #[error("a path begins with a slash: write for example `/checkout`")]
-    Path,
-    #[error("write an address of the site without a fragment, as in `https://shop.example/`")]
-    BaseUrl,
-}
-
-/// Methods are case-sensitive, and an unknown one is not safe. So `get` would be explained as something that nobody
-/// sends.
-fn parse_method(text: &str) -> Result<String, BadRequest> {
-    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    if text.is_empty() || !text.bytes().all(is_token) {
-        return Err(BadRequest::Method);
-    }
-    let capitals = text.to_ascii_uppercase();
-    if capitals == text { Ok(capitals) } else { Err(BadRequest::SmallLetters { capitals }) }
-}
-
-/// The path without its query, which no rule looks at.
-fn parse_path(text: &str) -> Result<String, BadRequest> {
-    let path = text.split(['?', '#']).next().unwrap_or_default();
-    if path.starts_with('/') || path == "*" { Ok(path.to_owned()) } else { Err(BadRequest::Path) }
-}
-
-fn parse_base_url(text: &str) -> Result<String, BadRequest> {
-    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
-    let is_plain = !text.contains(|letter: char| letter == '#' || letter.is_whitespace() || letter.is_control());
-    match host {
-        Some(host) if is_plain && !host.is_empty() && !host.starts_with('/') => Ok(text.to_owned()),
-        _ => Err(BadRequest::BaseUrl),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn parse(line: &[&str]) -> Result<Arguments, clap::Error> {
-        Arguments::try_parse_from([&["intermission"], line].concat())
-    }
-
-    fn activate(line: &[&str]) -> Activate {
-        match parse(&[&["activate"], line].concat()).map(|arguments| arguments.verb) {
-            Ok(Verb::Activate(activate)) => activate,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    fn list(networks: &[&str]) -> AllowList {
-        AllowList::parse(networks).unwrap()
-    }
-
-    #[test]
-    fn the_definition_holds_together() {
-        command().debug_assert();
-    }
-
-    #[test]
-    fn addresses_come_separated_or_repeated() {
-        let both = || Some(AllowChange::Replace(list(&["192.0.2.10", "2001:db8::/64"])));
-        for line in [
-            &["--ip", "192.0.2.10,2001:db8::/64"][..],
-            &["--ip", "192.0.2.10", "2001:db8::/64"],
-            &["--ip", "192.0.2.10", "--ip", "2001:db8::/64"],
-            &["--ip", "192.0.2.10, 2001:db8::/64"],
-            // As `status` prints it, unquoted.
-            &["--ip", "192.0.2.10/32,", "2001:db8::/64"],
-            &["--ip=192.0.2.10,", "--ip=2001:db8::/64"],
-        ] {
-            assert_eq!(activate(line).allow().unwrap(), both(), "{line:?}");
-        }
-        assert_eq!(activate(&[]).allow().unwrap(), None);
-        assert_eq!(activate(&["--ip", "none"]).allow().unwrap(), Some(AllowChange::Replace(AllowList::default())));
-        let added = activate(&["--add-ip", "192.0.2.1"]).allow().unwrap();
-        assert_eq!(added, Some(AllowChange::Add(list(&["192.0.2.1"]))));
-    }
-
-    #[test]
-    fn all_bad_addresses_are_named_at_once() {
-        for line in [&["--ip", "192.0.2.300,localhost", "192.0.2.1"][..], &["--add-ip", "192.0.2.300", "localhost"]] {
-            let Failure::Told(told) = activate(line).allow().unwrap_err() else { panic!("{line:?}") };
-            assert_eq!(told.code, ExitCode::Usage);
-            assert!(told.message.contains("192.0.2.300") && told.message.contains("localhost"), "{}", told.message);
-        }
-        for line in [&["--ip", ""][..], &["--ip", ","], &["--ip", "192.0.2.1,,192.0.2.2"], &["--ip", "none,192.0.2.1"]] {
-            assert!(activate(line).allow().is_err(), "{line:?}");
-        }
-    }
-
-    #[test]
-    fn drain_policies() {
-        let minute = Duration::from_secs(60);
-        assert_eq!(parse_drain("wait"), Ok(DrainPolicy::Wait));
-        assert_eq!(parse_drain("force:1m"), Ok(DrainPolicy::Force(minute)));
-        assert_eq!(parse_drain("abort:60s"), Ok(DrainPolicy::Abort(minute)));
-        for (text, complaint) in [
-            ("force", "`force` needs a limit: write for example `force:5m`"),
-            ("wait:5m", "`wait` has no limit: write `wait`, or `force:5m` or `abort:5m`"),
-            ("kill:5m", "unknown policy `kill`: write `wait`, `force:5m` or `abort:5m`"),
-            ("Force:5m", "unknown policy `Force`: write `wait`, `force:5m` or `abort:5m`"),
-            ("force:90", "`90` has no unit: write `90s`, `90m` or `90h`"),
-            ("abort:0s", "`0s` is no time at all: write a duration above zero, as in `90s`"),
-            ("force:", "`` is not a duration: write for example `90s`, `10m` or `2h 30m`"),
-        ] {
-            assert_eq!(parse_drain(text).unwrap_err().to_string(), complaint);
-        }
-    }
-
-    #[test]
-    fn levels_and_goals_are_strict_words() {
-        for level in Level::ALL {
-            assert_eq!(activate(&["--level", level.as_str()]).level, Some(level));
-        }
-        assert_eq!(activate(&["--wait"]).wait, Some(Goal::Activated));
-        assert_eq!(activate(&["--wait=activated"]).wait, Some(Goal::Activated));
-        assert_eq!(activate(&["--wait=quiescent", "--timeout", "1m"]).wait, Some(Goal::Quiescent));
-        for line in [
-            &["activate", "--level", "on"][..],
-            &["activate", "--level", "Full"],
-            &["activate", "--wait=yes"],
-            &["activate", "--wait", "quiescent"],
-            &["activate", "--timeout", "1m"],
-            &["activate", "--wait", "--starts", "+1h"],
-            &["activate", "--retry-after", "1500ms"],
-            &["activate", "--ends", "tomorrow"],
-            &["activate", "--ip", "192.0.2.1", "--add-ip", "192.0.2.2"],
-            &["activate", "now"],
-            &["activate", "--requested-by", ""],
-            &["status", "on"],
-            &["on"],
-            &["pass"],
-            &["pass", "revoke"],
-            &["pass", "revoke", "0123456789abcdef", "--all"],
-            &["pass", "create", ""],
-            &["pass", "create", "ana", "--base-url", "shop.example"],
-            &["history", "-n", "0"],
-            &["explain", "get", "/"],
-            &["explain", "GET", "https://shop.example/"],
-            &["explain", "GET", "/", "--route", "open"],
-            &["allow-ips", "--add"],
-            &["allow-ips", "--none", "192.0.2.1"],
-            &["allow-ips", "--add", "--remove", "192.0.2.1"],
-            &["during"],
-            &["exec"],
-            &["export"],
-        ] {
-            let error = parse(line).unwrap_err();
-            assert_eq!(error.exit_code(), i32::from(ExitCode::Usage.number()), "{line:?}: {error}");
-        }
-    }
-
-    #[test]
-    fn the_list_is_shown_replaced_extended_cut_or_cleared() {
-        let change = |line: &[&str]| match parse(&[&["allow-ips"], line].concat()).map(|arguments| arguments.verb) {
-            Ok(Verb::AllowIps(allow_ips)) => allow_ips.change().unwrap(),
-            other => panic!("{other:?}"),
-        };
-        let one = || list(&["192.0.2.1"]);
-        assert_eq!(change(&[]), None);
-        assert_eq!(change(&["192.0.2.1"]), Some(AllowChange::Replace(one())));
-        assert_eq!(change(&["none"]), Some(AllowChange::Replace(AllowList::default())));
-        assert_eq!(change(&["--none"]), Some(AllowChange::Replace(AllowList::default())));
-        assert_eq!(change(&["--add", "192.0.2.1"]), Some(AllowChange::Add(one())));
-        assert_eq!(change(&["192.0.2.1", "--remove"]), Some(AllowChange::Remove(one())));
-    }
-
-    #[test]
-    fn options_of_every_verb_stand_before_or_after_it() {
-        for line in [&["--state", "file:/x", "status"][..], &["status", "--state", "file:/x"]] {
-            assert_eq!(parse(line).unwrap().global.state.as_deref(), Some("file:/x"));
-        }
-        assert!(matches!(parse(&["enable"]).unwrap().verb, Verb::Activate(_)));
-        assert!(matches!(parse(&["disable"]).unwrap().verb, Verb::Deactivate(_)));
-    }
 }

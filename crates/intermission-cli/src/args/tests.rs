@@ -1,0 +1,209 @@
+//! The command line: what is understood and what is not.
+
+use super::*;
+
+fn parse(line: &[&str]) -> Result<Arguments, clap::Error> {
+    Arguments::try_parse_from([&["intermission"], line].concat())
+}
+
+fn activate(line: &[&str]) -> Activate {
+    match parse(&[&["activate"], line].concat()).map(|arguments| arguments.verb) {
+        Ok(Verb::Activate(activate)) => activate,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn list(networks: &[&str]) -> AllowList {
+    AllowList::parse(networks).unwrap()
+}
+
+#[test]
+fn the_definition_holds_together() {
+    command().debug_assert();
+}
+
+#[test]
+fn addresses_come_separated_or_repeated() {
+    let both = || Some(AllowChange::Replace(list(&["192.0.2.10", "2001:db8::/64"])));
+    for line in [
+        &["--ip", "192.0.2.10,2001:db8::/64"][..],
+        &["--ip", "192.0.2.10", "2001:db8::/64"],
+        &["--ip", "192.0.2.10", "--ip", "2001:db8::/64"],
+        &["--ip", "192.0.2.10, 2001:db8::/64"],
+        // As `status` prints it, unquoted.
+        &["--ip", "192.0.2.10/32,", "2001:db8::/64"],
+        &["--ip=192.0.2.10,", "--ip=2001:db8::/64"],
+    ] {
+        assert_eq!(activate(line).allow().unwrap(), both(), "{line:?}");
+    }
+    assert_eq!(activate(&[]).allow().unwrap(), None);
+    assert_eq!(
+        activate(&["--ip", "none"]).allow().unwrap(),
+        Some(AllowChange::Replace(AllowList::default()))
+    );
+    let added = activate(&["--add-ip", "192.0.2.1"]).allow().unwrap();
+    assert_eq!(added, Some(AllowChange::Add(list(&["192.0.2.1"]))));
+}
+
+#[test]
+fn all_bad_addresses_are_named_at_once() {
+    for line in [
+        &["--ip", "192.0.2.300,localhost", "192.0.2.1"][..],
+        &["--add-ip", "192.0.2.300", "localhost"],
+    ] {
+        let Failure::Told(told) = activate(line).allow().unwrap_err() else {
+            panic!("{line:?}")
+        };
+        assert_eq!(told.code, ExitCode::Usage);
+        assert!(
+            told.message.contains("192.0.2.300") && told.message.contains("localhost"),
+            "{}",
+            told.message
+        );
+    }
+    for line in [
+        &["--ip", ""][..],
+        &["--ip", ","],
+        &["--ip", "192.0.2.1,,192.0.2.2"],
+        &["--ip", "none,192.0.2.1"],
+    ] {
+        assert!(activate(line).allow().is_err(), "{line:?}");
+    }
+}
+
+#[test]
+fn drain_policies() {
+    let minute = Duration::from_secs(60);
+    assert_eq!(parse_drain("wait"), Ok(DrainPolicy::Wait));
+    assert_eq!(parse_drain("force:1m"), Ok(DrainPolicy::Force(minute)));
+    assert_eq!(parse_drain("abort:60s"), Ok(DrainPolicy::Abort(minute)));
+    for (text, complaint) in [
+        (
+            "force",
+            "`force` needs a limit: write for example `force:5m`",
+        ),
+        (
+            "wait:5m",
+            "`wait` has no limit: write `wait`, or `force:5m` or `abort:5m`",
+        ),
+        (
+            "kill:5m",
+            "unknown policy `kill`: write `wait`, `force:5m` or `abort:5m`",
+        ),
+        (
+            "Force:5m",
+            "unknown policy `Force`: write `wait`, `force:5m` or `abort:5m`",
+        ),
+        ("force:90", "`90` has no unit: write `90s`, `90m` or `90h`"),
+        (
+            "abort:0s",
+            "`0s` is no time at all: write a duration above zero, as in `90s`",
+        ),
+        (
+            "force:",
+            "`` is not a duration: write for example `90s`, `10m` or `2h 30m`",
+        ),
+    ] {
+        assert_eq!(parse_drain(text).unwrap_err().to_string(), complaint);
+    }
+}
+
+#[test]
+fn levels_and_goals_are_strict_words() {
+    for level in Level::ALL {
+        assert_eq!(activate(&["--level", level.as_str()]).level, Some(level));
+    }
+    assert_eq!(activate(&["--wait"]).wait, Some(Goal::Activated));
+    assert_eq!(activate(&["--wait=activated"]).wait, Some(Goal::Activated));
+    assert_eq!(
+        activate(&["--wait=quiescent", "--timeout", "1m"]).wait,
+        Some(Goal::Quiescent)
+    );
+    for line in [
+        &["activate", "--level", "on"][..],
+        &["activate", "--level", "Full"],
+        &["activate", "--wait=yes"],
+        &["activate", "--wait", "quiescent"],
+        &["activate", "--timeout", "1m"],
+        &["activate", "--wait", "--starts", "+1h"],
+        &["activate", "--retry-after", "1500ms"],
+        &["activate", "--ends", "tomorrow"],
+        &["activate", "--ip", "192.0.2.1", "--add-ip", "192.0.2.2"],
+        &["activate", "now"],
+        &["activate", "--requested-by", ""],
+        &["status", "on"],
+        &["on"],
+        &["pass"],
+        &["pass", "revoke"],
+        &["pass", "revoke", "0123456789abcdef", "--all"],
+        &["pass", "create", ""],
+        &["pass", "create", "ana", "--base-url", "shop.example"],
+        &["history", "-n", "0"],
+        &["explain", "get", "/"],
+        &["explain", "GET", "https://shop.example/"],
+        &["explain", "GET", "/", "--route", "open"],
+        &["allow-ips", "--add"],
+        &["allow-ips", "--none", "192.0.2.1"],
+        &["allow-ips", "--add", "--remove", "192.0.2.1"],
+        &["during"],
+        &["exec"],
+        &["export"],
+    ] {
+        let error = parse(line).unwrap_err();
+        assert_eq!(
+            error.exit_code(),
+            i32::from(ExitCode::Usage.number()),
+            "{line:?}: {error}"
+        );
+    }
+}
+
+#[test]
+fn the_list_is_shown_replaced_extended_cut_or_cleared() {
+    let change = |line: &[&str]| match parse(&[&["allow-ips"], line].concat())
+        .map(|arguments| arguments.verb)
+    {
+        Ok(Verb::AllowIps(allow_ips)) => allow_ips.change().unwrap(),
+        other => panic!("{other:?}"),
+    };
+    let one = || list(&["192.0.2.1"]);
+    assert_eq!(change(&[]), None);
+    assert_eq!(change(&["192.0.2.1"]), Some(AllowChange::Replace(one())));
+    assert_eq!(
+        change(&["none"]),
+        Some(AllowChange::Replace(AllowList::default()))
+    );
+    assert_eq!(
+        change(&["--none"]),
+        Some(AllowChange::Replace(AllowList::default()))
+    );
+    assert_eq!(
+        change(&["--add", "192.0.2.1"]),
+        Some(AllowChange::Add(one()))
+    );
+    assert_eq!(
+        change(&["192.0.2.1", "--remove"]),
+        Some(AllowChange::Remove(one()))
+    );
+}
+
+#[test]
+fn options_of_every_verb_stand_before_or_after_it() {
+    for line in [
+        &["--state", "file:/x", "status"][..],
+        &["status", "--state", "file:/x"],
+    ] {
+        assert_eq!(
+            parse(line).unwrap().global.state.as_deref(),
+            Some("file:/x")
+        );
+    }
+    assert!(matches!(
+        parse(&["enable"]).unwrap().verb,
+        Verb::Activate(_)
+    ));
+    assert!(matches!(
+        parse(&["disable"]).unwrap().verb,
+        Verb::Deactivate(_)
+    ));
+}

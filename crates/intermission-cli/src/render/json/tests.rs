@@ -1,0 +1,138 @@
+//! Every object, byte for byte.
+
+use std::time::Duration;
+
+use intermission::{Activate, AllowChange, Change, DrainPolicy, ExecutionView};
+
+use super::*;
+use crate::render::sample::{Site, allow, at};
+
+fn json(object: &impl Serialize) -> String {
+    serde_json::to_string(object).unwrap()
+}
+
+#[test]
+fn status_has_the_documented_fields_in_their_order() {
+    let site = Site::documented();
+    assert_eq!(
+        json(&Status::of(&site.view(), site.now())),
+        concat!(
+            r#"{"v":1,"phase":"activated","level":"full","revision":7,"message":"Upgrading the database","#,
+            r#""requested_by":"ana","activation_requested_at":"2026-11-20T10:15:00.000Z","#,
+            r#""activated_at":"2026-11-20T10:15:02.113Z","quiescent_at":"2026-11-20T10:15:02.409Z","#,
+            r#""window":{"starts_at":null,"ends_at":"2026-11-20T10:45:00.000Z","auto_end":false},"#,
+            r#""allow":["192.0.2.10/32","2001:db8::/64"],"retry_after_s":null,"#,
+            r#""nodes":{"live":12,"behind":0,"out_of_contact":0,"unconfirmed":[]},"#,
+            r#""executions":{"running":0},"passes":0}"#
+        )
+    );
+}
+
+#[test]
+fn what_is_not_known_is_null() {
+    let site = Site::new();
+    assert_eq!(
+        json(&Status::of(&site.view(), site.now())),
+        concat!(
+            r#"{"v":1,"phase":"deactivated","level":null,"revision":0,"message":null,"requested_by":null,"#,
+            r#""activation_requested_at":null,"activated_at":null,"quiescent_at":null,"window":null,"allow":[],"#,
+            r#""retry_after_s":null,"nodes":{"live":0,"behind":0,"out_of_contact":0,"unconfirmed":[]},"#,
+            r#""executions":{"running":0},"passes":0}"#
+        )
+    );
+}
+
+#[test]
+fn a_plan_is_a_window_that_has_not_started() {
+    let mut site = Site::new();
+    site.activate(
+        Activate::by("ana")
+            .with_starts_at(at("22:00:00"))
+            .with_level(Level::Exclusive),
+    );
+    let shown = json(&Status::of(&site.view(), site.now()));
+    assert!(
+        shown.contains(
+            r#""window":{"starts_at":"2026-11-20T22:00:00.000Z","ends_at":null,"auto_end":false}"#
+        ),
+        "{shown}"
+    );
+    assert!(
+        shown.contains(r#""phase":"deactivated","level":null"#),
+        "{shown}"
+    );
+}
+
+#[test]
+fn nodes_executions_and_doubts() {
+    let mut site = Site::new();
+    let started = site.now();
+    site.hear(1, |report| {
+        report.facts.label = "web\n1".into();
+        report.facts.running = 1;
+        report.facts.executions = vec![ExecutionView::new(
+            4,
+            "import",
+            Some("a \"b\"".into()),
+            started,
+        )];
+    });
+    site.activate(Activate::by("ana").with_drain(DrainPolicy::Force(Duration::from_secs(1))));
+    let view = site.view();
+    assert_eq!(
+        json(&Nodes::of(&view)),
+        format!(
+            "{{\"v\":1,\"revision\":{},{}",
+            view.record.revision(),
+            concat!(
+                r#""nodes":[{"id":"00000001000000000000000000000000","label":"web\n1","framework":null,"#,
+                r#""revision":0,"heard_at":"2026-11-20T10:00:00.000Z","out_of_contact":false,"closed":false,"#,
+                r#""drained":false,"running":1,"bypass_running":0,"requests":0,"hold":null,"#,
+                r#""lost_contact":{"policy":"wait","after_s":120}}]}"#
+            )
+        )
+    );
+    assert_eq!(
+        json(&Executions::of(&view)),
+        concat!(
+            r#"{"v":1,"running":1,"bypass_running":0,"#,
+            r#""executions":[{"node":"00000001000000000000000000000000","node_label":"web\n1","id":4,"#,
+            r#""kind":"import","label":"a \"b\"","started_at":"2026-11-20T10:00:00.000Z","bypass":false}]}"#
+        )
+    );
+    site.pass_time(2_000);
+    let record = site.view().record;
+    assert_eq!(
+        json(&Changed::of(&record, true)),
+        format!(
+            "{{\"v\":1,\"changed\":true,\"phase\":\"activated\",\"revision\":{},{}",
+            record.revision(),
+            concat!(
+                r#""unconfirmed":[{"node":"00000001000000000000000000000000","label":"web\n1","#,
+                r#""cause":"still-running","running":1,"last_heard_at":"2026-11-20T10:00:00.000Z"}]}"#
+            )
+        )
+    );
+}
+
+#[test]
+fn history_and_passes() {
+    let mut site = Site::new();
+    site.change(&Change::Allow(AllowChange::Add(allow(&["192.0.2.1"]))));
+    let history = site.history();
+    assert_eq!(
+        json(&History::of(&history)),
+        format!(
+            "{{\"v\":1,\"history\":[{{\"at\":\"2026-11-20T10:00:00.000Z\",\"revision\":{},{}",
+            site.view().record.revision(),
+            r#""event":"updated","phase":"deactivated","by":"ana","origin":"command","note":"allow list"}]}"#
+        )
+    );
+    let (pass, _) = Pass::issue("auditor", Some(at("11:00:00"))).unwrap();
+    let listed = json(&Passes::of(std::slice::from_ref(&pass), at("11:00:00")));
+    let expected = format!(
+        r#"{{"v":1,"passes":[{{"id":"{}","subject":"auditor","expires_at":"2026-11-20T11:00:00.000Z","expired":true}}]}}"#,
+        pass.id
+    );
+    assert_eq!(listed, expected);
+}

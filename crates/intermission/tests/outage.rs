@@ -1,0 +1,209 @@
+//! A state that fails, hangs or panics: what requests and executions see of it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
+
+use intermission::{
+    Activate, Actor, Change, Deactivate, Decision, Departure, ExecutionInfo, Gate, GateBuilder, HistoryEntry, Hold,
+    LostContact, MaintenanceState, MemoryState, NodeId, NodeReport, OperateReply, Operation, Operator, OutagePolicy,
+    Phase, Record, RefuseReason, Revision, StartError, StartPolicy, StateError, StateErrorKind, SyncReply, Timing,
+    View, Visitor,
+};
+
+const FINE: u8 = 0;
+const FAILS: u8 = 1;
+const HANGS: u8 = 2;
+const PANICS: u8 = 3;
+
+/// A memory state that does to nodes what it is told to. Operators reach the memory state behind it.
+#[derive(Clone)]
+struct Ailing {
+    inner: MemoryState,
+    ailment: Arc<AtomicU8>,
+}
+
+impl Ailing {
+    fn new(ailment: u8) -> Self {
+        Self { inner: MemoryState::new(), ailment: Arc::new(AtomicU8::new(ailment)) }
+    }
+
+    fn becomes(&self, ailment: u8) {
+        self.ailment.store(ailment, Ordering::SeqCst);
+    }
+
+    fn operator(&self) -> Operator {
+        Operator::new(self.inner.clone(), Actor::new("ana", "test"))
+    }
+
+    async fn ail(&self) -> Result<(), StateError> {
+        match self.ailment.load(Ordering::SeqCst) {
+            FINE => Ok(()),
+            FAILS => Err(StateError::new(StateErrorKind::Unavailable, "it is away")),
+            HANGS => std::future::pending().await,
+            PANICS => {
+                self.becomes(FINE);
+                panic!("a backend with a bug")
+            }
+            other => unreachable!("no ailment {other}"),
+        }
+    }
+}
+
+impl MaintenanceState for Ailing {
+    async fn sync(&self, report: NodeReport) -> Result<SyncReply, StateError> {
+        self.ail().await?;
+        self.inner.sync(report).await
+    }
+
+    async fn operate(&self, operation: Operation) -> Result<OperateReply, StateError> {
+        self.inner.operate(operation).await
+    }
+
+    async fn leave(&self, node: NodeId, departure: Departure) -> Result<(), StateError> {
+        self.inner.leave(node, departure).await
+    }
+
+    async fn inspect(&self, limit: usize) -> Result<View, StateError> {
+        self.inner.inspect(limit).await
+    }
+
+    async fn history(&self, limit: usize) -> Result<Vec<HistoryEntry>, StateError> {
+        self.inner.history(limit).await
+    }
+
+    async fn watch(&self, seen: Revision) -> Result<Option<Arc<Record>>, StateError> {
+        self.ail().await?;
+        self.inner.watch(seen).await
+    }
+}
+
+/// A lease of a tenth of a second, so that tests need not wait long for its end.
+fn quick() -> Timing {
+    let mut timing = Timing::default();
+    timing.lease = Duration::from_millis(400);
+    timing.heartbeat = Duration::from_millis(40);
+    timing.timeout = Duration::from_millis(20);
+    timing.step = Duration::from_millis(20);
+    timing.margin = Duration::from_millis(60);
+    timing.grace = Duration::from_millis(400);
+    timing
+}
+
+fn builder(state: &Ailing) -> GateBuilder {
+    Gate::builder(state.clone()).with_timing(quick())
+}
+
+/// Asks until it is so; a test that waits in vain is ended by the runner.
+async fn until(mut is_so: impl FnMut() -> bool) {
+    while !is_so() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+fn page() -> Visitor<'static> {
+    Visitor::new("GET", "/")
+}
+
+#[tokio::test]
+async fn by_default_nobody_starts_without_a_state() {
+    let error = builder(&Ailing::new(FAILS)).start().await.unwrap_err();
+    assert!(matches!(error, StartError::State(error) if error.kind() == StateErrorKind::Unavailable));
+}
+
+#[tokio::test]
+async fn a_start_without_a_state_may_be_closed_or_open_and_follows_the_state_later() {
+    for (policy, open) in [(StartPolicy::StartClosed, false), (StartPolicy::StartOpen, true)] {
+        let state = Ailing::new(FAILS);
+        let gate = builder(&state).with_start_policy(policy).start().await.unwrap();
+        assert_eq!(gate.decide(&page()).is_admit(), open, "{policy:?}");
+        assert_eq!(gate.status().trouble, Some(StateErrorKind::Unavailable));
+        state.operator().change(Change::Activate(Activate::by("ana"))).await.unwrap();
+        state.becomes(FINE);
+        gate.reached(|record| record.phase() == Phase::Activated).await;
+        assert_eq!(gate.decide(&page()), Decision::Refuse(RefuseReason::Maintenance));
+        assert_eq!(gate.status().trouble, None);
+        state.operator().change(Change::Deactivate(Deactivate::by("ana"))).await.unwrap();
+        until(|| gate.is_open()).await;
+    }
+}
+
+#[tokio::test]
+async fn by_default_an_outage_keeps_what_was_known() {
+    let state = Ailing::new(FINE);
+    let gate = builder(&state).start().await.unwrap();
+    state.becomes(FAILS);
+    until(|| gate.status().trouble.is_some()).await;
+    assert!(gate.is_open());
+    let age = gate.status().contact_age;
+    until(|| gate.status().contact_age > age).await;
+    state.becomes(FINE);
+    until(|| gate.status().trouble.is_none()).await;
+}
+
+#[tokio::test]
+async fn an_outage_may_close_and_its_end_opens() {
+    let state = Ailing::new(FINE);
+    let policy = OutagePolicy::CloseAfter(Duration::from_millis(50));
+    let gate = builder(&state).with_outage_policy(policy).start().await.unwrap();
+    state.becomes(FAILS);
+    until(|| !gate.is_open()).await;
+    assert_eq!(gate.decide(&page()), Decision::Refuse(RefuseReason::Held));
+    assert_eq!(gate.status().hold, Some(Hold::StateUnreachable));
+    state.becomes(FINE);
+    until(|| gate.is_open()).await;
+}
+
+#[tokio::test]
+async fn an_outage_never_opens_a_known_closed_site() {
+    let state = Ailing::new(FINE);
+    let policy = OutagePolicy::OpenAfter(Duration::from_millis(1));
+    let gate = builder(&state).with_outage_policy(policy).start().await.unwrap();
+    state.operator().change(Change::Activate(Activate::by("ana"))).await.unwrap();
+    gate.reached(|record| record.phase() == Phase::Activated).await;
+    state.becomes(FAILS);
+    until(|| gate.status().trouble.is_some()).await;
+    let age = gate.status().contact_age.unwrap() + Duration::from_millis(50);
+    until(|| gate.status().contact_age > Some(age)).await;
+    assert!(!gate.decide(&page()).is_admit());
+}
+
+#[tokio::test]
+async fn a_node_that_never_knew_anything_may_open_after_a_while() {
+    let state = Ailing::new(FAILS);
+    let policy = OutagePolicy::OpenAfter(Duration::from_millis(100));
+    let starting = builder(&state).with_outage_policy(policy).with_start_policy(StartPolicy::StartClosed);
+    let gate = starting.start().await.unwrap();
+    until(|| gate.decide(&page()).is_admit()).await;
+    let refused = gate.execution(ExecutionInfo::new("job")).unwrap_err();
+    assert_eq!(refused.reason, RefuseReason::OutOfContact, "no drain would wait for it");
+}
+
+#[tokio::test]
+async fn a_fenced_node_starts_nothing_and_drops_its_work_while_others_go_on() {
+    for hangs in [FAILS, HANGS] {
+        let state = Ailing::new(FINE);
+        let fence = LostContact::Fence(Duration::from_millis(50));
+        let gate = builder(&state).with_lost_contact(fence).start().await.unwrap();
+        let told = gate.execution(ExecutionInfo::new("told")).unwrap();
+        let runner = gate.clone();
+        let dropped =
+            tokio::spawn(async move { runner.run(ExecutionInfo::new("dropped"), std::future::pending::<()>()).await });
+        state.becomes(hangs);
+        told.cancelled().await;
+        assert!(dropped.await.unwrap().is_err());
+        let refused = gate.execution(ExecutionInfo::new("job")).unwrap_err();
+        assert_eq!(refused.reason, RefuseReason::OutOfContact);
+        assert!(gate.decide(&page()).is_admit(), "pages are served by what was known");
+    }
+}
+
+#[tokio::test]
+async fn a_keeper_that_dies_is_started_again_and_says_so() {
+    let state = Ailing::new(FINE);
+    let gate = builder(&state).start().await.unwrap();
+    state.becomes(PANICS);
+    until(|| gate.status().keeper_restarts == 1).await;
+    state.operator().change(Change::Activate(Activate::by("ana"))).await.unwrap();
+    gate.reached(|record| record.phase() == Phase::Activated).await;
+}

@@ -1,0 +1,60 @@
+//! `cargo xtask bench [--check]`: what a request pays, and how fast a change spreads.
+
+mod instructions;
+
+use std::path::PathBuf;
+use std::process::{Command as Program, ExitCode};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+
+use crate::workspace::{Workspace, run as run_command, text_of};
+use crate::{Command, UsageError};
+
+pub(crate) const COMMAND: Command = Command {
+    name: "bench",
+    arguments: "[--check]",
+    does: "counts what a request pays and times how fast a change spreads; --check fails when a budget is broken",
+    run,
+};
+
+fn run(arguments: &[String]) -> Result<ExitCode> {
+    let check = match arguments {
+        [] => false,
+        [flag] if flag == "--check" => true,
+        _ => return Err(UsageError("`bench` takes --check or nothing".to_owned()).into()),
+    };
+    let workspace = Workspace::find()?;
+    let built = run_command(&mut workspace.cargo([
+        "build",
+        "--release",
+        "--package",
+        "intermission-bench",
+    ]))?;
+    ensure!(built.success(), "the benches do not build");
+    let program = target(&workspace)?
+        .join("release")
+        .join("intermission-bench");
+    let within = instructions::report(&program)?;
+    if !check {
+        // Times depend on what else the machine does, so nothing is judged by them.
+        let flip = run_command(Program::new(&program).arg("flip"))?;
+        ensure!(flip.success(), "the flip bench failed");
+    }
+    Ok(if within || !check {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// Where cargo puts what it builds.
+fn target(workspace: &Workspace) -> Result<PathBuf> {
+    let metadata =
+        text_of(&mut workspace.cargo(["metadata", "--no-deps", "--format-version", "1"]))?;
+    let metadata: Value = serde_json::from_str(&metadata).context("cargo's metadata is no JSON")?;
+    let target = metadata.get("target_directory").and_then(Value::as_str);
+    Ok(target
+        .context("cargo's metadata names no target folder")?
+        .into())
+}
