@@ -35,7 +35,7 @@ impl Outcome {
     /// # Panics
     ///
     /// It did not.
-    #[must_use]
+    #[expect(clippy::return_self_not_must_use, reason = "often it is the doing that matters")]
     pub fn done(self) -> Self {
         assert_eq!(self.code, 0, "{self:?}");
         self

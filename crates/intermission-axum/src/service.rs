@@ -92,13 +92,13 @@ where
     }
 
     #[inline]
-    fn call(&mut self, request: http::Request<B>) -> Self::Future {
-        let future = if self.is_for_the_route(request.uri().path()) {
+    fn call(&mut self, req: http::Request<B>) -> Self::Future {
+        let future = if self.is_for_the_route(req.uri().path()) {
             // A clone is as ready as the original: axum's routers always are.
             let mut router = self.by_route.router.clone();
-            ResponseFuture::unasked(router.call(request))
+            ResponseFuture::unasked(router.call(req))
         } else {
-            self.whole.call(request)
+            self.whole.call(req)
         };
         MaintenanceFuture { future }
     }

@@ -495,7 +495,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::{Activate, AllowChange, AllowList, Change, ClientAddress, Outcome, Pass};
+    use crate::{AllowChange, AllowList, Change, ClientAddress, Outcome, Pass};
 
     const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 

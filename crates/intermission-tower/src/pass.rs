@@ -166,7 +166,7 @@ fn cookie(secret: &PassSecret, parts: &Parts, uri: &Uri, settings: &Settings) ->
 
 /// Whether the browser speaks `https`.
 fn is_https(parts: &Parts, uri: &Uri, settings: &Settings) -> bool {
-    if uri.scheme().or(parts.uri.scheme()) == Some(&Scheme::HTTPS) {
+    if uri.scheme().or_else(|| parts.uri.scheme()) == Some(&Scheme::HTTPS) {
         return true;
     }
     // Of several, the first is what the browser spoke. If the visitor made it up, it is the visitor's own cookie that

@@ -80,19 +80,19 @@ where
 
     /// Calls the inner service on `self`, which is the one that was polled: a clone may not be ready.
     #[inline]
-    fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
+    fn call(&mut self, req: Request<ReqBody>) -> Self::Future {
         let access = match self.access {
             Access::Fixed(access) => access,
-            Access::Looked => self.settings.look_up(&request),
+            Access::Looked => self.settings.look_up(&req),
         };
         let gate = self.settings.gate();
-        match gate.admit_open(request.method().as_str(), access) {
+        match gate.admit_open(req.method().as_str(), access) {
             // A route that is always open counts nobody, so that says nothing about the gate.
             Some(admitted) if access != RouteAccess::Always || gate.is_open() => {
                 let passage = Passage::unasked(admitted);
-                ResponseFuture::application(self.inner.call(request), passage)
+                ResponseFuture::application(self.inner.call(req), passage)
             }
-            _ => self.ask(request, access),
+            _ => self.ask(req, access),
         }
     }
 }

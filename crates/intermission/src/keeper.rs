@@ -171,6 +171,10 @@ impl Keeper {
                 }
                 NodeAction::Send(mut report) => {
                     report.facts = self.shared.facts();
+                    if !self.machine.has_joined() {
+                        // That it was held for want of this very report is no news to anybody.
+                        report.facts.hold = None;
+                    }
                     let state = self.state.clone();
                     *syncing = Some(Box::pin(async move { state.sync(report).await }));
                 }

@@ -63,7 +63,7 @@ pub(super) fn open(
         anyhow::Ok(app)
     };
     let apps = [start("web-1")?, start("web-2")?];
-    screen.say("From here on, the command finds the state, and who asks, in its environment. To type along in\nanother terminal, begin with this:");
+    screen.say("From here on, the command finds the state, and who asks, in its environment. To type\nalong in another terminal, begin with this:");
     screen.typed(&programs.environment_line(state, OPERATOR));
     Ok(apps)
 }
@@ -75,7 +75,8 @@ impl Story<'_> {
         let job = self.a_job_starts()?;
         self.maintenance_is_asked_for()?;
         self.new_work_is_refused()?;
-        self.pages_are_still_served(job)?;
+        self.pages_are_still_served()?;
+        self.the_operator_sees_what_is_waited_for(job)?;
         self.it_is_activated_by_itself(job)?;
         self.everybody_gets_their_answer()?;
         self.the_right_people_pass()?;
@@ -87,6 +88,9 @@ impl Story<'_> {
 
     fn the_service_is_open(&mut self) -> anyhow::Result<()> {
         self.screen.step("The service is open");
+        self.eventually_in_the_state("both processes report to the state", |status| {
+            number(status, "/nodes/live") == Some(2)
+        })?;
         self.operate(&["status"], "the state says: deactivated", |out| {
             says(out, "deactivated")
         })?;
@@ -119,12 +123,7 @@ impl Story<'_> {
         ));
         self.operate(
             &["activate", "--message", MESSAGE, "--ip", OFFICE],
-            "the request is accepted",
-            |_| true,
-        )?;
-        self.operate(
-            &["status"],
-            "the state says: activating, since a job still runs",
+            "the answer is: activating, since a job still runs",
             |out| says(out, "activating"),
         )
     }
@@ -140,7 +139,7 @@ impl Story<'_> {
         )
     }
 
-    fn pages_are_still_served(&mut self, job: Deadline) -> anyhow::Result<()> {
+    fn pages_are_still_served(&mut self) -> anyhow::Result<()> {
         self.screen.step("Visitors notice nothing yet");
         for app in &self.apps {
             let response = ask(&self.screen, app, &Request::get("/"))?;
@@ -150,6 +149,19 @@ impl Story<'_> {
                 &response.status_line,
             );
         }
+        Ok(())
+    }
+
+    fn the_operator_sees_what_is_waited_for(&mut self, job: Deadline) -> anyhow::Result<()> {
+        self.screen.step("The operator sees what is waited for");
+        self.eventually_in_the_state("the state knows of one job that runs", |status| {
+            number(status, "/executions/running") == Some(1)
+        })?;
+        self.operate(
+            &["status"],
+            "the state says: activating, and what is waited for on which process",
+            |out| says(out, "activating") && says(out, "web-1") && says(out, "jobs"),
+        )?;
         self.screen.check(
             "all this while the job was running",
             !job.left().is_zero(),
@@ -162,7 +174,7 @@ impl Story<'_> {
         self.screen
             .step("The job ends, and maintenance is activated by itself");
         self.screen.say(&format!(
-            "Nobody does anything now. The job has {} to go; the state is only looked at.",
+            "Nobody does anything now; the state is only looked at. The job has {} to go.",
             Seconds(job.left())
         ));
         let waited = Deadline::after(job.left() + DRAIN);
@@ -300,6 +312,9 @@ impl Story<'_> {
             response.status == 202,
             &response.status_line,
         );
+        self.eventually_in_the_state("both processes have confirmed it to the state", |status| {
+            number(status, "/nodes/live") == Some(2) && number(status, "/nodes/behind") == Some(0)
+        })?;
         self.operate(&["status"], "the state says: deactivated", |out| {
             says(out, "deactivated")
         })
@@ -386,12 +401,35 @@ impl Story<'_> {
         self.screen.typed(&line_of(&command));
         let finished = self.finish(&mut command)?;
         self.screen.printed(&finished);
-        let holds = finished.status.success() && holds(&finished.stdout);
+        let holds = finished.status.success()
+            && holds(&format!("{}\n{}", finished.stdout, finished.stderr));
         self.screen.check(
             claim,
             holds,
             &format!("the output above, {}", finished.status),
         );
+        Ok(())
+    }
+
+    /// Looks into the state until it says what is claimed.
+    fn eventually_in_the_state(
+        &mut self,
+        claim: &str,
+        holds: impl Fn(&Value) -> bool,
+    ) -> anyhow::Result<()> {
+        let waited = Deadline::after(NEWS);
+        let mut last = self.status()?;
+        if !holds(&last) {
+            self.interrupt.wait(NEWS, || {
+                last = self.status()?;
+                Ok(holds(&last).then_some(()))
+            })?;
+            self.screen.say(&format!(
+                "(the state was looked at again and again for {})",
+                Seconds(waited.waited())
+            ));
+        }
+        self.screen.check(claim, holds(&last), &last.to_string());
         Ok(())
     }
 
@@ -469,6 +507,11 @@ fn ask(screen: &Screen, app: &App, request: &Request) -> anyhow::Result<Response
     let response = app.ask(request)?;
     screen.answered(&response);
     Ok(response)
+}
+
+/// The number at this place of a JSON document.
+fn number(document: &Value, place: &str) -> Option<u64> {
+    document.pointer(place)?.as_u64()
 }
 
 /// Whether a word is in a text, as a word: `deactivated` does not say `activated`.

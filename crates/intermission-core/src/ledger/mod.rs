@@ -28,7 +28,7 @@ use crate::Timestamp;
 use crate::history::{HistoryEntry, HistoryEvent};
 use crate::id::{ActivationId, NodeId, Revision};
 use crate::phase::Phase;
-use crate::record::{Completion, DrainPolicy, Record};
+use crate::record::{Completion, Record, Settings};
 use crate::report::{Actor, Departure, Intent, NodeReport, OperateReply, Operation, SyncReply, View};
 use crate::timing::Timing;
 use members::{Member, millis};
@@ -403,20 +403,25 @@ fn event_of(before: &Record, after: &Record, intent: &Intent) -> HistoryEvent {
     }
 }
 
-/// Which parts a change touched: names only, since a history is read by more people than the record.
+/// Which parts a change touched: names only, since a history is read by more people than the record. What ends with
+/// the activation is not worth a word.
 fn note_of(before: &Record, after: &Record) -> Option<String> {
+    let default = Settings::default();
+    let settings = |record: &Record| record.activation().map(|on| on.settings.clone());
+    let (old, new) = match (settings(before), settings(after)) {
+        (old, Some(new)) => (old.unwrap_or_default(), new),
+        (_, None) => (default.clone(), default),
+    };
+    let passes = after.phase().is_on() && before.passes() != after.passes();
     let parts = [
-        ("level", before.level() != after.level()),
-        ("message", before.message() != after.message()),
-        ("end", before.ends_at() != after.ends_at()),
+        ("level", old.level != new.level),
+        ("message", old.message != new.message),
+        ("end", (old.ends_at, old.auto_end) != (new.ends_at, new.auto_end)),
+        ("retry-after", old.retry_after != new.retry_after),
+        ("drain", old.drain != new.drain),
         ("allow list", before.allow() != after.allow()),
-        ("passes", before.passes() != after.passes()),
-        ("drain", drain_of(before) != drain_of(after)),
+        ("passes", passes),
     ];
     let touched: Vec<&str> = parts.iter().filter(|(_, touched)| *touched).map(|(name, _)| *name).collect();
     (!touched.is_empty()).then(|| touched.join(", "))
-}
-
-fn drain_of(record: &Record) -> Option<DrainPolicy> {
-    record.activation().map(|activation| activation.settings.drain)
 }

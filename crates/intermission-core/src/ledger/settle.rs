@@ -131,7 +131,9 @@ impl Ledger {
         let Some(record) = self.record.as_ref().map(Arc::clone) else { return };
         let Some(activation) = record.activation() else { return };
         let complete = activation.completion.as_ref().is_some_and(|completion| completion.unconfirmed.is_empty());
-        if complete && self.knows_all() && self.members.quiescent.is_none() && self.members.all_quiet() {
+        // A node that was forgotten after the drain may know of the drain only, and serve visitors.
+        let is_certain = self.knows_all() && self.members.lost_at.is_none();
+        if complete && is_certain && self.members.quiescent.is_none() && self.members.all_quiet() {
             self.members.quiescent = Some((activation.level_since, now.calendar));
         }
     }

@@ -107,15 +107,16 @@ impl Checker {
         }
     }
 
-    /// A node that is known again counts again: from the next activation on, or as soon as it has closed for this one.
+    /// A node that is known again counts again: as soon as it goes by the ledger's record, and what it should not run
+    /// under that has ended.
     fn readmit(&mut self, ledger: &Ledger, nodes: &[Node]) {
         if self.disclosed.is_empty() {
             return;
         }
-        let on = self.record.as_ref().and_then(|record| record.activation()).map(|on| on.id);
+        let record = ledger.current();
         for node in ledger.nodes() {
             let is_back = nodes.iter().find(|other| other.id == node).is_none_or(|node| {
-                on.is_none() || (node.record().activation().map(|on| on.id) == on && node.executions.is_empty())
+                *node.record() == *record && (!record.phase().is_on() || node.executions.is_empty())
             });
             if is_back {
                 self.disclosed.remove(&node);

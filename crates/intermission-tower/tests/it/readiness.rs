@@ -25,7 +25,7 @@ impl Clone for Probe {
     }
 }
 
-impl<B> Service<Request<B>> for Probe {
+impl Service<Request<()>> for Probe {
     type Response = Response<Full<Bytes>>;
     type Error = &'static str;
     type Future = Ready<Result<Self::Response, Self::Error>>;
@@ -45,7 +45,7 @@ impl<B> Service<Request<B>> for Probe {
         }
     }
 
-    fn call(&mut self, _: Request<B>) -> Self::Future {
+    fn call(&mut self, _: Request<()>) -> Self::Future {
         assert!(std::mem::take(&mut self.is_ready), "called unready");
         ready(Ok(hello()))
     }

@@ -1,11 +1,12 @@
 //! What a builder refuses, and why.
 
 use intermission::{
-    Activate, AllowChange, AllowList, Change, Gate, MemoryState, Pass, RouteAccess, RouteTable,
+    Activate, AllowChange, AllowList, Change, Gate, MemoryState, Pass, Phase, RouteAccess,
+    RouteTable,
 };
 use intermission_tower::{ConfigError, MaintenanceBuilder, MaintenanceLayer};
 
-use crate::site::Site;
+use crate::site::{Site, answer, get};
 
 async fn fresh() -> MaintenanceBuilder {
     let gate = Gate::builder(MemoryState::new()).start().await.unwrap();
@@ -44,10 +45,8 @@ async fn each_way_out_will_do() {
         fresh().await.with_always_elsewhere(),
         fresh().await.with_lockout_accepted(),
     ] {
-        builder
-            .clone()
-            .build()
-            .unwrap_or_else(|error| panic!("{builder:?}: {error}"));
+        let built = builder.clone().build();
+        assert!(built.is_ok(), "{builder:?}: {built:?}");
     }
     let site = Site::open().await;
     let layer = || MaintenanceLayer::builder(site.gate.clone());
@@ -89,10 +88,28 @@ async fn rows_are_added_to_the_table_in_either_order() {
     let table = RouteTable::new()
         .with("/a", RouteAccess::StartsExecution)
         .unwrap();
-    let before = fresh().await.with_always("/b").with_routes(table.clone());
-    let after = fresh().await.with_routes(table).with_always("/b");
-    assert_eq!(
-        format!("{:?}", before.build().unwrap()),
-        format!("{:?}", after.build().unwrap())
-    );
+    let site = Site::open().await;
+    let before = site.layer().with_always("/b").with_routes(table.clone());
+    let after = site.layer().with_routes(table).with_always("/b");
+    let running = site.drain().await;
+    for layer in [before.build().unwrap(), after.build().unwrap()] {
+        assert_eq!(answer(&layer, get("/a")).await.status(), 503);
+        assert_eq!(answer(&layer, get("/")).await.status(), 200);
+    }
+    drop(running);
+    site.gate
+        .reached(|record| record.phase() == Phase::Activated)
+        .await;
+    for builder in [
+        site.layer()
+            .with_always("/b")
+            .with_routes(RouteTable::new()),
+        site.layer()
+            .with_routes(RouteTable::new())
+            .with_always("/b"),
+    ] {
+        let layer = builder.build().unwrap();
+        assert_eq!(answer(&layer, get("/b")).await.status(), 200);
+        assert_eq!(answer(&layer, get("/")).await.status(), 503);
+    }
 }

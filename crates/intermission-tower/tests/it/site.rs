@@ -13,45 +13,45 @@ use intermission::{
 use intermission_tower::{MaintenanceBody, MaintenanceBuilder, MaintenanceLayer};
 use tower::{Layer, Service, ServiceExt};
 
-pub struct Site {
-    pub gate: Gate,
-    pub operator: Operator,
+pub(crate) struct Site {
+    pub(crate) gate: Gate,
+    pub(crate) operator: Operator,
 }
 
 impl Site {
-    pub async fn open() -> Self {
+    pub(crate) async fn open() -> Self {
         let state = MemoryState::new();
         let gate = Gate::builder(state.clone()).start().await.unwrap();
         let operator = Operator::new(state, Actor::new("ana", "test"));
         Self { gate, operator }
     }
 
-    pub async fn activated() -> Self {
+    pub(crate) async fn activated() -> Self {
         let site = Self::open().await;
         site.activate(Activate::by("ana")).await;
         site
     }
 
-    pub async fn at_level(level: Level) -> Self {
+    pub(crate) async fn at_level(level: Level) -> Self {
         let site = Self::open().await;
         site.activate(Activate::by("ana").with_level(level)).await;
         site
     }
 
-    pub async fn activate(&self, activate: Activate) {
+    pub(crate) async fn activate(&self, activate: Activate) {
         self.change(Change::Activate(activate)).await;
         self.gate
             .reached(|record| record.phase() == Phase::Activated)
             .await;
     }
 
-    pub async fn deactivate(&self) {
+    pub(crate) async fn deactivate(&self) {
         self.change(Change::Deactivate(Deactivate::by("ana"))).await;
         self.gate.reached(|record| !record.phase().is_on()).await;
     }
 
     /// Begins a drain that lasts until the returned execution is dropped.
-    pub async fn drain(&self) -> intermission::Execution {
+    pub(crate) async fn drain(&self) -> intermission::Execution {
         let running = self.gate.execution(ExecutionInfo::new("job")).unwrap();
         self.change(Change::Activate(Activate::by("ana"))).await;
         self.gate
@@ -61,7 +61,7 @@ impl Site {
     }
 
     /// Makes a change, and waits until the gate has it.
-    pub async fn change(&self, change: Change) {
+    pub(crate) async fn change(&self, change: Change) {
         let revision = self
             .operator
             .change(change)
@@ -74,31 +74,31 @@ impl Site {
             .await;
     }
 
-    pub fn layer(&self) -> MaintenanceBuilder {
+    pub(crate) fn layer(&self) -> MaintenanceBuilder {
         MaintenanceLayer::builder(self.gate.clone()).with_lockout_accepted()
     }
 
-    pub fn requests(&self) -> u64 {
+    pub(crate) fn requests(&self) -> u64 {
         self.gate.status().requests
     }
 
-    pub fn running(&self) -> u64 {
+    pub(crate) fn running(&self) -> u64 {
         self.gate.status().running
     }
 }
 
 /// How often the application was called.
 #[derive(Clone, Default)]
-pub struct Calls(Arc<AtomicUsize>);
+pub(crate) struct Calls(Arc<AtomicUsize>);
 
 impl Calls {
-    pub fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.0.load(Ordering::SeqCst)
     }
 }
 
 /// Asks an application that says `hello`, behind this layer, and counts its calls.
-pub async fn ask<B>(
+pub(crate) async fn ask<B>(
     layer: &MaintenanceLayer,
     calls: &Calls,
     request: Request<B>,
@@ -112,12 +112,15 @@ pub async fn ask<B>(
 }
 
 /// The same, where only the answer matters.
-pub async fn answer<B>(layer: &MaintenanceLayer, request: Request<B>) -> Response<Full<Bytes>> {
+pub(crate) async fn answer<B>(
+    layer: &MaintenanceLayer,
+    request: Request<B>,
+) -> Response<Full<Bytes>> {
     ask(layer, &Calls::default(), request).await
 }
 
 /// An application that says `hello`, and lets everybody cache it.
-pub fn hello() -> Response<Full<Bytes>> {
+pub(crate) fn hello() -> Response<Full<Bytes>> {
     Response::builder()
         .header("cache-control", "public, max-age=600")
         .body(Full::from("hello"))
@@ -125,25 +128,27 @@ pub fn hello() -> Response<Full<Bytes>> {
 }
 
 /// Reads the whole body.
-pub async fn whole(response: Response<MaintenanceBody<Full<Bytes>>>) -> Response<Full<Bytes>> {
+pub(crate) async fn whole(
+    response: Response<MaintenanceBody<Full<Bytes>>>,
+) -> Response<Full<Bytes>> {
     let (parts, body) = response.into_parts();
     Response::from_parts(parts, body.collect().await.unwrap().to_bytes().into())
 }
 
-pub async fn text(response: Response<Full<Bytes>>) -> String {
+pub(crate) async fn text(response: Response<Full<Bytes>>) -> String {
     let bytes = response.into_body().collect().await.unwrap().to_bytes();
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
-pub fn get(uri: &str) -> Request<()> {
+pub(crate) fn get(uri: &str) -> Request<()> {
     Request::get(uri).body(()).unwrap()
 }
 
-pub fn post(uri: &str) -> Request<()> {
+pub(crate) fn post(uri: &str) -> Request<()> {
     Request::post(uri).body(()).unwrap()
 }
 
-pub fn header<'a, B>(response: &'a Response<B>, name: &str) -> &'a str {
+pub(crate) fn header<'a, B>(response: &'a Response<B>, name: &str) -> &'a str {
     let mut values = response.headers().get_all(name).iter();
     let value = values.next().map_or("", |value| value.to_str().unwrap());
     assert!(values.next().is_none(), "{name} is set more than once");
@@ -151,7 +156,7 @@ pub fn header<'a, B>(response: &'a Response<B>, name: &str) -> &'a str {
 }
 
 /// What a service must be for frameworks to take it.
-pub fn assert_usable<S, B>(_: &S)
+pub(crate) fn assert_usable<S, B>(_: &S)
 where
     S: Service<Request<()>, Response = Response<B>> + Clone + Send + Sync + 'static,
     S::Future: Send + 'static,

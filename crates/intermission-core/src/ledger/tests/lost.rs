@@ -396,8 +396,9 @@ fn leases_start_anew_after_a_loss() {
     assert_eq!(site.phase(), Phase::Activated);
 }
 
+/// A node that was forgotten may know of the drain only, and serve visitors.
 #[test]
-fn quiescence_is_not_known_after_a_loss() {
+fn quiescence_is_not_known_after_a_loss_until_a_completion_has_told_of_it() {
     let mut site = Site::new();
     let mut one = Node::joined("one", &mut site);
     let on = site.activate();
@@ -407,8 +408,13 @@ fn quiescence_is_not_known_after_a_loss() {
     assert!(site.view().quiescent_at.is_some());
     site.lose_members();
     assert_eq!(site.view().quiescent_at, None);
-    site.pass_with(grace() - SECOND, &mut [&mut one]);
+    site.pass_with(grace() * 2, &mut [&mut one]);
     assert_eq!(site.view().quiescent_at, None);
-    site.pass_with(SECOND * 2, &mut [&mut one]);
+    site.deactivate();
+    let on = site.activate();
+    one.drains(on, &mut site);
+    assert!(site.completion().state_lost_at.is_some());
+    let since = site.activation().level_since;
+    one.is_quiet(since, &mut site);
     assert!(site.view().quiescent_at.is_some());
 }

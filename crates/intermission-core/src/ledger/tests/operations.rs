@@ -234,7 +234,7 @@ fn the_history_says_what_was_touched_and_never_what_is_in_it() {
         .with_allow(AllowChange::Add(AllowList::parse(["192.0.2.1"]).unwrap()));
     site.change(&Change::Activate(all));
     let note = site.ledger.history(1).next().unwrap().note.clone();
-    assert_eq!(note.as_deref(), Some("level, message, end, allow list, drain"));
+    assert_eq!(note.as_deref(), Some("level, message, end, drain, allow list"));
 }
 
 #[test]
