@@ -1,4 +1,45 @@
-//! Intermission for axum: route flags, extractors and the layer.
+//! Intermission for axum: flags beside the routes, extractors, and the layer.
+//!
+//! ```no_run
+//! use std::net::SocketAddr;
+//!
+//! use axum::routing::{get, post};
+//! use intermission::{Gate, MemoryState};
+//! use intermission_axum::{MaintenanceRouter, MethodRouterExt, maintenance};
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let gate = Gate::builder(MemoryState::new()).start().await?;
+//!     let app = MaintenanceRouter::new()
+//!         .route("/", get(|| async { "hello" }))
+//!         .route("/health", get(|| async { "ok" }).always())
+//!         .route("/jobs", post(|| async { "started" }).starts_execution())
+//!         .into_service(maintenance(gate.clone()))?;
+//!     let listener = tokio::net::TcpListener::bind("127.0.0.1:8080").await?;
+//!     axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>()).await?;
+//!     Ok(())
+//! }
+//! ```
+//!
+//! - [`MaintenanceRouter`] is a router whose routes may have a flag: [`always`](MethodRouterExt::always) open, or
+//!   [`starts_execution`](MethodRouterExt::starts_execution). It ends as a service for `axum::serve`, or as an
+//!   [`axum::Router`].
+//! - [`maintenance`] are the settings: who may pass, which proxies are believed. Its layer also goes on a plain
+//!   [`axum::Router`], with the flags in a table.
+//! - Handlers may ask for the gate ([`MaintenanceGate`]), for the execution that their route has begun
+//!   ([`StartedExecution`]), and for a count that lasts as long as a WebSocket ([`LongLived`]).
+//!
+//! What happens to a request, where the layer belongs and what proxies can break: see
+//! [`intermission_tower`], whose items are all here, too.
+//!
+//! # Why a router of its own
+//!
+//! A layer on a router runs before or after axum has found the route. Before, it cannot know the flag; after, the flag
+//! would have to travel from the route outwards. A table of paths beside the router knows it, but names paths that the
+//! router may not have, or no longer; Cloudify's list of such endpoints kept missing some. In the manner of utoipa's
+//! `OpenApiRouter`, [`MaintenanceRouter`] keeps routes by their flag until it is finished, and then puts the right layer
+//! around each. The gate is named once, at the end, where nobody can forget it; modules that give routes need not know
+//! it.
 
 mod extract;
 mod face;

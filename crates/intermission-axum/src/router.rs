@@ -32,20 +32,16 @@ use crate::service::{ByRoute, MaintenanceService};
 /// use intermission::{Gate, MemoryState};
 /// use intermission_axum::{MaintenanceRouter, MaintenanceService, MethodRouterExt, maintenance};
 ///
-/// mod orders {
-///     use super::*;
-///
-///     pub fn routes() -> MaintenanceRouter {
-///         MaintenanceRouter::new()
-///             .route("/", get(|| async { "all orders" }))
-///             .route("/export", post(|| async { "started" }).starts_execution())
-///     }
+/// fn orders() -> MaintenanceRouter {
+///     MaintenanceRouter::new()
+///         .route("/", get(|| async { "all orders" }))
+///         .route("/export", post(|| async { "started" }).starts_execution())
 /// }
 ///
 /// let gate = Gate::builder(MemoryState::new()).start().await?;
 /// let app: MaintenanceService = MaintenanceRouter::new()
 ///     .route("/health", get(|| async { "ok" }).always())
-///     .nest("/orders", orders::routes())
+///     .nest("/orders", orders())
 ///     .into_service(maintenance(gate))?;
 /// # drop(app); Ok(()) }
 /// ```

@@ -5,7 +5,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use axum::body::{Body, HttpBody};
 use axum::extract::Request;
@@ -128,10 +128,9 @@ impl Future for MaintenanceFuture {
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let response = ready!(self.project().future.poll(cx))?;
-        Poll::Ready(Ok(response.map(|body| match body.into_uncounted() {
+        self.project().future.poll_into(cx, |body| match body.into_uncounted() {
             Ok(body) => body,
             Err(body) => Body::new(body),
-        })))
+        })
     }
 }

@@ -50,8 +50,9 @@ fn read(clock: ClockId) -> Timespec {
 
 /// A calendar that was set to before 1970 reads as 1970.
 fn millis(time: Timespec) -> u64 {
-    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
-    seconds.wrapping_mul(1_000).wrapping_add(u64::try_from(time.tv_nsec).unwrap_or(0) / 1_000_000)
+    let seconds = time.tv_sec.max(0).cast_unsigned();
+    // The kernel's nanoseconds are never negative.
+    seconds.wrapping_mul(1_000).wrapping_add(time.tv_nsec.cast_unsigned() / 1_000_000)
 }
 
 /// Enough for a machine that has been up for five hundred years.

@@ -88,6 +88,7 @@ impl<'a> Visitor<'a> {
 /// Whether a method changes nothing by its definition (RFC 9110, section 9.2.1).
 ///
 /// Methods are case-sensitive: `get` is not `GET`, and an unknown method is not safe.
+#[inline]
 #[must_use]
 pub fn is_safe(method: &str) -> bool {
     matches!(method, "GET" | "HEAD" | "OPTIONS" | "TRACE")

@@ -2,13 +2,14 @@
 
 use bytes::Bytes;
 use http::header::{
-    ACCEPT, ACCESS_CONTROL_REQUEST_METHOD, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
+    ACCEPT, ACCESS_CONTROL_REQUEST_METHOD, CONTENT_TYPE, HeaderValue,
 };
 use http::request::Parts;
-use http::{Method, Response, StatusCode, header};
-use intermission::reply::{HeaderText, MARKER_HEADER, ReplyRequest};
+use http::{Method, Response, StatusCode};
+use intermission::reply::ReplyRequest;
 use intermission::{Admission, ClientAddress, Decision, PassSecret, Refusal, RouteAccess, Visitor};
 
+use crate::headers::{AdaptedHeaders, headers_of};
 use crate::pass;
 use crate::passage::Passage;
 use crate::settings::Settings;
@@ -126,12 +127,10 @@ pub fn refusal_response(refusal: &Refusal, parts: &Parts) -> Response<Bytes> {
         .with_accept(accept.map(HeaderValue::as_bytes))
         .with_content_type(content_type.map(HeaderValue::as_bytes));
     let reply = refusal.reply(request);
-    let mut headers = HeaderMap::with_capacity(16);
-    for (name, value) in reply.headers() {
-        if let Some(value) = header_value(value) {
-            headers.insert(header_name(name), value);
-        }
-    }
+    let headers = match refusal.adapted::<AdaptedHeaders>() {
+        Some(adapted) => adapted.of(&reply),
+        None => headers_of(&reply),
+    };
     // The status was checked when the policy was made.
     let status = StatusCode::from_u16(reply.status()).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
     let mut response = Response::new(reply.into_body());
@@ -143,54 +142,3 @@ pub fn refusal_response(refusal: &Refusal, parts: &Parts) -> Response<Bytes> {
     response
 }
 
-/// Names that are known when this is compiled need no check for each refusal.
-fn header_name(name: &'static str) -> HeaderName {
-    const MARKER: HeaderName = HeaderName::from_static(MARKER_HEADER);
-    match name {
-        "cache-control" => header::CACHE_CONTROL,
-        "content-length" => header::CONTENT_LENGTH,
-        "content-security-policy" => header::CONTENT_SECURITY_POLICY,
-        "content-type" => CONTENT_TYPE,
-        MARKER_HEADER => MARKER,
-        "referrer-policy" => header::REFERRER_POLICY,
-        "refresh" => header::REFRESH,
-        "retry-after" => header::RETRY_AFTER,
-        "vary" => header::VARY,
-        "x-content-type-options" => header::X_CONTENT_TYPE_OPTIONS,
-        _ => HeaderName::from_static(name),
-    }
-}
-
-/// `None` is impossible: core writes visible ASCII only, and tests hold it to that.
-fn header_value(text: HeaderText<'_>) -> Option<HeaderValue> {
-    match text {
-        HeaderText::Static(text) => Some(static_value(text)),
-        HeaderText::Shared(bytes) => HeaderValue::from_maybe_shared(bytes.clone()).ok(),
-        HeaderText::Number(number) => Some(HeaderValue::from(number)),
-    }
-}
-
-/// The same for the values that nearly every refusal has.
-fn static_value(text: &'static str) -> HeaderValue {
-    macro_rules! known {
-        ($($known:literal),* $(,)?) => {
-            match text {
-                $($known => const { HeaderValue::from_static($known) },)*
-                _ => HeaderValue::from_static(text),
-            }
-        };
-    }
-    known!(
-        "Accept",
-        "Accept, Cookie",
-        "activated",
-        "activating",
-        "application/problem+json",
-        "no-referrer",
-        "no-store",
-        "nosniff",
-        "read-only",
-        "text/html; charset=utf-8",
-        "text/plain; charset=utf-8",
-    )
-}

@@ -6,7 +6,6 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::response::Parts;
 use http::{HeaderName, HeaderValue, Response};
 use intermission::reply::BYPASSED;
 use intermission::{AdmitReason, Decision};
@@ -34,7 +33,7 @@ enum Outcome {
 }
 
 impl<F> ResponseFuture<F> {
-    #[inline]
+    #[inline(always)]
     pub(crate) const fn application(future: F, passage: Passage) -> Self {
         Self {
             application: Some(future),
@@ -43,7 +42,7 @@ impl<F> ResponseFuture<F> {
     }
 
     /// A future of the application's that counts nowhere: for faces whose gate is asked further inside.
-    #[inline]
+    #[inline(always)]
     #[must_use]
     pub const fn unasked(application: F) -> Self {
         Self::application(application, Passage::Uncounted)
@@ -65,23 +64,33 @@ where
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.poll_into(cx, |body| body)
+    }
+}
+
+impl<F> ResponseFuture<F> {
+    /// As [`Future::poll`], with the body made into another at once: for a face that boxes it. A response is large,
+    /// and each time that one is made of another it is copied.
+    #[doc(hidden)]
+    #[inline(always)]
+    pub fn poll_into<B, E, T>(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        into: impl FnOnce(MaintenanceBody<B>) -> T,
+    ) -> Poll<Result<Response<T>, E>>
+    where
+        F: Future<Output = Result<Response<B>, E>>,
+    {
         let this = self.project();
         let Some(application) = this.application.as_pin_mut() else {
-            return Poll::Ready(Ok(this.outcome.response().map(MaintenanceBody::reply)));
+            return Poll::Ready(Ok(this.outcome.response().map(|body| into(MaintenanceBody::reply(body)))));
         };
-        let result = ready!(application.poll(cx));
+        let mut response = ready!(application.poll(cx))?;
         let passage = this.outcome.passage();
-        Poll::Ready(match result {
-            Ok(response) => {
-                let (mut parts, body) = response.into_parts();
-                if let Some(reason) = passage.reason() {
-                    mark(&mut parts, reason);
-                }
-                let body = MaintenanceBody::application(body, passage);
-                Ok(Response::from_parts(parts, body))
-            }
-            Err(error) => Err(error),
-        })
+        if let Some(reason) = passage.reason() {
+            mark(&mut response, reason);
+        }
+        Poll::Ready(Ok(response.map(|body| into(MaintenanceBody::application(body, passage)))))
     }
 }
 
@@ -110,14 +119,12 @@ impl Outcome {
 
 /// Tells outer layers the rule, and caches and pages that this response is not what everybody gets.
 #[cold]
-fn mark(response: &mut Parts, reason: AdmitReason) {
-    response.extensions.insert(Decision::Admit(reason));
+fn mark<B>(response: &mut Response<B>, reason: AdmitReason) {
+    response.extensions_mut().insert(Decision::Admit(reason));
     if reason.is_bypass() {
         for (name, value) in BYPASSED {
             let name = HeaderName::from_static(name);
-            response
-                .headers
-                .insert(name, HeaderValue::from_static(value));
+            response.headers_mut().insert(name, HeaderValue::from_static(value));
         }
     }
 }

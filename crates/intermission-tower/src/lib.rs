@@ -1,10 +1,85 @@
-//! Intermission as one unboxed tower layer for everything on http 1.x.
+//! Intermission as one unboxed tower layer for everything on `http` 1.x: axum, warp, hyper, tonic.
+//!
+//! Take this crate for a server that has no Intermission crate of its own. `intermission-axum` and `intermission-warp`
+//! build on it and know where their framework keeps the visitor's address, the whole path and the route's flag.
+//!
+//! ```
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use std::convert::Infallible;
+//!
+//! use http::{Request, Response};
+//! use intermission::{Activate, Actor, Change, Gate, MemoryState, Operator, Phase};
+//! use intermission_tower::MaintenanceLayer;
+//! use tower::{Layer, ServiceExt, service_fn};
+//!
+//! async fn application(_: Request<String>) -> Result<Response<String>, Infallible> {
+//!     Ok(Response::new("hello".to_owned()))
+//! }
+//!
+//! let state = MemoryState::new();
+//! let gate = Gate::builder(state.clone()).start().await?;
+//! let layer = MaintenanceLayer::builder(gate.clone()).with_always("/health").build()?;
+//! let service = layer.layer(service_fn(application));
+//!
+//! let page = || Request::get("/").body(String::new());
+//! assert_eq!(service.clone().oneshot(page()?).await?.status(), 200);
+//!
+//! let operator = Operator::new(state, Actor::new("ana", "code"));
+//! operator.change(Change::Activate(Activate::by("ana"))).await?;
+//! gate.reached(|record| record.phase() == Phase::Activated).await;
+//! assert_eq!(service.clone().oneshot(page()?).await?.status(), 503);
+//!
+//! let health = Request::get("/health").body(String::new())?;
+//! assert_eq!(service.oneshot(health).await?.status(), 200);
+//! # Ok(()) }
+//! ```
+//!
+//! # What it does with a request
+//!
+//! 1. While the gate is open, it counts the request and calls the service. Nothing of the request is read but the
+//!    method, and the path where a table of routes needs it; nothing is allocated.
+//! 2. Otherwise it gathers what the decision depends on ([`Visitor`](intermission::Visitor)) and asks the gate.
+//! 3. Who is refused gets the refusal as a response, never as an error, so that outer layers (CORS, logs) see it. The
+//!    service is not called, and the request's body is not read.
+//! 4. Who passes although the gate is closed gets the service's response with `Cache-Control: private, no-store` and
+//!    `Maintenance-Mode: bypassed`.
+//! 5. A request counts until its response's body has ended or is dropped. An execution that the route
+//!    [starts](intermission::RouteAccess::StartsExecution) lasts as long, unless the service takes it over
+//!    ([`ExecutionHandle`]).
+//! 6. A visitor who comes by the link of a pass is sent to the same address without the secret (`303`), and has it in
+//!    a cookie from then on. A link with another method than GET or HEAD passes by itself.
+//!
+//! Where the gate had to be asked, its [`Decision`](intermission::Decision) is in the extensions of the request, for
+//! the service, and of the response, for outer layers.
+//!
+//! # Where to put it
+//!
+//! Outside of whatever could answer in the service's place, caches above all: a page that is served from a cache is
+//! served during maintenance, too. Inside of what refused visitors need as well: CORS, compression, logs, and the
+//! authentication that a [permission](MaintenanceBuilder::with_permission) asks about.
+//!
+//! One layer around the whole application costs less than one on each route: axum's `Router::layer` boxes each of them,
+//! and adds about 15 % to the instructions of an empty handler even for a layer that does nothing.
+//!
+//! # Deployment caveat
+//!
+//! Behind a proxy the socket's peer is the proxy. Name it with
+//! [`with_trusted_proxies`](MaintenanceBuilder::with_trusted_proxies), or nobody passes by address; the proxy itself on
+//! the allow list would let everybody in. The link of a pass stands in the request line, so a proxy's access log has
+//! it; a pass that is revoked or has ended is worth nothing there.
+//!
+//! # Upgrades
+//!
+//! A WebSocket's response has ended when its conversation begins, and so has the count. A service that upgrades
+//! connections asks the gate again for the conversation and keeps what it gets, as `LongLived` of `intermission-axum`
+//! does.
 
 mod body;
 mod builder;
 mod closed;
 mod execution;
 mod future;
+mod headers;
 mod layer;
 mod pass;
 mod passage;

@@ -1,5 +1,6 @@
 //! What a gate says to one request.
 
+use std::any::Any;
 use std::sync::Arc;
 
 use crossbeam_utils::CachePadded;
@@ -85,6 +86,12 @@ impl Refusal {
     #[must_use]
     pub const fn reason(&self) -> RefuseReason {
         self.reason
+    }
+
+    /// What an adapter has made of the rendered replies: see [`Replies::adapted`].
+    #[must_use]
+    pub fn adapted<T: Any + Default + Send + Sync>(&self) -> Option<&T> {
+        self.replies.adapted()
     }
 
     /// What to answer: status, headers and body, in the form that the request accepts.

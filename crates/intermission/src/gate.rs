@@ -582,6 +582,7 @@ fn always() -> Admitted {
     }
 }
 
+#[inline]
 fn class_of(method: &str) -> RequestClass {
     if is_safe(method) {
         RequestClass::Safe

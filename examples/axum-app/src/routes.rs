@@ -7,7 +7,7 @@ use axum::extract::Query;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{any, get, post};
+use axum::routing::{get, post};
 use axum::Json;
 use intermission::{Execution, Gate};
 use intermission_axum::{LongLived, MaintenanceRouter, MethodRouterExt, StartedExecution};
@@ -25,7 +25,7 @@ pub(crate) fn routes() -> MaintenanceRouter<Gate> {
         .route("/slow", get(slow))
         .route("/items", post(|| async { StatusCode::CREATED }))
         .route("/jobs", post(start_job).starts_execution())
-        .route("/ws", any(echo))
+        .route("/ws", get(echo))
 }
 
 /// How long something takes: `?ms=N`.
@@ -81,6 +81,78 @@ async fn echo_until_closing(mut socket: WebSocket, connection: LongLived) {
             }
             Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
             Some(Ok(Message::Close(_)) | Err(_)) | None => return,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use axum::body::Body;
+    use axum::extract::Request;
+    use http_body_util::BodyExt;
+    use intermission::{Activate, Actor, Change, DrainPolicy, MemoryState, Operator, Phase};
+    use intermission_axum::{MaintenanceService, maintenance};
+    use tower::ServiceExt;
+
+    use super::*;
+
+    async fn application() -> (Gate, Operator, MaintenanceService) {
+        let state = MemoryState::new();
+        let gate = Gate::builder(state.clone()).start().await.unwrap();
+        let operator = Operator::new(state, Actor::new("ana", "test"));
+        let app = routes().with_state(gate.clone()).into_service(maintenance(gate.clone())).unwrap();
+        (gate, operator, app)
+    }
+
+    async fn ask(app: &MaintenanceService, method: &str, uri: &str) -> (u16, String) {
+        let request = Request::builder().method(method).uri(uri).body(Body::empty()).unwrap();
+        let response: Result<Response, Infallible> = app.clone().oneshot(request).await;
+        let (parts, body) = response.unwrap().into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        (parts.status.as_u16(), String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    #[tokio::test]
+    async fn the_routes_answer_as_they_are_documented() {
+        let (gate, operator, app) = application().await;
+        for (method, uri, status, body, closed) in [
+            ("GET", "/", 200, "hello", 503),
+            ("GET", "/health", 200, "ok", 200),
+            ("GET", "/ready", 200, "ready", 200),
+            ("GET", "/login", 200, "login", 200),
+            ("GET", "/slow?ms=1", 200, "done", 503),
+            ("POST", "/items", 201, "", 503),
+            ("GET", "/nothing", 404, "", 503),
+        ] {
+            assert_eq!(ask(&app, method, uri).await, (status, body.to_owned()), "{uri}");
+            operator.change(Change::Activate(Activate::by("ana"))).await.unwrap();
+            gate.reached(|record| record.phase() == Phase::Activated).await;
+            assert_eq!(ask(&app, method, uri).await.0, closed, "{uri}");
+            operator.change(Change::Deactivate(intermission::Deactivate::by("ana"))).await.unwrap();
+            gate.reached(|record| record.phase() == Phase::Deactivated).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_job_holds_its_execution_until_it_is_done_or_told_to_end() {
+        let (gate, operator, app) = application().await;
+        let (status, body) = ask(&app, "POST", "/jobs?ms=1").await;
+        let id: serde_json::Value = serde_json::from_str(&body).unwrap();
+        assert!(status == 202 && id["id"].is_string(), "{body}");
+        while gate.status().running > 0 {
+            tokio::task::yield_now().await;
+        }
+        let an_hour = "/jobs?ms=3600000";
+        assert_eq!(ask(&app, "POST", an_hour).await.0, 202);
+        assert_eq!((gate.status().running, gate.status().requests), (1, 0));
+        let force = DrainPolicy::Force(Duration::ZERO);
+        operator.change(Change::Activate(Activate::by("ana").with_drain(force))).await.unwrap();
+        gate.reached(|record| record.phase().is_on()).await;
+        assert_eq!(ask(&app, "POST", an_hour).await.0, 503);
+        while gate.status().running > 0 {
+            tokio::task::yield_now().await;
         }
     }
 }

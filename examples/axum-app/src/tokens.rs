@@ -35,3 +35,22 @@ impl Tokens {
 fn same(given: &str, known: &str) -> subtle::Choice {
     given.as_bytes().ct_eq(known.as_bytes())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_right_token_of_the_right_kind_passes() {
+        let tokens = Tokens { operator: "right".to_owned(), admin: "other".to_owned() };
+        let passes = |value: &str| {
+            let headers = HeaderMap::from_iter([(AUTHORIZATION, value.parse().unwrap())]);
+            tokens.may_bypass(&headers)
+        };
+        assert!(passes("Bearer right") && passes("Bearer other"));
+        for wrong in ["right", "Bearer", "Bearer ", "Bearer righ", "Bearer right ", "Bearer Right", "Basic right"] {
+            assert!(!passes(wrong), "{wrong}");
+        }
+        assert!(!tokens.may_bypass(&HeaderMap::new()));
+    }
+}

@@ -362,14 +362,14 @@ impl Story<'_> {
         let [web_1, web_2] = &self.apps;
         let operator = Request::get("/").with("Authorization", "Bearer operator-demo");
         let lines = [
+            curl_line(web_2.address, &Request::post("/jobs?ms=20000")),
             self.programs.intermission_line(
                 self.state,
                 "activate --message 'Back at noon' --retry-after 10m",
             ),
+            self.programs.intermission_line(self.state, "status -v"),
             curl_line(web_1.address, &Request::get("/")),
             curl_line(web_2.address, &operator),
-            curl_line(web_2.address, &Request::post("/jobs?ms=20000")),
-            self.programs.intermission_line(self.state, "status -v"),
             self.programs.intermission_line(self.state, "deactivate"),
             self.programs.intermission_line(self.state, "--help"),
         ];

@@ -70,23 +70,23 @@ async fn a_route_without_the_flag_has_no_execution_to_give() {
 }
 
 #[derive(Clone)]
-struct State_ {
+struct App {
     gate: Gate,
 }
 
-impl FromRef<State_> for Gate {
-    fn from_ref(state: &State_) -> Self {
-        state.gate.clone()
+impl FromRef<App> for Gate {
+    fn from_ref(input: &App) -> Self {
+        input.gate.clone()
     }
 }
 
 #[tokio::test]
 async fn the_gate_comes_from_the_state() {
     let site = Site::activated().await;
-    let phase = async |MaintenanceGate(gate): MaintenanceGate, State(_): State<State_>| {
+    let phase = async |MaintenanceGate(gate): MaintenanceGate, State(_): State<App>| {
         gate.record().phase().to_string()
     };
-    let state = State_ {
+    let state = App {
         gate: site.gate.clone(),
     };
     let routes = MaintenanceRouter::new().route("/phase", get(phase).always());

@@ -1,5 +1,11 @@
 //! The faces of axum: routes with flags, extractors, and servers on sockets.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on has failed"
+)]
+
 mod extractors;
 mod plain_router;
 mod routes;

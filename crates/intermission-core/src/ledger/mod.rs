@@ -312,19 +312,24 @@ impl Ledger {
         Verdict::Stored
     }
 
-    /// While the ledger may have forgotten something, it lets nobody open or edit: closing is always possible. An
-    /// edit waits for the lost record even longer, since it is a change *of* that record; an operator who opens
-    /// decides anew.
-    ///
-    /// What the ledger does by itself waits like an edit. It would get a revision above all that the nodes still
-    /// know, and so win against an operator's decision that they are about to bring back.
+    /// While the ledger may have forgotten something, it lets nobody open or edit: closing is always possible. Who
+    /// opens decides anew, and waits until nodes in contact have spoken. Who edits carries on what the record says, and
+    /// waits until all who know better have.
     fn reconciling(&self, edits: bool) -> Option<Duration> {
-        let left = self.members.reconcile_until_ms.saturating_sub(self.members.clock_ms);
-        if left > 0 {
-            Some(Duration::from_millis(left))
-        } else {
-            (edits && self.is_behind()).then_some(self.timing.heartbeat)
+        if edits {
+            let pause = if self.members.is_in_grace() { self.grace_left() } else { self.timing.heartbeat };
+            return (!self.knows_all()).then_some(pause);
         }
+        let left = self.members.reconcile_until_ms.saturating_sub(self.members.clock_ms);
+        (left > 0).then(|| Duration::from_millis(left))
+    }
+
+    /// Whether every node had time to say what it knows, and nothing that was said is missing.
+    ///
+    /// Until then the ledger does nothing by itself. That would get a revision above all that nodes still know, and so
+    /// win against a decision that they are about to bring back.
+    fn knows_all(&self) -> bool {
+        !self.members.is_in_grace() && !self.is_behind()
     }
 
     /// Makes `next` the record: with a revision of its own, and with ids, times and a completion that only the ledger

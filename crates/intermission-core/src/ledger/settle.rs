@@ -22,7 +22,7 @@ impl Ledger {
     /// Takes a node off the list of those of which nobody knows that nothing runs there. Says whether it was on it.
     pub(super) fn confirm(&mut self, node: NodeId, now: Moment) -> bool {
         let is_listed = |done: &Completion| done.unconfirmed.iter().any(|unconfirmed| unconfirmed.node == node);
-        if self.reconciling(true).is_some() || !self.completion().is_some_and(is_listed) {
+        if !self.knows_all() || !self.completion().is_some_and(is_listed) {
             return false;
         }
         let mut next = (*self.current()).clone();
@@ -62,7 +62,7 @@ impl Ledger {
     fn start_plan(&mut self, now: Moment) {
         let current = self.current();
         let Some(plan) = current.plan().filter(|plan| plan.starts_at <= now.calendar) else { return };
-        if current.phase().is_on() || self.reconciling(true).is_some() {
+        if current.phase().is_on() || !self.knows_all() {
             return;
         }
         let mut next = (*current).clone();
@@ -76,7 +76,7 @@ impl Ledger {
         let current = self.current();
         let Some(activation) = current.activation() else { return };
         let end = activation.settings.ends_at.filter(|_| activation.settings.auto_end);
-        if end.is_some_and(|end| end <= now.calendar) && self.reconciling(true).is_none() {
+        if end.is_some_and(|end| end <= now.calendar) && self.knows_all() {
             self.reopen(HistoryEvent::Ended, now);
         }
     }
@@ -94,20 +94,18 @@ impl Ledger {
         let drained_for = self.members.clock_ms.saturating_sub(self.members.drain_began_ms);
         let drain = activation.settings.drain;
         let is_late = drain.limit().is_some_and(|limit| drained_for >= millis(limit));
-        if self.knows_all() && !self.members.nodes.values().any(Member::holds_up) {
+        if !self.knows_all() {
+            return;
+        }
+        if !self.members.nodes.values().any(Member::holds_up) {
             self.finish_drain(false, now);
-        } else if is_late && self.reconciling(true).is_none() {
+        } else if is_late {
             match drain {
                 DrainPolicy::Force(_) => self.finish_drain(true, now),
                 DrainPolicy::Abort(_) => self.reopen(HistoryEvent::Aborted, now),
                 DrainPolicy::Wait => {}
             }
         }
-    }
-
-    /// Whether every node had time to say what it knows, and has said it.
-    fn knows_all(&self) -> bool {
-        !self.members.is_in_grace() && !self.is_behind()
     }
 
     fn finish_drain(&mut self, forced: bool, now: Moment) {

@@ -139,10 +139,6 @@ impl Bench {
     fn phase(&self) -> Phase {
         self.machine.snapshot().record.phase()
     }
-
-    fn revision(&self) -> Revision {
-        self.machine.snapshot().record.revision()
-    }
 }
 
 /// Records as a ledger makes them, each newer than the one before.

@@ -62,6 +62,7 @@
 //! ```
 
 mod accept;
+mod adapted;
 mod grpc;
 mod header;
 mod markup;
@@ -73,6 +74,8 @@ mod retry_after;
 mod template;
 mod text;
 
+use std::any::Any;
+
 use bytes::Bytes;
 
 use crate::Timestamp;
@@ -83,6 +86,7 @@ pub use policy::{BadStatus, RefusalStatus, ReplyPolicy};
 pub use template::{BadTemplate, BadTemplateKind, PageTemplate};
 
 use accept::Form;
+use adapted::Adapted;
 use retry_after::RetryAfter;
 
 /// Every reply that one notice can need, rendered.
@@ -100,6 +104,7 @@ pub struct Replies {
     problem: Bytes,
     text: Bytes,
     grpc_message: Bytes,
+    adapted: Adapted,
 }
 
 impl Replies {
@@ -123,6 +128,7 @@ impl Replies {
             problem: problem::render(policy.status(), notice, &message),
             text: text::render(policy, notice, &message),
             grpc_message: grpc::message(&message),
+            adapted: Adapted::default(),
         }
     }
 
@@ -194,6 +200,15 @@ impl Replies {
     #[must_use]
     pub fn text(&self) -> &Bytes {
         &self.text
+    }
+
+    /// What an adapter has made of these replies in its framework's types, to make it once and not for each refusal:
+    /// [`Reply::form`] and [`Reply::retry_after_s`] say which replies have the same headers.
+    ///
+    /// Whoever asks first decides on the type; `None` if that was an adapter with another one.
+    #[must_use]
+    pub fn adapted<T: Any + Default + Send + Sync>(&self) -> Option<&T> {
+        self.adapted.get()
     }
 
     fn made(&self, status: u16, kind: Kind, retry_after_s: u64) -> Reply {
@@ -282,7 +297,39 @@ enum Kind {
     Text,
 }
 
+/// The form of a reply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "an adapter that keeps something for each form must not miss one")]
+pub enum ReplyForm {
+    /// Headers alone, for a status that has no body.
+    Empty,
+    /// A trailers-only response.
+    Grpc,
+    /// The page, which comes back by itself.
+    Page,
+    /// The page as the answer to a method that must not be repeated.
+    PageThatStays,
+    /// `application/problem+json`.
+    Problem,
+    /// `text/plain`.
+    Text,
+}
+
 impl Reply {
+    /// Which form it has. Replies to one notice that have the same form and the same [`retry_after_s`](Self::retry_after_s)
+    /// have the same headers.
+    #[must_use]
+    pub const fn form(&self) -> ReplyForm {
+        match &self.kind {
+            Kind::Empty => ReplyForm::Empty,
+            Kind::Grpc(_) => ReplyForm::Grpc,
+            Kind::Html { refresh_s: Some(_), .. } => ReplyForm::Page,
+            Kind::Html { refresh_s: None, .. } => ReplyForm::PageThatStays,
+            Kind::Problem => ReplyForm::Problem,
+            Kind::Text => ReplyForm::Text,
+        }
+    }
+
     /// The HTTP status. For gRPC 200, whose own status is in the headers.
     #[must_use]
     pub const fn status(&self) -> u16 {

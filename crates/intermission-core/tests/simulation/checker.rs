@@ -116,7 +116,7 @@ impl Checker {
         let record = ledger.current();
         for node in ledger.nodes() {
             let is_back = nodes.iter().find(|other| other.id == node).is_none_or(|node| {
-                *node.record() == *record && (!record.phase().is_on() || node.executions.is_empty())
+                *node.record() == *record && (!record.phase().is_on() || node.is_idle())
             });
             if is_back {
                 self.disclosed.remove(&node);

@@ -73,6 +73,10 @@ impl Node {
         &self.gate.record
     }
 
+    pub(crate) fn is_idle(&self) -> bool {
+        self.executions.is_empty() && self.requests.is_empty()
+    }
+
     pub(crate) fn is_cut_off(&self, now: u64) -> bool {
         now < self.cut_off_until
     }

@@ -1,5 +1,11 @@
 //! The layer around small services, without a framework.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on has failed"
+)]
+
 mod address;
 mod bodies;
 mod decisions;

@@ -17,8 +17,6 @@ struct Inner<T> {
     watched: bool,
     /// How many of the listed ones a drain waits for.
     awaited: u64,
-    /// How many of the others there are.
-    others: u64,
     begun: u64,
     /// Executions with a number up to this are to end.
     cancelled: u64,
@@ -54,7 +52,6 @@ impl<T> Table<T> {
             closed: false,
             watched: false,
             awaited: 0,
-            others: 0,
             begun: 0,
             cancelled: 0,
             dropped: 0,
@@ -68,14 +65,10 @@ impl<T> Table<T> {
     #[inline]
     pub(crate) fn begin(&self, entry: impl FnOnce() -> T, awaited: bool) -> Option<Place> {
         let mut inner = self.0.lock();
-        if awaited {
-            if inner.closed {
-                return None;
-            }
-            inner.awaited += 1;
-        } else {
-            inner.others += 1;
+        if inner.closed && awaited {
+            return None;
         }
+        inner.awaited += u64::from(awaited);
         inner.begun += 1;
         let number = inner.begun;
         let place = inner.first_free;
@@ -106,13 +99,8 @@ impl<T> Table<T> {
             *slot = Slot::Free { next };
             inner.first_free = place.0;
         }
-        if awaited {
-            inner.awaited -= 1;
-            inner.watched && inner.awaited == 0
-        } else {
-            inner.others -= 1;
-            false
-        }
+        inner.awaited -= u64::from(awaited);
+        awaited && inner.watched && inner.awaited == 0
     }
 
     /// From now on, no execution that a drain waits for begins.
@@ -136,7 +124,8 @@ impl<T> Table<T> {
     /// How many a drain waits for, and how many others there are.
     pub(crate) fn count(&self) -> (u64, u64) {
         let inner = self.0.lock();
-        (inner.awaited, inner.others)
+        let listed = inner.slots.iter().filter(|slot| matches!(slot, Slot::Taken { .. })).count();
+        (inner.awaited, u64::try_from(listed).unwrap_or(u64::MAX).saturating_sub(inner.awaited))
     }
 
     /// Gives an order to all that run now.

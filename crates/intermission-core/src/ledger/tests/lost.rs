@@ -125,7 +125,7 @@ fn a_node_brings_back_what_an_empty_ledger_has_lost() {
     // Nobody opens or edits before the others had time to say what they know.
     let off = Change::Deactivate(Deactivate::by("ana"));
     assert_eq!(site.try_change(&off), OperateReply::Reconciling(reconcile()));
-    assert_eq!(site.try_change(&allow()), OperateReply::Reconciling(reconcile()));
+    assert_eq!(site.try_change(&allow()), OperateReply::Reconciling(grace()));
     site.pass_with(reconcile() - SECOND, &mut [&mut one]);
     assert_eq!(site.try_change(&off), OperateReply::Reconciling(SECOND));
     assert_eq!(site.ledger.current(), record);
@@ -133,6 +133,7 @@ fn a_node_brings_back_what_an_empty_ledger_has_lost() {
     opened.pass(SECOND);
     assert!(matches!(opened.try_change(&off), OperateReply::Stored(_)));
     site.pass_with(grace() - reconcile(), &mut [&mut one]);
+    assert_eq!(site.try_change(&allow()), OperateReply::Reconciling(SECOND), "who edits waits for all");
     assert_eq!(site.phase(), Phase::Activating);
     site.pass_with(SECOND, &mut [&mut one]);
     assert_eq!(site.phase(), Phase::Activated);
@@ -304,10 +305,10 @@ fn a_plan_that_nobody_knows_better_starts_when_that_is_certain() {
     site.now = Moment::new(at, site.now.steady);
     let record = site.ledger.current();
     let mut site = restored(&site, Some(record));
-    site.pass(reconcile() - SECOND);
+    site.pass(grace() - SECOND);
     assert_eq!(site.phase(), Phase::Deactivated);
     site.pass(SECOND);
-    assert_eq!(site.phase(), Phase::Activating);
+    assert_eq!(site.phase(), Phase::Activated);
 }
 
 #[test]
@@ -324,24 +325,43 @@ fn the_limit_of_a_drain_of_an_old_copy_does_not_win_against_what_nodes_know() {
         assert_eq!(site.phase(), Phase::Activating, "{drain:?}");
         one.offers(&newest, &mut site);
         assert_eq!(site.ledger.current(), newest, "{drain:?}");
-        // A person who limits a drain means it, so that does not wait for the whole grace.
-        site.pass_with(reconcile(), &mut [&mut one]);
+        site.pass_with(grace() - SECOND * 4, &mut [&mut one]);
+        assert_eq!(site.ledger.current(), newest, "{drain:?}");
+        site.pass_with(SECOND, &mut [&mut one]);
         let expected = if matches!(drain, DrainPolicy::Force(_)) { Phase::Activated } else { Phase::Deactivated };
         assert_eq!(site.phase(), expected, "{drain:?}");
     }
 }
 
 #[test]
-fn a_drain_that_is_forced_in_a_grace_says_that_nodes_may_be_missing() {
-    let mut site = Site::new();
-    Node::joined("one", &mut site);
-    let force = Activate::by("ana").with_drain(DrainPolicy::Force(SECOND));
-    let mut site = restored(&site, None);
-    site.activate_with(force);
-    site.pass(reconcile());
+fn a_drain_that_is_forced_after_a_loss_says_that_nodes_may_be_missing() {
+    let mut site = restored(&Site::new(), None);
+    let mut busy = Node::joined("busy", &mut site);
+    site.activate_with(Activate::by("ana").with_drain(DrainPolicy::Force(SECOND)));
+    site.pass_with(grace(), &mut [&mut busy]);
     assert!(site.completion().forced);
+    assert_eq!(site.unconfirmed(), ["busy"]);
     assert!(site.completion().state_lost_at.is_some());
     assert_eq!(site.events(), [Requested, Forced]);
+}
+
+/// The site was opened since the copy was made, and the only node that knows is away: it may run something, so nobody
+/// may say anew that nothing runs.
+#[test]
+fn an_edit_of_an_old_copy_does_not_repeat_what_is_no_longer_true() {
+    let mut site = Site::new();
+    let mut opened = Node::joined("opened", &mut site);
+    let on = site.activate();
+    opened.drains(on, &mut site);
+    let copy = site.ledger.clone();
+    site.deactivate();
+    let newest = site.ledger.current();
+    let mut site = Site { ledger: copy, ..site };
+    site.lose_members();
+    site.pass(grace() - SECOND);
+    assert_eq!(site.try_change(&allow()), OperateReply::Reconciling(SECOND));
+    opened.offers(&newest, &mut site);
+    assert_eq!(site.ledger.current(), newest);
 }
 
 #[test]
@@ -368,7 +388,7 @@ fn an_announced_end_waits_until_nobody_may_know_better() {
     let record = site.ledger.current();
     site.jump(SECOND * 60);
     let mut site = restored(&site, Some(record));
-    site.pass(reconcile() - SECOND);
+    site.pass(grace() - SECOND);
     assert_eq!(site.phase(), Phase::Activated);
     site.pass(SECOND);
     assert_eq!(site.phase(), Phase::Deactivated);
