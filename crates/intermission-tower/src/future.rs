@@ -85,7 +85,14 @@ impl<F> ResponseFuture<F> {
         let Some(application) = this.application.as_pin_mut() else {
             return Poll::Ready(Ok(this.outcome.response().map(|body| into(MaintenanceBody::reply(body)))));
         };
-        let mut response = ready!(application.poll(cx))?;
+        let mut response = match ready!(application.poll(cx)) {
+            Ok(response) => response,
+            Err(error) => {
+                // Whoever called may keep this future for a while; the request has ended.
+                drop(this.outcome.passage());
+                return Poll::Ready(Err(error));
+            }
+        };
         let passage = this.outcome.passage();
         if let Some(reason) = passage.reason() {
             mark(&mut response, reason);

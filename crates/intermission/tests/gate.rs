@@ -1,4 +1,5 @@
 //! A gate on a memory state: the whole way of a change, and of what it waits for.
+#![expect(clippy::unwrap_used, reason = "a test, helpers included")]
 
 use std::time::Duration;
 

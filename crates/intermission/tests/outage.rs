@@ -1,4 +1,5 @@
 //! A state that fails, hangs or panics: what requests and executions see of it.
+#![expect(clippy::panic, clippy::unreachable, reason = "a test, helpers included")]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};

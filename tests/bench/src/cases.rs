@@ -55,10 +55,10 @@ pub(crate) async fn run(name: &str, times: u64) -> Result<()> {
         }
         "execution" => execution(&off().await?, times),
         "execution-refused" => execution(&on(AllowList::default()).await?, times),
-        "axum-bare" => axum::requests(axum::bare(), times)?,
-        "axum-off" => axum::requests(axum::service(off().await?)?, times)?,
-        "axum-layer-off" => axum::requests(axum::layered(off().await?)?, times)?,
-        "axum-refused" => axum::requests(axum::service(on(AllowList::default()).await?)?, times)?,
+        "axum-bare" => axum::requests(&axum::bare(), times)?,
+        "axum-off" => axum::requests(&axum::service(off().await?)?, times)?,
+        "axum-layer-off" => axum::requests(&axum::layered(off().await?)?, times)?,
+        "axum-refused" => axum::requests(&axum::service(on(AllowList::default()).await?)?, times)?,
         _ => bail!("there is no case `{name}`; there are: {}", NAMES.join(", ")),
     }
     Ok(())

@@ -43,7 +43,7 @@ pub(crate) async fn parent() -> Result<()> {
     }
     child.kill().await?;
     took.sort_unstable();
-    let at = |hundredths: usize| took.get(took.len() * hundredths / 100).or(took.last()).copied().unwrap_or_default();
+    let at = |hundredths: usize| took.get(took.len() * hundredths / 100).or_else(|| took.last()).copied().unwrap_or_default();
     let millis = |duration: Duration| duration.as_secs_f64() * 1_000.0;
     println!("\na change, from the operator's call until the other process enforces it (file state, {FLIPS} changes)");
     println!("  median {:.1} ms   p90 {:.1} ms   worst {:.1} ms", millis(at(50)), millis(at(90)), millis(at(100)));

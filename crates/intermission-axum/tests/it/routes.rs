@@ -94,6 +94,41 @@ async fn a_closed_gate_serves_what_is_always_open() {
     }
 }
 
+/// Flags of inner routers alone, so that nothing else sends the requests to their routes.
+#[tokio::test]
+async fn flags_come_along_when_routers_are_nested_and_merged() {
+    let inner = || {
+        MaintenanceRouter::new()
+            .route("/", get(|| async {}).always())
+            .route("/health", get(|| async {}).always())
+            .route("/jobs", post(|| async {}).starts_execution())
+    };
+    let nested = MaintenanceRouter::new().nest("/a", MaintenanceRouter::new().nest("/b", inner()));
+    let below_slash = MaintenanceRouter::new().nest("/a/b/", inner());
+    let merged = MaintenanceRouter::new().merge(inner());
+    for (routes, prefix) in [(nested, "/a/b"), (below_slash, "/a/b/"), (merged, "")] {
+        let site = Site::open().await;
+        let [root, health, jobs] = match prefix {
+            "" => ["/", "/health", "/jobs"].map(str::to_owned),
+            _ => ["", "/health", "/jobs"].map(|path| format!("{prefix}{path}").replace("//", "/")),
+        };
+        let running = site.drain().await;
+        for app in site.both(&routes) {
+            app.expect(&[&format!("POST {jobs} 503")]).await;
+        }
+        drop(running);
+        site.gate.closing().await;
+        for app in site.both(&routes) {
+            app.expect(&[
+                &format!("GET {root} 200"),
+                &format!("GET {health} 200"),
+                "GET /x 503",
+            ])
+            .await;
+        }
+    }
+}
+
 #[tokio::test]
 async fn what_only_looks_like_an_open_route_is_closed() {
     let site = Site::activated().await;

@@ -21,7 +21,41 @@ const STORM: u64 = 25_000;
 /// For how long all must be well before it is judged.
 const CALM: u64 = 30_000;
 
+/// What this run is like. Runs that are all alike find less than runs of which each overdoes something else.
+#[derive(Clone, Copy, Debug)]
+struct Weather {
+    /// Of a hundred nodes, how many fence themselves, and how many hold; the others wait.
+    fence: u64,
+    hold: u64,
+    /// Of a hundred acts of an operator, how many switch maintenance on or off.
+    switches: u64,
+    /// How likely each kind of fault is, compared with the others.
+    crashes: u64,
+    goodbyes: u64,
+    cuts: u64,
+    outages: u64,
+    losses: u64,
+    jumps: u64,
+}
+
+impl Weather {
+    fn random(random: &mut Random) -> Self {
+        Self {
+            fence: random.pick(&[0, 45, 100]),
+            hold: random.pick(&[0, 15]),
+            switches: random.pick(&[50, 95]),
+            crashes: random.pick(&[0, 15, 60]),
+            goodbyes: random.pick(&[0, 10, 40]),
+            cuts: random.pick(&[10, 30, 100]),
+            outages: random.pick(&[0, 7, 30]),
+            losses: random.pick(&[0, 20, 60]),
+            jumps: random.pick(&[0, 18, 60]),
+        }
+    }
+}
+
 pub(crate) struct World {
+    weather: Weather,
     random: Random,
     mutation: Option<Mutation>,
     timing: Timing,
@@ -41,6 +75,8 @@ pub(crate) struct World {
     /// The newest answer, as a form to fill in.
     form: Option<SyncReply>,
     is_calm: bool,
+    /// Whether the event did anything.
+    has_changed: bool,
     checker: Checker,
     pub(crate) traces: bool,
     shown: Vec<String>,
@@ -116,6 +152,7 @@ impl World {
             node_timing.margin = Duration::ZERO;
         }
         let mut world = Self {
+            weather: Weather::random(&mut random),
             mutation,
             timing: store_timing,
             node_timing,
@@ -131,6 +168,7 @@ impl World {
             operations: 0,
             form: None,
             is_calm: false,
+            has_changed: false,
             checker: Checker::default(),
             traces: false, shown: vec![],
             random: random.clone(),
@@ -172,10 +210,13 @@ impl World {
             if self.traces && !matches!(due.event, Event::Work(_) | Event::Copy) {
                 println!("{:>6} {:?}", self.now, due.event);
             }
+            self.has_changed = false;
             self.happen(due.event);
-            let now = self.store_moment();
             if self.traces { self.show(); }
-            self.checker.look(&self.ledger, &self.nodes, now);
+            if self.has_changed {
+                let now = self.store_moment();
+                self.checker.look(&self.ledger, &self.nodes, now);
+            }
         }
         self.now = end;
     }
@@ -265,10 +306,11 @@ impl World {
         let mut settings = NodeSettings::default();
         settings.timing = self.node_timing;
         let more = Duration::from_millis(self.random.range(0, 6_000));
-        settings.lost_contact = match self.random.range(0, 9) {
-            0..4 => LostContact::Fence(if self.random.percent(50) { Duration::ZERO } else { more }),
-            4..8 => LostContact::Wait(more),
-            _ => LostContact::Hold,
+        settings.lost_contact = match self.random.range(0, 99) {
+            drawn if drawn < self.weather.fence && drawn % 2 == 0 => LostContact::Fence(Duration::ZERO),
+            drawn if drawn < self.weather.fence => LostContact::Fence(more),
+            drawn if drawn < self.weather.fence + self.weather.hold => LostContact::Hold,
+            _ => LostContact::Wait(more),
         };
         settings.start = self.random.pick(&[StartPolicy::StartClosed, StartPolicy::StartOpen]);
         settings.outage = self.random.pick(&[
@@ -287,6 +329,7 @@ impl World {
     }
 
     fn carry_out(&mut self, index: usize, effects: Vec<Effect>) {
+        self.has_changed = true;
         let id = self.nodes[index].id;
         for effect in effects {
             match effect {
@@ -318,6 +361,7 @@ impl World {
             effects.push(node.begin_request(now + length / 4 + 1));
         }
         let id = node.id;
+        self.has_changed = !effects.is_empty();
         for effect in effects {
             if let Effect::WorkEnds(at) = effect {
                 self.schedule(at - now, Event::WorkEnds(id));
@@ -426,6 +470,7 @@ impl World {
         let before = self.ledger.current().revision();
         let now = self.store_moment();
         let result = step(&mut self.ledger, now);
+        self.has_changed = true;
         let record = self.ledger.current();
         if record.revision() != before {
             for node in self.nodes.iter().map(|node| node.id).collect::<Vec<_>>() {
@@ -443,8 +488,15 @@ impl World {
         let record = self.ledger.current();
         let at = moment(self.now).calendar;
         let later = |millis| at.saturating_add(Duration::from_millis(millis));
+        let is_on = record.phase().is_on();
         let change = match self.random.range(0, 99) {
-            0..45 if !record.phase().is_on() => {
+            drawn if drawn < self.weather.switches && is_on => Change::Deactivate(Deactivate::by("ana")),
+            drawn if drawn < self.weather.switches && drawn % 8 == 0 => {
+                let start = self.random.range(500, 4_000);
+                let plan = Activate::by("ana").with_starts_at(later(start));
+                Change::Activate(plan.with_ends_at(later(start + 3_000)).with_auto_end(true))
+            }
+            drawn if drawn < self.weather.switches => {
                 let limit = Duration::from_millis(self.random.range(0, 4_000));
                 let drain = match self.random.range(0, 9) {
                     0 => DrainPolicy::Force(limit),
@@ -453,30 +505,21 @@ impl World {
                 };
                 Change::Activate(Activate::by("ana").with_drain(drain))
             }
-            45..52 if !record.phase().is_on() => {
-                let start = self.random.range(500, 4_000);
-                let plan = Activate::by("ana").with_starts_at(later(start));
-                Change::Activate(plan.with_ends_at(later(start + 3_000)).with_auto_end(true))
-            }
-            0..40 => Change::Deactivate(Deactivate::by("ana")),
-            40..60 => {
-                let level = self.random.pick(&[Level::Full, Level::Exclusive, Level::ReadOnly]);
-                let message = format!("message {}", self.operations);
-                if !record.phase().is_on() {
-                    return self.forget_somebody();
-                }
-                Change::Activate(Activate::by("bob").with_level(level).with_message(message))
-            }
-            60..80 => {
-                let network = format!("10.0.{}.0/24", self.random.range(0, 255));
-                Change::Allow(AllowChange::Replace(AllowList::parse([network]).unwrap()))
-            }
-            80..90 => return self.forget_somebody(),
-            _ => {
+            drawn if drawn % 5 == 0 => return self.forget_somebody(),
+            drawn if drawn % 5 == 1 => {
                 self.operations += 1;
                 let init = Operation::init(OperationId::from_bits(self.operations), ana());
                 self.step(|ledger, now| ledger.operate(&init, now));
                 return;
+            }
+            drawn if drawn % 5 < 4 && is_on => {
+                let level = self.random.pick(&[Level::Full, Level::Exclusive, Level::ReadOnly]);
+                let message = format!("message {}", self.operations);
+                Change::Activate(Activate::by("bob").with_level(level).with_message(message))
+            }
+            _ => {
+                let network = format!("10.0.{}.0/24", self.random.range(0, 255));
+                Change::Allow(AllowChange::Replace(AllowList::parse([network]).unwrap()))
             }
         };
         self.change(&record, &change);
@@ -510,8 +553,17 @@ impl World {
     fn strike(&mut self) {
         let victim = (!self.nodes.is_empty()).then(|| self.random.range(0, self.nodes.len() as u64 - 1));
         let victim = victim.map(|index| usize::try_from(index).unwrap());
-        match (self.random.range(0, 99), victim) {
-            (0..15, Some(index)) => {
+        let Weather { crashes, goodbyes, cuts, outages, losses, jumps, .. } = self.weather;
+        let mut drawn = self.random.range(0, crashes + goodbyes + cuts + outages + losses + jumps - 1);
+        let mut is = |weight: u64| {
+            let is_drawn = drawn < weight;
+            drawn = if is_drawn { u64::MAX } else { drawn - weight };
+            is_drawn
+        };
+        let (crash, goodbye, cut) = (is(crashes), is(goodbyes), is(cuts));
+        let (outage, loss) = (is(outages), is(losses));
+        match victim {
+            Some(index) if crash => {
                 let node = self.nodes.remove(index);
                 // Sometimes somebody finds out that its process is gone.
                 if self.random.percent(30) {
@@ -520,22 +572,22 @@ impl World {
                 let pause = self.random.range(100, 4_000);
                 self.schedule(pause, Event::Born);
             }
-            (15..25, Some(index)) => {
+            Some(index) if goodbye => {
                 self.nodes[index].is_stopping = true;
                 let pause = self.random.range(100, 4_000);
                 self.schedule(pause, Event::Born);
             }
-            (25..55, Some(index)) => {
+            Some(index) if cut => {
                 let length = self.random.range(300, 10_000);
                 self.nodes[index].cut_off_until = self.now + length;
             }
-            (55..62, _) => {
+            _ if outage => {
                 let end = self.now + self.random.range(300, 5_000);
                 for node in &mut self.nodes {
                     node.cut_off_until = node.cut_off_until.max(end);
                 }
             }
-            (62..82, _) => self.lose_something(),
+            _ if loss => self.lose_something(),
             _ => self.set_the_stores_clock(),
         }
     }
@@ -564,11 +616,15 @@ impl World {
             self.ledger.lost_members(now);
         }
         self.checker.lost(&self.ledger);
+        self.has_changed = true;
     }
 
     /// Back as often as it likes; forward at most once in the time for which anybody relies on a lease, which is what
     /// the design assumes.
     fn set_the_stores_clock(&mut self) {
+        if self.weather.jumps == 0 {
+            return;
+        }
         let is_allowed = self.jumped_at.is_none_or(|at| self.now > at + 11_000);
         if self.random.percent(30) || !is_allowed {
             self.store_offset -= i64::try_from(self.random.range(0, 5_000)).unwrap();
@@ -583,9 +639,11 @@ impl World {
 
     /// Nodes that hold and are gone need a person.
     fn bury_the_dead(&mut self) {
-        let dead: Vec<NodeId> = self.ledger.nodes().filter(|node| self.index_of(*node).is_none()).collect();
-        for node in dead {
-            self.step(|ledger, now| ledger.leave(node, &Departure::Forgotten(ana()), now));
+        let view = self.ledger.view(usize::MAX, self.store_moment());
+        for member in view.nodes.iter().filter(|member| member.lost_contact == LostContact::Hold) {
+            if self.index_of(member.node).is_none() {
+                self.step(|ledger, now| ledger.leave(member.node, &Departure::Forgotten(ana()), now));
+            }
         }
     }
 

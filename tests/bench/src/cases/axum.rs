@@ -36,7 +36,7 @@ async fn hello() -> &'static str {
 }
 
 /// That many requests. Each is ready at once, so nothing but the application is counted.
-pub(super) fn requests<S, B>(app: S, times: u64) -> Result<()>
+pub(super) fn requests<S, B>(app: &S, times: u64) -> Result<()>
 where
     S: Service<Request, Response = Response<B>, Error = Infallible> + Clone,
 {
