@@ -1,4 +1,5 @@
 //! Four processes on one file state.
+#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a test, helpers included")]
 
 use intermission_tests::app::App;
 use intermission_tests::command::intermission;

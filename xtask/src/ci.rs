@@ -49,7 +49,8 @@ fn command(arguments: &[String]) -> anyhow::Result<ExitCode> {
 }
 
 fn format(workspace: &Workspace) -> anyhow::Result<bool> {
-    announced(workspace.cargo(["fmt", "--all", "--check"]))
+    // The names alone: `cargo xtask fix` is the answer to all of it, and a diff would bury what the others say.
+    announced(workspace.cargo(["fmt", "--all", "--check", "--", "--files-with-diff"]))
 }
 
 fn clippy(workspace: &Workspace) -> anyhow::Result<bool> {

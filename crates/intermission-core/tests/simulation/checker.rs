@@ -19,6 +19,8 @@ pub(crate) struct Checker {
     /// Activations up to this revision were forgotten by everybody who could speak in time (assumption A5 of the
     /// design), so nothing is promised of them.
     forgotten: Revision,
+    /// The greatest revision that a node has told the ledger of since the store last lost something.
+    told: Revision,
     /// Every node said that it is closed for the activation that began with this revision.
     closed: Option<Revision>,
     /// How often each claim was looked at while it was made.
@@ -36,6 +38,12 @@ impl Checker {
     /// The store has lost something, so that the ledger's record may be an older one.
     pub(crate) fn lost(&mut self, ledger: &Ledger) {
         self.record = ledger.record().cloned();
+        self.told = Revision::ZERO;
+    }
+
+    /// A node's report has come to the ledger, whatever that makes of it.
+    pub(crate) fn told(&mut self, seen: Revision) {
+        self.told = self.told.max(seen);
     }
 
     pub(crate) fn forgot(&mut self, node: NodeId) {
@@ -58,8 +66,12 @@ impl Checker {
         self.note_record(&record);
         self.readmit(ledger, nodes);
         let view = ledger.view(0, now);
-        let ahead = nodes.iter().filter(|node| node.record().supersedes(&record)).count();
-        if ahead > 0 && view.grace.is_zero() {
+        let ahead = nodes.iter().filter(|node| node.record().supersedes(&record));
+        let ahead = ahead.map(|node| node.record().revision()).max();
+        if let Some(ahead) = ahead
+            && view.grace.is_zero()
+        {
+            assert!(self.told < ahead, "the ledger was told of {ahead}, and goes on without it: {record:?}");
             // Whoever knew better was cut off for the whole grace.
             self.forgotten = self.newest;
         }
@@ -77,7 +89,7 @@ impl Checker {
             let known: BTreeSet<NodeId> = ledger.nodes().collect();
             self.disclosed.extend(nodes.iter().map(|node| node.id).filter(|node| !known.contains(node)));
         }
-        if began <= self.forgotten || ahead > 0 {
+        if began <= self.forgotten || ahead.is_some() {
             return;
         }
         let mut known: BTreeSet<NodeId> = ledger.nodes().collect();

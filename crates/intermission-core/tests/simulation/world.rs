@@ -8,7 +8,7 @@ use std::time::Duration;
 use intermission_core::{
     Activate, Actor, AllowChange, AllowList, Change, Deactivate, Departure, DrainPolicy, Ledger, Level, LostContact,
     Members, Moment, NodeEvent, NodeId, NodeReport, NodeSettings, Operation, OperationId, OutagePolicy, Outcome, Phase,
-    Record, StartPolicy, StateErrorKind, SyncReply, Timing,
+    Record, Revision, StartPolicy, StateErrorKind, SyncReply, Timing,
 };
 
 use crate::checker::{Checker, Claims};
@@ -27,6 +27,8 @@ struct Weather {
     /// Of a hundred nodes, how many fence themselves, and how many hold; the others wait.
     fence: u64,
     hold: u64,
+    /// How many milliseconds after a lease at most a node drops what it runs, or is waited for.
+    patience: u64,
     /// Of a hundred acts of an operator, how many switch maintenance on or off.
     switches: u64,
     /// How likely each kind of fault is, compared with the others.
@@ -36,6 +38,9 @@ struct Weather {
     outages: u64,
     losses: u64,
     jumps: u64,
+    /// Of a hundred messages, how many are under way for long, and how many executions take long.
+    slow_messages: u64,
+    slow_work: u64,
 }
 
 impl Weather {
@@ -43,6 +48,7 @@ impl Weather {
         Self {
             fence: random.pick(&[0, 45, 100]),
             hold: random.pick(&[0, 15]),
+            patience: random.pick(&[0, 2_000, 6_000]),
             switches: random.pick(&[50, 95]),
             crashes: random.pick(&[0, 15, 60]),
             goodbyes: random.pick(&[0, 10, 40]),
@@ -50,6 +56,31 @@ impl Weather {
             outages: random.pick(&[0, 7, 30]),
             losses: random.pick(&[0, 20, 60]),
             jumps: random.pick(&[0, 18, 60]),
+            slow_messages: random.pick(&[5, 30, 80]),
+            slow_work: random.pick(&[5, 20]),
+        }
+    }
+
+    /// The weather that brings out what a mutation breaks.
+    fn changed_for(self, mutation: Option<Mutation>) -> Self {
+        let clocks = Self {
+            fence: 100,
+            patience: 0,
+            switches: 95,
+            crashes: 0,
+            goodbyes: 0,
+            cuts: 60,
+            outages: 0,
+            losses: 0,
+            jumps: 60,
+            slow_messages: 5,
+            slow_work: 5,
+            ..self
+        };
+        match mutation {
+            Some(Mutation::NoMargin | Mutation::NoClamp) => clocks,
+            Some(Mutation::LeaseFromReply) => Self { slow_messages: 80, ..clocks },
+            _ => self,
         }
     }
 }
@@ -152,7 +183,7 @@ impl World {
             node_timing.margin = Duration::ZERO;
         }
         let mut world = Self {
-            weather: Weather::random(&mut random),
+            weather: Weather::random(&mut random).changed_for(mutation),
             mutation,
             timing: store_timing,
             node_timing,
@@ -305,9 +336,8 @@ impl World {
         let id = NodeId::from_bits(u128::from(self.born) + (u128::from(self.random.bits() >> 16) << 16));
         let mut settings = NodeSettings::default();
         settings.timing = self.node_timing;
-        let more = Duration::from_millis(self.random.range(0, 6_000));
+        let more = Duration::from_millis(self.random.range(0, self.weather.patience));
         settings.lost_contact = match self.random.range(0, 99) {
-            drawn if drawn < self.weather.fence && drawn % 2 == 0 => LostContact::Fence(Duration::ZERO),
             drawn if drawn < self.weather.fence => LostContact::Fence(more),
             drawn if drawn < self.weather.fence + self.weather.hold => LostContact::Hold,
             _ => LostContact::Wait(more),
@@ -349,7 +379,7 @@ impl World {
     fn work(&mut self, node: NodeId) {
         let Some(index) = self.index_of(node) else { return };
         let (now, mutation) = (self.now, self.mutation);
-        let is_long = self.random.percent(20);
+        let is_long = self.random.percent(self.weather.slow_work);
         let length = if is_long { self.random.range(500, 6_000) } else { self.random.range(10, 500) };
         let node = &mut self.nodes[index];
         let mut effects = Vec::new();
@@ -381,18 +411,10 @@ impl World {
 
     // The network.
 
-    fn transmit(&mut self, mut report: NodeReport) {
+    fn transmit(&mut self, report: NodeReport) {
         let id = report.node;
         let timeout = u64::try_from(self.timing.timeout.as_millis()).unwrap();
         self.schedule(timeout, Event::GivenUp(id, report.sequence));
-        match self.mutation {
-            Some(Mutation::NothingOffered) => report.offer = None,
-            Some(Mutation::NothingClaimed) => {
-                report.seen = intermission_core::Revision::ZERO;
-                report.offer = report.offer.filter(|_| self.random.percent(20));
-            }
-            _ => {}
-        }
         for _ in 0..self.copies_of_a_message(id) {
             let delay = self.delay();
             self.schedule(delay, Event::Report(report.clone()));
@@ -400,10 +422,21 @@ impl World {
     }
 
     fn hear(&mut self, report: &NodeReport) {
+        self.checker.told(report.seen);
         let mut report = report.clone();
-        if self.mutation == Some(Mutation::AcknowledgementsKept) && report.drained.is_none() {
-            // What it said of any activation before is in `closed` for as long as one is on.
-            report.drained = report.closed.and(self.ledger.current().activation().map(|on| on.id));
+        match self.mutation {
+            Some(Mutation::NothingOffered) => report.offer = None,
+            Some(Mutation::NothingClaimed) => {
+                report.seen = Revision::ZERO;
+                // As if bringing back took two calls, of which the second is lost now and then.
+                report.offer = report.offer.filter(|_| self.random.percent(80));
+            }
+            Some(Mutation::AcknowledgementsKept) => {
+                // What it said of any activation before is in `closed` for as long as one is on.
+                let on = self.ledger.current().activation().map(|on| on.id);
+                report.drained = report.drained.or_else(|| report.closed.and(on));
+            }
+            _ => {}
         }
         let reply = self.step(|ledger, now| ledger.sync(&report, now));
         self.form = Some(reply.clone());
@@ -458,8 +491,8 @@ impl World {
     fn delay(&mut self) -> u64 {
         match self.random.range(0, 99) {
             _ if self.is_calm => self.random.range(1, 30),
-            0..70 => self.random.range(1, 50),
-            70..95 => self.random.range(50, 600),
+            drawn if drawn >= self.weather.slow_messages => self.random.range(1, 50),
+            drawn if drawn % 5 > 0 => self.random.range(50, 600),
             _ => self.random.range(600, 3_000),
         }
     }
