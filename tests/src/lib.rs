@@ -15,3 +15,8 @@ pub mod command;
 pub mod http;
 pub mod programs;
 pub mod wait;
+
+/// The README's program compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -8,7 +8,7 @@ use axum_core::response::{IntoResponse, Response};
 use http::StatusCode;
 use http::request::Parts;
 use intermission::{
-    Admission, AdmitReason, Admitted, Decision, Execution, Gate, Level, Phase, Refusal, Visitor,
+    Admission, AdmitReason, Admitted, Decision, Execution, Gate, Level, Phase, Refusal, RouteAccess, Visitor,
 };
 use intermission_tower::{ExecutionHandle, refusal_response};
 
@@ -179,12 +179,17 @@ impl LongLived {
     }
 
     /// Waits until the connection is to end: when the gate turns ordinary visitors away, or, for a visitor who was
-    /// let in past the closed gate, when it turns away even those. At once if it already does.
+    /// let in past the closed gate, when it turns away even those. At once if it already does. Never on a route that is
+    /// always open, if the gate was closed when the connection began; one that began before is taken for an ordinary
+    /// one.
     ///
     /// # Cancel safety
     ///
     /// Safe: nothing is consumed.
     pub async fn closing(&self) {
+        if self.reason == AdmitReason::RouteAlways {
+            return std::future::pending().await;
+        }
         if !self.reason.is_bypass() {
             return self.gate.closing().await;
         }
@@ -212,7 +217,12 @@ where
         };
         // Counted anew rather than taken over: what counts the request so far ends with its response. Whoever was let
         // in past the closed gate is let in again by the same right.
+        let access = match reason {
+            AdmitReason::RouteAlways => RouteAccess::Always,
+            _ => RouteAccess::Ordinary,
+        };
         let visitor = Visitor::new(parts.method.as_str(), parts.uri.path())
+            .with_access(access)
             .with_permission(reason.is_bypass());
         match gate.admit(&visitor) {
             Admission::Admitted(_admitted) => Ok(Self {

@@ -15,7 +15,8 @@ pub struct Timing {
     pub lease: Duration,
     /// How often a node speaks while nothing happens.
     pub heartbeat: Duration,
-    /// How long a node waits for an answer.
+    /// How long a node waits for an answer before it counts the state as out of reach. A state may have a shorter
+    /// limit of its own.
     pub timeout: Duration,
     /// The most that the fleet clock believes at once: a greater jump of the store's clock counts as this much.
     pub step: Duration,
@@ -35,7 +36,7 @@ impl Default for Timing {
         Self {
             lease: Duration::from_secs(15),
             heartbeat: Duration::from_secs(3),
-            timeout: Duration::from_secs(1),
+            timeout: Duration::from_secs(3),
             step: Duration::from_secs(1),
             margin: Duration::from_secs(3),
             grace: Duration::from_secs(15),

@@ -45,7 +45,9 @@
 //! | `members.json.next` | the same, while a step is being taken | |
 //! | `lock` | nothing | once |
 //!
-//! Readers take no lock and need no right to write. Whoever takes a step locks `lock` for some milliseconds; the
+//! Readers take no lock and need no right to write. (Whoever looks at the state while a drain goes on completes it, too,
+//! if the lock is free at that moment and the right to write is there: so a drain ends even when only an operator
+//! watches.) Whoever takes a step locks `lock` for some milliseconds; the
 //! kernel frees the lock of a process that dies.
 //!
 //! # When something is lost

@@ -11,7 +11,7 @@ use intermission_core::{
 use tokio::sync::{mpsc, oneshot};
 
 use crate::gate::{Gate, Parts, Shared};
-use crate::keeper::{Keeper, supervise};
+use crate::keeper::{Keeper, Stopping, supervise};
 
 /// Settings of a node, and its start.
 ///
@@ -144,7 +144,9 @@ impl GateBuilder {
             shared,
             state,
             machine,
+            timeout: settings.timing.timeout,
             stop: stopped,
+            stopping: Stopping::No,
             started: Some(started),
         }));
         match (first.await, settings.start) {

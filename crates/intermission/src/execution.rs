@@ -82,11 +82,7 @@ impl Execution {
         bypass: bool,
     ) -> Option<Self> {
         let place = shard.executions.begin(
-            || Running {
-                info,
-                started_at,
-                bypass,
-            },
+            || Running { info, started_at },
             !bypass,
         )?;
         Some(Self {
@@ -102,7 +98,8 @@ impl Execution {
         self.shard.id(self.number())
     }
 
-    /// Whether a bypassed visitor began it, so that no drain waits for it.
+    /// Whether a bypassed visitor began it past a closed door. No drain that was on at that time waits for it; once the
+    /// site was open again, the next one does.
     #[must_use]
     pub const fn is_bypass(&self) -> bool {
         self.bypass
@@ -154,7 +151,7 @@ impl Execution {
 impl Drop for Execution {
     #[inline]
     fn drop(&mut self) {
-        self.shard.end(self.place, !self.bypass);
+        self.shard.end(self.place);
     }
 }
 

@@ -22,11 +22,15 @@ use crate::execution::{Execution, ExecutionInfo, ExecutionRefused, RunError};
 use crate::in_flight::{Entered, InFlight, RequestClass};
 use crate::subscription::Subscription;
 
+/// How often a request that starts an execution is decided about anew because the door was moved in between. The
+/// keeper moves it in a few instructions; a request never waits longer for it than this.
+const DOOR_TRIES: usize = 100;
+
 /// A node's handle on maintenance mode: asked for every request and every execution, never waiting for anything.
 ///
 /// Clones are the same gate. While maintenance is off, a question is one look at one word. When the last clone is
-/// dropped, the node stops following its state; call [`shutdown`](Gate::shutdown) to have it say goodbye, so that no
-/// drain waits for it.
+/// dropped, the node says goodbye as soon as no execution runs there any more; [`shutdown`](Gate::shutdown) does the
+/// same and waits until it is done, which a program must do that ends its runtime afterwards.
 ///
 /// See the [crate's documentation](crate) for an example.
 #[derive(Clone)]
@@ -46,6 +50,9 @@ pub(crate) struct Stop {
     pub(crate) done: tokio::sync::oneshot::Sender<()>,
 }
 
+/// No time at all.
+const NEVER: u64 = u64::MAX;
+
 /// What gate and keeper share.
 pub(crate) struct Shared {
     /// Whether nothing needs to be asked: no maintenance, no hold, no suspension.
@@ -60,6 +67,8 @@ pub(crate) struct Shared {
     label: String,
     framework: Option<String>,
     contact: Mutex<Contact>,
+    /// From when on the steady clock, in nanoseconds, this node begins no execution unless the state answers before.
+    fence_at: AtomicU64,
     keeper_restarts: AtomicU64,
     entropy: AtomicU64,
 }
@@ -196,35 +205,32 @@ impl Gate {
         let _ = shard.requests(class).enter();
         let mut in_flight = RequestInFlight::counted(shard, class);
         let now = shared.now_for(visitor);
-        loop {
+        for _ in 0..DOOR_TRIES {
             let installed = shared.installed.load();
             let reason = match decide(&installed.snapshot, &shared.policy, visitor, now) {
                 Decision::Admit(reason) => reason,
-                Decision::Refuse(reason) => {
-                    return Admission::Refused(shared.refusal(&installed, reason));
-                }
+                Decision::Refuse(reason) => return Admission::Refused(shared.refusal(&installed, reason)),
             };
             if reason.is_bypass() {
                 let _ = shard.requests(RequestClass::Bypass).enter();
                 // The old count goes after the new one came, so that at no moment there is none.
                 in_flight = RequestInFlight::counted(shard, RequestClass::Bypass);
             }
+            // A preflight asks whether the browser may send the request that would start one.
+            let starts = visitor.access == RouteAccess::StartsExecution && reason != AdmitReason::Preflight;
             let mut execution = None;
-            if visitor.access == RouteAccess::StartsExecution {
-                let info = ExecutionInfo::new("request")
-                    .with_label(format!("{} {}", visitor.method, visitor.path));
+            if starts {
+                let info = ExecutionInfo::new("request").with_label(format!("{} {}", visitor.method, visitor.path));
                 execution = shared.begin(info, reason.is_bypass());
                 if execution.is_none() {
                     // The door was closed after this decision, so there is a newer snapshot to decide by.
                     continue;
                 }
             }
-            return Admission::Admitted(Admitted {
-                reason,
-                in_flight: Some(in_flight),
-                execution,
-            });
+            return Admission::Admitted(Admitted { reason, in_flight: Some(in_flight), execution });
         }
+        let reason = shared.execution_refusal();
+        Admission::Refused(shared.refusal(&shared.installed.load(), reason))
     }
 
     /// What every rule says about a request, as this node sees it.
@@ -433,6 +439,7 @@ impl Shared {
             label,
             framework,
             contact: Mutex::default(),
+            fence_at: AtomicU64::new(NEVER),
             keeper_restarts: AtomicU64::new(0),
             entropy: AtomicU64::new(0),
         };
@@ -474,7 +481,10 @@ impl Shared {
         let installed = self.installed.load();
         let activation = installed.snapshot.record.activation()?;
         activation.completion.as_ref()?;
-        if self.in_flight.watch_requests(activation.settings.level) > 0 {
+        let level = activation.settings.level;
+        // At this level nobody's work goes on, not even that of those who were let in before.
+        let writes = level == Level::Exclusive && self.in_flight.running() != (0, 0);
+        if self.in_flight.watch_requests(level) > 0 || writes {
             return None;
         }
         self.in_flight.unwatch_requests();
@@ -525,8 +535,26 @@ impl Shared {
         *self.contact.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// From then on this node begins no execution, even if the keeper is late to say so.
+    pub(crate) fn fence_at(&self, fence_at: Option<Duration>) {
+        let nanos = fence_at.map(|at| u64::try_from(at.as_nanos()).unwrap_or(NEVER));
+        self.fence_at.store(nanos.unwrap_or(NEVER), Ordering::Release);
+    }
+
+    /// Whether the lease is over on a node that fences itself. Looked at here and not by a timer: a process that was
+    /// paused gets its timers too late.
+    #[inline]
+    fn is_fenced(&self) -> bool {
+        let fence_at = self.fence_at.load(Ordering::Acquire);
+        fence_at != NEVER && self.clock.steady() >= Duration::from_nanos(fence_at)
+    }
+
+    /// Begins an execution; `None` if the door is closed.
     #[inline]
     fn begin(&self, info: ExecutionInfo, bypass: bool) -> Option<Execution> {
+        if self.is_fenced() {
+            return None;
+        }
         let now = self.clock.now();
         Execution::begin(self.in_flight.shard(), info, now, bypass)
     }
@@ -536,7 +564,8 @@ impl Shared {
     fn execution_refusal(&self) -> RefuseReason {
         // The snapshot is published after the door opens, so it may still say why the door was closed, or no longer.
         let refusal = self.installed.load().snapshot.execution_refusal();
-        refusal.unwrap_or(RefuseReason::Activating)
+        let by_time = if self.is_fenced() { RefuseReason::OutOfContact } else { RefuseReason::Activating };
+        refusal.unwrap_or(by_time)
     }
 
     fn refusal(&self, installed: &Installed, reason: RefuseReason) -> Refusal {

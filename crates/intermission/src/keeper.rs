@@ -13,7 +13,7 @@ use intermission_core::{
     Revision, SharedState, StateError, StateErrorKind, SyncReply,
 };
 use tokio::sync::{Mutex, mpsc, oneshot};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use crate::gate::{Shared, Stop};
 use crate::in_flight::Order;
@@ -24,9 +24,20 @@ pub(crate) struct Keeper {
     pub(crate) shared: Arc<Shared>,
     pub(crate) state: SharedState,
     pub(crate) machine: NodeMachine,
+    /// How long the state may take for an answer.
+    pub(crate) timeout: Duration,
     pub(crate) stop: mpsc::Receiver<Stop>,
+    /// Whether the node is to say goodbye, and who wants to know when it has.
+    pub(crate) stopping: Stopping,
     /// Told how the first report went.
     pub(crate) started: Option<oneshot::Sender<Result<(), StateError>>>,
+}
+
+/// Whether a node is to say goodbye.
+pub(crate) enum Stopping {
+    No,
+    /// As soon as nothing runs there any more.
+    WhenIdle(Option<Stop>),
 }
 
 type Calling<T> = Pin<Box<dyn Future<Output = Result<T, StateError>> + Send>>;
@@ -39,9 +50,10 @@ pub(crate) async fn supervise(keeper: Keeper) {
     let shared = Arc::clone(&keeper.shared);
     let keeper = Arc::new(Mutex::new(keeper));
     let mut restarts = 0_u64;
+    let mut first = NodeEvent::Tick;
     loop {
         let kept = Arc::clone(&keeper);
-        let life = tokio::spawn(async move { kept.lock().await.keep().await });
+        let life = tokio::spawn(async move { kept.lock().await.keep(first).await });
         // An error is a panic, or the end of the runtime, which ends this task, too.
         let Err(death) = life.await else { return };
         if !death.is_panic() {
@@ -51,31 +63,24 @@ pub(crate) async fn supervise(keeper: Keeper) {
         shared.note_keeper_restart();
         line(&Line::KeeperDied(restarts));
         sleep(RESTART_PAUSE).await;
-        let now = shared.moment();
         // Whatever was on its way is lost.
-        let actions = keeper
-            .lock()
-            .await
-            .machine
-            .step(NodeEvent::Failed(StateErrorKind::Unavailable), now);
-        keeper.lock().await.carry_out(actions, &mut None);
+        first = NodeEvent::Failed(StateErrorKind::Unavailable);
     }
 }
 
 impl Keeper {
-    async fn keep(&mut self) {
+    async fn keep(&mut self, first: NodeEvent) {
         let mut syncing: Option<Calling<SyncReply>> = None;
         let mut watching: Option<Calling<Option<Arc<Record>>>> = None;
         let mut watched = Revision::ZERO;
-        let mut stopping: Option<Option<Stop>> = None;
-        self.take(NodeEvent::Tick, &mut syncing);
+        self.take(first, &mut syncing);
         loop {
-            if stopping.is_some() && self.shared.in_flight.watch_executions() == 0 {
+            if matches!(self.stopping, Stopping::WhenIdle(_)) && self.is_idle() {
                 // A report that arrives after the goodbye would put the node on the list again.
                 if let Some(syncing) = syncing.take() {
                     let _ = syncing.await;
                 }
-                self.say_goodbye(stopping.flatten()).await;
+                self.say_goodbye().await;
                 return;
             }
             let seen = self.machine.snapshot().record.revision();
@@ -108,10 +113,18 @@ impl Keeper {
                     }
                 }
                 () = self.shared.in_flight.emptied() => self.take(NodeEvent::Tick, &mut syncing),
-                stop = self.stop.recv(), if stopping.is_none() => stopping = Some(stop),
+                stop = self.stop.recv(), if matches!(self.stopping, Stopping::No) => {
+                    self.stopping = Stopping::WhenIdle(stop);
+                }
                 () = sleep(pause) => self.take(NodeEvent::Tick, &mut syncing),
             }
         }
+    }
+
+    /// Whether no execution runs here, not even one that no drain waits for.
+    fn is_idle(&self) -> bool {
+        // Watched, so that the end of the last one wakes this task.
+        self.shared.in_flight.watch_executions() == 0 && self.shared.in_flight.running() == (0, 0)
     }
 
     fn watch(&self, seen: Revision) -> Calling<Option<Arc<Record>>> {
@@ -143,6 +156,11 @@ impl Keeper {
 
     /// Gives the machine an event, and all that follows from what it says.
     fn take(&mut self, event: NodeEvent, syncing: &mut Option<Calling<SyncReply>>) {
+        self.tell(event, syncing);
+        self.shared.fence_at(self.machine.fence_at());
+    }
+
+    fn tell(&mut self, event: NodeEvent, syncing: &mut Option<Calling<SyncReply>>) {
         let actions = self.machine.step(event, self.shared.moment());
         self.carry_out(actions, syncing);
         if let Some(activation) = self.shared.drained() {
@@ -175,8 +193,8 @@ impl Keeper {
                         // That it was held for want of this very report is no news to anybody.
                         report.facts.hold = None;
                     }
-                    let state = self.state.clone();
-                    *syncing = Some(Box::pin(async move { state.sync(report).await }));
+                    let (state, limit) = (self.state.clone(), self.timeout);
+                    *syncing = Some(Box::pin(async move { in_time(limit, state.sync(report)).await }));
                 }
                 NodeAction::CancelExecutions => self.shared.in_flight.order(Order::Cancel),
                 NodeAction::DropExecutions => self.shared.in_flight.order(Order::Drop),
@@ -188,15 +206,24 @@ impl Keeper {
         }
     }
 
-    async fn say_goodbye(&mut self, stop: Option<Stop>) {
-        if let Err(error) = self.state.leave(self.shared.node, Departure::Goodbye).await {
+    async fn say_goodbye(&mut self) {
+        let leave = self.state.leave(self.shared.node, Departure::Goodbye);
+        if let Err(error) = in_time(self.timeout, leave).await {
             line(&Line::GoodbyeFailed(&error));
         }
-        if let Some(stop) = stop {
+        if let Stopping::WhenIdle(Some(stop)) = std::mem::replace(&mut self.stopping, Stopping::No) {
             // Whoever asked for it may have stopped listening.
             let _ = stop.done.send(());
         }
     }
+}
+
+/// A state that hangs is out of reach, like one that fails.
+async fn in_time<T>(limit: Duration, answer: impl Future<Output = Result<T, StateError>>) -> Result<T, StateError> {
+    timeout(limit, answer).await.unwrap_or_else(|_| {
+        let message = format!("the state has not answered within {limit:?}");
+        Err(StateError::new(StateErrorKind::Unavailable, message))
+    })
 }
 
 /// Waits for a call that may not be under way.

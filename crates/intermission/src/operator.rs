@@ -74,6 +74,8 @@ pub enum Waited {
 
 /// How often a wait looks, beside being woken by changes: acknowledgements wake nobody.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// How soon nodes bring back what a state has lost: within two heartbeats.
+const LOST_FOR: Duration = Duration::from_secs(6);
 /// How often a change is tried again when somebody else was faster.
 const TRIES: usize = 16;
 
@@ -104,8 +106,14 @@ impl Operator {
     ///
     /// A dropped call may have made the change. Repeating it is harmless.
     pub async fn change(&self, change: Change) -> Result<Accepted, OperatorError> {
-        let record = self.state.inspect(0).await?.record;
-        self.change_from(record, change, TRIES).await
+        let view = self.state.inspect(usize::MAX).await?;
+        // What the state has lost, its nodes will bring back. Until then nothing is known to be "already" so.
+        let is_lost = view.nodes.iter().any(|node| node.seen > view.record.revision());
+        let doubt = if is_lost { view.grace.max(LOST_FOR) } else { view.grace };
+        match self.change_from(view.record, change, TRIES).await? {
+            accepted if accepted.changed || doubt.is_zero() => Ok(accepted),
+            _ => Err(OperatorError::Reconciling { after: doubt }),
+        }
     }
 
     /// Makes a change to exactly this record, and fails with [`StateErrorKind::Conflict`] if it is no longer the
@@ -166,10 +174,7 @@ impl Operator {
                 other => return Err(unexpected(&other).into()),
             }
         }
-        let message = format!(
-            "somebody else changed the record meanwhile; it is at revision {} now",
-            record.revision()
-        );
+        let message = format!("the record was changed again and again meanwhile; it is at revision {} now", record.revision());
         Err(StateError::new(StateErrorKind::Conflict, message).into())
     }
 

@@ -222,3 +222,53 @@ async fn closing_tells_long_connections() {
     site.activate(Activate::by("ana")).await;
     connection.await.unwrap();
 }
+
+/// Found by a reader: a preflight passes the closed gate by no right of its own, and so cannot begin an execution.
+#[tokio::test]
+async fn a_preflight_on_a_route_that_starts_an_execution_begins_none() {
+    let site = site().await;
+    let running = site.gate.execution(job()).unwrap();
+    site.activate(Activate::by("ana")).await;
+    let preflight = Visitor::new("OPTIONS", "/jobs").with_access(RouteAccess::StartsExecution).with_preflight(true);
+    let Admission::Admitted(admitted) = site.gate.admit(&preflight) else { panic!("preflights pass") };
+    assert!(admitted.execution.is_none());
+    drop(running);
+    site.activated().await;
+}
+
+/// What a bypassed visitor began during one maintenance, the next one waits for.
+#[tokio::test]
+async fn an_execution_begun_past_the_closed_gate_is_waited_for_by_the_next_drain() {
+    let site = site().await;
+    site.activate(Activate::by("ana")).await;
+    site.activated().await;
+    let visitor = Visitor::new("POST", "/jobs").with_access(RouteAccess::StartsExecution).with_permission(true);
+    let Admission::Admitted(mut admitted) = site.gate.admit(&visitor) else { panic!("the permission lets in") };
+    let import = admitted.execution.take().unwrap();
+    drop(admitted);
+    site.deactivate().await;
+    assert_eq!(site.gate.status().running, 1);
+    site.activate(Activate::by("ana")).await;
+    let view = site.operator.inspect(9).await.unwrap();
+    assert_eq!((view.record.phase(), view.count.drained), (Phase::Activating, 0));
+    drop(import);
+    site.activated().await;
+}
+
+/// At level exclusive, a backup must not see the work of those who were let in before, either.
+#[tokio::test]
+async fn exclusive_is_quiet_only_when_bypassed_work_has_ended() {
+    let site = site().await;
+    site.activate(Activate::by("ana")).await;
+    site.activated().await;
+    let visitor = Visitor::new("POST", "/jobs").with_access(RouteAccess::StartsExecution).with_permission(true);
+    let Admission::Admitted(mut admitted) = site.gate.admit(&visitor) else { panic!("the permission lets in") };
+    let import = admitted.execution.take().unwrap();
+    drop(admitted);
+    let activation = site.gate.record().activation().unwrap().id;
+    site.operator.change(Change::Activate(Activate::by("ana").with_level(Level::Exclusive))).await.unwrap();
+    site.gate.reached(|record| record.level() == Level::Exclusive).await;
+    assert_eq!(site.operator.inspect(9).await.unwrap().quiescent_at, None);
+    drop(import);
+    assert!(matches!(site.operator.wait(activation, Goal::Quiescent, |_| {}).await, Ok(Waited::Reached(_))));
+}

@@ -208,3 +208,16 @@ async fn a_keeper_that_dies_is_started_again_and_says_so() {
     state.operator().change(Change::Activate(Activate::by("ana"))).await.unwrap();
     gate.reached(|record| record.phase() == Phase::Activated).await;
 }
+
+#[tokio::test]
+async fn a_state_that_hangs_is_out_of_reach_like_one_that_fails() {
+    let state = Ailing::new(HANGS);
+    assert!(matches!(builder(&state).start().await, Err(StartError::State(_))));
+    let state = Ailing::new(FINE);
+    let policy = OutagePolicy::CloseAfter(Duration::from_millis(50));
+    let gate = builder(&state).with_outage_policy(policy).start().await.unwrap();
+    state.becomes(HANGS);
+    until(|| !gate.is_open()).await;
+    assert_eq!(gate.status().trouble, Some(StateErrorKind::Unavailable));
+    gate.shutdown().await;
+}

@@ -34,6 +34,14 @@ pub(crate) struct Claims {
     pub(crate) quiescent: u64,
 }
 
+impl Claims {
+    pub(crate) fn add(&mut self, other: Self) {
+        self.closed += other.closed;
+        self.drained += other.drained;
+        self.quiescent += other.quiescent;
+    }
+}
+
 impl Checker {
     /// The store has lost something, so that the ledger's record may be an older one.
     pub(crate) fn lost(&mut self, ledger: &Ledger) {

@@ -69,7 +69,6 @@ pub(crate) struct Shard {
 pub(crate) struct Running {
     pub(crate) info: ExecutionInfo,
     pub(crate) started_at: Timestamp,
-    pub(crate) bypass: bool,
 }
 
 impl InFlight {
@@ -203,19 +202,11 @@ impl InFlight {
     pub(crate) fn executions(&self, limit: usize) -> Vec<ExecutionView> {
         let mut views = Vec::new();
         for shard in &self.shards {
-            shard.executions.for_each(
-                |number,
-                 Running {
-                     info,
-                     started_at,
-                     bypass,
-                 }| {
-                    let label = info.label().map(str::to_owned);
-                    let view =
-                        ExecutionView::new(shard.id(number), info.kind(), label, *started_at);
-                    views.push(view.with_bypass(*bypass));
-                },
-            );
+            shard.executions.for_each(|number, awaited, Running { info, started_at }| {
+                let label = info.label().map(str::to_owned);
+                let view = ExecutionView::new(shard.id(number), info.kind(), label, *started_at);
+                views.push(view.with_bypass(!awaited));
+            });
         }
         views.sort_by_key(|view| (view.started_at, view.id));
         views.truncate(limit);
@@ -255,8 +246,8 @@ impl Shard {
 
     /// Ends an execution, and wakes the keeper if it waited for that.
     #[inline]
-    pub(crate) fn end(&self, place: Place, awaited: bool) {
-        if self.executions.end(place, awaited) {
+    pub(crate) fn end(&self, place: Place) {
+        if self.executions.end(place) {
             self.emptied.notify_one();
         }
     }

@@ -30,7 +30,7 @@ struct Inner<T> {
 #[derive(Debug)]
 enum Slot<T> {
     Free { next: usize },
-    Taken { number: u64, entry: T },
+    Taken { number: u64, awaited: bool, entry: T },
 }
 
 /// Where an execution is listed. Given back once, at its end.
@@ -60,22 +60,21 @@ impl<T> Table<T> {
         }))
     }
 
-    /// Lists an execution; `None` if the door is closed. Nobody waits for those that are not `awaited`, and they find
-    /// no door closed.
+    /// Lists an execution; `None` if the door is closed. Those that are not to be `awaited` find no door closed, and
+    /// nobody waits for them until the door has been open again.
     #[inline]
     pub(crate) fn begin(&self, entry: impl FnOnce() -> T, awaited: bool) -> Option<Place> {
         let mut inner = self.0.lock();
         if inner.closed && awaited {
             return None;
         }
+        // Only past a closed door is anybody let in for whom nobody waits.
+        let awaited = awaited || !inner.closed;
         inner.awaited += u64::from(awaited);
         inner.begun += 1;
         let number = inner.begun;
         let place = inner.first_free;
-        let taken = Slot::Taken {
-            number,
-            entry: entry(),
-        };
+        let taken = Slot::Taken { number, awaited, entry: entry() };
         if let Some(slot) = inner.slots.get_mut(place) {
             let Slot::Free { next } = *slot else {
                 // INVARIANT: the list of free places holds free places only. If it does not, a new place is right.
@@ -90,17 +89,19 @@ impl<T> Table<T> {
         Some(place)
     }
 
-    /// Takes an execution off the list. Says whether somebody waits and this was the last.
+    /// Takes an execution off the list. Says whether somebody waits and no awaited one is left.
     #[inline]
-    pub(crate) fn end(&self, place: Place, awaited: bool) -> bool {
+    pub(crate) fn end(&self, place: Place) -> bool {
         let mut inner = self.0.lock();
         let next = inner.first_free;
+        let mut awaited = false;
         if let Some(slot) = inner.slots.get_mut(place.0) {
+            awaited = matches!(slot, Slot::Taken { awaited: true, .. });
             *slot = Slot::Free { next };
             inner.first_free = place.0;
         }
         inner.awaited -= u64::from(awaited);
-        awaited && inner.watched && inner.awaited == 0
+        inner.watched && inner.awaited == 0
     }
 
     /// From now on, no execution that a drain waits for begins.
@@ -108,10 +109,19 @@ impl<T> Table<T> {
         self.0.lock().closed = true;
     }
 
-    /// From now on, executions may begin, and nobody waits for their end.
+    /// From now on, executions may begin, and nobody waits for their end. Those that were let in past the closed door
+    /// are now like all others: the next drain waits for them.
     pub(crate) fn open(&self) {
         let mut inner = self.0.lock();
         (inner.closed, inner.watched) = (false, false);
+        let mut listed = 0;
+        for slot in &mut inner.slots {
+            if let Slot::Taken { awaited, .. } = slot {
+                *awaited = true;
+                listed += 1;
+            }
+        }
+        inner.awaited = listed;
     }
 
     /// How many a drain waits for; from now on, the last to end says so.
@@ -154,11 +164,11 @@ impl<T> Table<T> {
         }
     }
 
-    /// Shows all, each with its number.
-    pub(crate) fn for_each(&self, mut show: impl FnMut(u64, &T)) {
+    /// Shows all, each with its number, and whether a drain waits for it.
+    pub(crate) fn for_each(&self, mut show: impl FnMut(u64, bool, &T)) {
         for slot in &self.0.lock().slots {
-            if let Slot::Taken { number, entry } = slot {
-                show(*number, entry);
+            if let Slot::Taken { number, awaited, entry } = slot {
+                show(*number, *awaited, entry);
             }
         }
     }
