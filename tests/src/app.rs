@@ -39,11 +39,20 @@ impl App {
             .expect("the application starts");
         let stdout = child.stdout.take().expect("its output is piped");
         let mut lines = BufReader::new(stdout).lines();
-        let line = lines.next_line().await.expect("its output is text").expect("it says where it listens");
-        let address = line.strip_prefix("listening on http://").unwrap_or_else(|| panic!("unexpected: {line}"));
+        let line = lines
+            .next_line()
+            .await
+            .expect("its output is text")
+            .expect("it says where it listens");
+        let address = line
+            .strip_prefix("listening on http://")
+            .unwrap_or_else(|| panic!("unexpected: {line}"));
         // Whatever it says later must not block it.
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-        Self { address: address.parse().expect("an address"), child }
+        Self {
+            address: address.parse().expect("an address"),
+            child,
+        }
     }
 
     /// Sends a request.
@@ -52,7 +61,9 @@ impl App {
     ///
     /// It does not answer.
     pub async fn send(&self, method: Method, path: &str, headers: &[(&str, &str)]) -> Answer {
-        send(self.address, method, path, headers).await.unwrap_or_else(|error| panic!("{path}: {error:#}"))
+        send(self.address, method, path, headers)
+            .await
+            .unwrap_or_else(|error| panic!("{path}: {error:#}"))
     }
 
     /// Gets a page.
@@ -70,7 +81,9 @@ impl App {
     ///
     /// It answers something else.
     pub async fn start_job(&self, millis: u64) -> Option<String> {
-        let answer = self.send(Method::POST, &format!("/jobs?ms={millis}"), &[]).await;
+        let answer = self
+            .send(Method::POST, &format!("/jobs?ms={millis}"), &[])
+            .await;
         match answer.status {
             StatusCode::ACCEPTED => {
                 let json: serde_json::Value = serde_json::from_str(&answer.body).expect("JSON");
@@ -103,7 +116,11 @@ impl App {
     }
 
     fn signal(&self, signal: Signal) {
-        let id = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        let id = self
+            .child
+            .id()
+            .and_then(|id| i32::try_from(id).ok())
+            .and_then(Pid::from_raw);
         rustix::process::kill_process(id.expect("it runs"), signal).expect("it can be signalled");
     }
 }

@@ -35,7 +35,10 @@ impl Outcome {
     /// # Panics
     ///
     /// It did not.
-    #[expect(clippy::return_self_not_must_use, reason = "often it is the doing that matters")]
+    #[expect(
+        clippy::return_self_not_must_use,
+        reason = "often it is the doing that matters"
+    )]
     pub fn done(self) -> Self {
         assert_eq!(self.code, 0, "{self:?}");
         self
@@ -63,7 +66,10 @@ pub fn command(directory: &Path, arguments: &[&str]) -> Command {
 ///
 /// It does not start, or is killed.
 pub async fn intermission(directory: &Path, arguments: &[&str]) -> Outcome {
-    let output = command(directory, arguments).output().await.expect("the command starts");
+    let output = command(directory, arguments)
+        .output()
+        .await
+        .expect("the command starts");
     Outcome {
         code: output.status.code().expect("the command ends by itself"),
         stdout: String::from_utf8(output.stdout).expect("text"),

@@ -24,7 +24,10 @@ impl Answer {
     /// A header's value, empty if it is missing.
     #[must_use]
     pub fn header(&self, name: &str) -> &str {
-        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+        self.headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
     }
 }
 
@@ -33,18 +36,35 @@ impl Answer {
 /// # Errors
 ///
 /// The server is not there, or hangs up.
-pub async fn send(address: SocketAddr, method: Method, path: &str, headers: &[(&str, &str)]) -> Result<Answer> {
-    let stream = TcpStream::connect(address).await.with_context(|| format!("nobody listens on {address}"))?;
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+pub async fn send(
+    address: SocketAddr,
+    method: Method,
+    path: &str,
+    headers: &[(&str, &str)],
+) -> Result<Answer> {
+    let stream = TcpStream::connect(address)
+        .await
+        .with_context(|| format!("nobody listens on {address}"))?;
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     let connection = tokio::spawn(connection);
-    let mut request = Request::builder().method(method).uri(path).header("host", address.to_string());
+    let mut request = Request::builder()
+        .method(method)
+        .uri(path)
+        .header("host", address.to_string());
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    let response = sender.send_request(request.body(Empty::<Bytes>::new())?).await?;
+    let response = sender
+        .send_request(request.body(Empty::<Bytes>::new())?)
+        .await?;
     let (head, body) = response.into_parts();
     let body = String::from_utf8(body.collect().await?.to_bytes().to_vec())?;
     drop(sender);
     connection.await??;
-    Ok(Answer { status: head.status, headers: head.headers, body })
+    Ok(Answer {
+        status: head.status,
+        headers: head.headers,
+        body,
+    })
 }

@@ -10,15 +10,26 @@ fn folder() -> &'static Path {
     FOLDER.get_or_init(|| {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let status = Command::new(cargo)
-            .args(["build", "--quiet", "--package", "intermission-cli", "--package", "axum-app"])
+            .args([
+                "build",
+                "--quiet",
+                "--package",
+                "intermission-cli",
+                "--package",
+                "axum-app",
+            ])
             .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
             .status()
             .expect("cargo starts");
         assert!(status.success(), "the programs under test do not build");
         // A test runs from `target/PROFILE/deps`.
         let own = std::env::current_exe().expect("a test knows where it is");
-        let profile = own.ancestors().find(|folder| folder.ends_with("debug") || folder.ends_with("release"));
-        let target = profile.and_then(Path::parent).expect("a test lies in cargo's target folder");
+        let profile = own
+            .ancestors()
+            .find(|folder| folder.ends_with("debug") || folder.ends_with("release"));
+        let target = profile
+            .and_then(Path::parent)
+            .expect("a test lies in cargo's target folder");
         target.join("debug")
     })
 }

@@ -52,7 +52,11 @@ impl Fixture for Files {
         let folder = tempfile::tempdir()?;
         let clock = ManualClock::new();
         let state = options(folder.path().join("maintenance"), &clock).open_or_create()?;
-        Ok(Self { folder, clock, state })
+        Ok(Self {
+            folder,
+            clock,
+            state,
+        })
     }
 
     fn state(&self) -> FileState {

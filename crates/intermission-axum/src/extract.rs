@@ -8,7 +8,8 @@ use axum_core::response::{IntoResponse, Response};
 use http::StatusCode;
 use http::request::Parts;
 use intermission::{
-    Admission, AdmitReason, Admitted, Decision, Execution, Gate, Level, Phase, Refusal, RouteAccess, Visitor,
+    Admission, AdmitReason, Admitted, Decision, Execution, Gate, Level, Phase, Refusal,
+    RouteAccess, Visitor,
 };
 use intermission_tower::{ExecutionHandle, refusal_response};
 

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
+use crate::Timestamp;
 use crate::allow_list::AllowList;
 use crate::id::{ActivationId, Revision};
 use crate::pass::{Pass, PassId};
 use crate::phase::Level;
 use crate::record::{Activation, DrainPolicy, Plan, Record, Settings};
-use crate::Timestamp;
 
 /// What an operator asks for.
 #[derive(Clone, Debug, PartialEq)]
@@ -135,7 +135,10 @@ pub struct Deactivate {
 impl Deactivate {
     /// Asked for by this person or program.
     pub fn by(requested_by: impl Into<String>) -> Self {
-        Self { requested_by: requested_by.into(), allow: None }
+        Self {
+            requested_by: requested_by.into(),
+            allow: None,
+        }
     }
 
     /// Change the allow list in the same step, for the next time, as Magento's `maintenance:disable --ip` does.
@@ -178,7 +181,10 @@ impl AllowChange {
 /// What a [`Change`] comes to.
 #[derive(Clone, Debug, PartialEq)]
 #[expect(clippy::exhaustive_enums, reason = "there is no third way")]
-#[expect(clippy::large_enum_variant, reason = "matched at once and never stored")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "matched at once and never stored"
+)]
 pub enum Outcome {
     /// The record after the change. The ledger puts revision, ids and times of its own on it.
     Changed(Record),
@@ -227,7 +233,9 @@ pub enum ChangeError {
         limit: usize,
     },
     /// The record was written by a newer Intermission.
-    #[error("the record has version {version}, and this Intermission knows {known}: upgrade it to change the record")]
+    #[error(
+        "the record has version {version}, and this Intermission knows {known}: upgrade it to change the record"
+    )]
     NewerVersion {
         /// The record's version.
         version: u64,
@@ -250,7 +258,10 @@ impl Record {
     /// The change makes no sense for this record; see [`ChangeError`].
     pub fn apply(&self, change: &Change, now: Timestamp) -> Result<Outcome, ChangeError> {
         if self.version() > Self::VERSION {
-            return Err(ChangeError::NewerVersion { version: self.version(), known: Self::VERSION });
+            return Err(ChangeError::NewerVersion {
+                version: self.version(),
+                known: Self::VERSION,
+            });
         }
         let mut next = self.clone();
         match change {
@@ -263,11 +274,16 @@ impl Record {
             Change::Allow(allow) => next.change_allow(Some(allow)),
             Change::IssuePass(pass) => {
                 let activation = next.activation.as_mut().ok_or(ChangeError::NotOn)?;
-                activation.passes.retain(|other| other.is_current(now) && other.id != pass.id);
+                activation
+                    .passes
+                    .retain(|other| other.is_current(now) && other.id != pass.id);
                 activation.passes.push(pass.clone());
             }
             Change::RevokePass(id) => {
-                let passes = next.activation.as_mut().map(|activation| &mut activation.passes);
+                let passes = next
+                    .activation
+                    .as_mut()
+                    .map(|activation| &mut activation.passes);
                 let passes = passes.ok_or(ChangeError::UnknownPass { id: *id })?;
                 let before = passes.len();
                 passes.retain(|pass| pass.id != *id);
@@ -281,11 +297,18 @@ impl Record {
                 }
             }
         }
-        Ok(if next == *self { Outcome::Unchanged } else { Outcome::Changed(next) })
+        Ok(if next == *self {
+            Outcome::Unchanged
+        } else {
+            Outcome::Changed(next)
+        })
     }
 
     fn activate(&mut self, activate: &Activate, now: Timestamp) -> Result<(), ChangeError> {
-        let before = self.activation.as_ref().map(|activation| activation.settings.clone());
+        let before = self
+            .activation
+            .as_ref()
+            .map(|activation| activation.settings.clone());
         let settings = activate.overlay(before.unwrap_or_default());
         let planned_start = activate.starts_at.filter(|start| *start > now);
         // An end that was announced earlier may pass while the work goes on; only an end that is said now must be ahead.
@@ -301,22 +324,38 @@ impl Record {
         if settings.auto_end && settings.ends_at.is_none() {
             return Err(ChangeError::AutoEndWithoutEnd);
         }
-        let length = activate.message.as_ref().map_or(0, |message| message.chars().count());
+        let length = activate
+            .message
+            .as_ref()
+            .map_or(0, |message| message.chars().count());
         if length > MESSAGE_LIMIT {
-            return Err(ChangeError::MessageTooLong { length, limit: MESSAGE_LIMIT });
+            return Err(ChangeError::MessageTooLong {
+                length,
+                limit: MESSAGE_LIMIT,
+            });
         }
         match (&mut self.activation, planned_start) {
             (Some(activation), Some(start)) => {
-                return Err(ChangeError::AlreadyOn { since: activation.requested_at, start });
+                return Err(ChangeError::AlreadyOn {
+                    since: activation.requested_at,
+                    start,
+                });
             }
             (Some(activation), None) => activation.settings = settings,
             (None, Some(starts_at)) => {
                 let requested_by = activate.requested_by.clone();
                 let same = self.plan.as_ref().is_some_and(|plan| {
-                    plan.starts_at == starts_at && plan.settings == settings && plan.requested_by == requested_by
+                    plan.starts_at == starts_at
+                        && plan.settings == settings
+                        && plan.requested_by == requested_by
                 });
                 if !same {
-                    self.plan = Some(Plan { starts_at, settings, requested_by, requested_at: now });
+                    self.plan = Some(Plan {
+                        starts_at,
+                        settings,
+                        requested_by,
+                        requested_at: now,
+                    });
                 }
             }
             (None, None) => {
@@ -371,7 +410,10 @@ mod tests {
     }
 
     fn on() -> Record {
-        changed(&Record::default(), &Change::Activate(Activate::by("ana").with_message("one")))
+        changed(
+            &Record::default(),
+            &Change::Activate(Activate::by("ana").with_message("one")),
+        )
     }
 
     #[test]
@@ -383,15 +425,25 @@ mod tests {
             Change::Allow(AllowChange::Remove(list(&["192.0.2.1"]))),
             Change::RevokeAllPasses,
         ] {
-            assert_eq!(record.apply(&change, at(60)), Ok(Outcome::Unchanged), "{change:?}");
+            assert_eq!(
+                record.apply(&change, at(60)),
+                Ok(Outcome::Unchanged),
+                "{change:?}"
+            );
         }
         let off = Record::default();
-        assert_eq!(off.apply(&Change::Deactivate(Deactivate::by("ana")), NOW), Ok(Outcome::Unchanged));
+        assert_eq!(
+            off.apply(&Change::Deactivate(Deactivate::by("ana")), NOW),
+            Ok(Outcome::Unchanged)
+        );
     }
 
     #[test]
     fn options_of_a_repeated_request_count_and_the_rest_stays() {
-        let record = changed(&on(), &Change::Activate(Activate::by("bob").with_level(Level::Exclusive)));
+        let record = changed(
+            &on(),
+            &Change::Activate(Activate::by("bob").with_level(Level::Exclusive)),
+        );
         assert_eq!(record.level(), Level::Exclusive);
         assert_eq!(record.message(), Some("one"));
         assert_eq!(record.activation().unwrap().requested_by, "ana");
@@ -400,24 +452,40 @@ mod tests {
 
     #[test]
     fn the_list_outlives_deactivation_and_is_left_alone_by_activate() {
-        let record = changed(&on(), &Change::Allow(AllowChange::Replace(list(&["192.0.2.1", "10.0.0.0/8"]))));
+        let record = changed(
+            &on(),
+            &Change::Allow(AllowChange::Replace(list(&["192.0.2.1", "10.0.0.0/8"]))),
+        );
         let off = changed(&record, &Change::Deactivate(Deactivate::by("ana")));
         assert_eq!(off.phase(), Phase::Deactivated);
         let on_again = changed(&off, &Change::Activate(Activate::by("ana")));
         assert_eq!(on_again.allow().len(), 2);
-        let added = changed(&on_again, &Change::Allow(AllowChange::Add(list(&["192.0.2.2"]))));
-        let removed = changed(&added, &Change::Allow(AllowChange::Remove(list(&["10.0.0.0/8"]))));
+        let added = changed(
+            &on_again,
+            &Change::Allow(AllowChange::Add(list(&["192.0.2.2"]))),
+        );
+        let removed = changed(
+            &added,
+            &Change::Allow(AllowChange::Remove(list(&["10.0.0.0/8"]))),
+        );
         assert_eq!(removed.allow(), &list(&["192.0.2.1", "192.0.2.2"]));
     }
 
     #[test]
     fn passes_end_with_the_activation() {
         let (pass, _) = Pass::issue("ana", None).unwrap();
-        assert_eq!(Record::default().apply(&Change::IssuePass(pass.clone()), NOW), Err(ChangeError::NotOn));
+        assert_eq!(
+            Record::default().apply(&Change::IssuePass(pass.clone()), NOW),
+            Err(ChangeError::NotOn)
+        );
         let record = changed(&on(), &Change::IssuePass(pass.clone()));
         assert_eq!(record.passes().len(), 1);
         let off = changed(&record, &Change::Deactivate(Deactivate::by("ana")));
-        assert!(changed(&off, &Change::Activate(Activate::by("ana"))).passes().is_empty());
+        assert!(
+            changed(&off, &Change::Activate(Activate::by("ana")))
+                .passes()
+                .is_empty()
+        );
         let revoked = changed(&record, &Change::RevokePass(pass.id));
         assert!(revoked.apply(&Change::RevokePass(pass.id), NOW).is_err());
     }
@@ -425,25 +493,67 @@ mod tests {
     #[test]
     fn planned_times_are_judged() {
         let activate = || Activate::by("ana");
-        let refused = |activate: Activate| Record::default().apply(&Change::Activate(activate), NOW).unwrap_err();
-        assert_eq!(refused(activate().with_ends_at(NOW)), ChangeError::EndBeforeStart { start: NOW, end: NOW });
+        let refused = |activate: Activate| {
+            Record::default()
+                .apply(&Change::Activate(activate), NOW)
+                .unwrap_err()
+        };
+        assert_eq!(
+            refused(activate().with_ends_at(NOW)),
+            ChangeError::EndBeforeStart {
+                start: NOW,
+                end: NOW
+            }
+        );
         let backwards = activate().with_starts_at(at(20)).with_ends_at(at(10));
-        assert_eq!(refused(backwards), ChangeError::EndBeforeStart { start: at(20), end: at(10) });
-        assert_eq!(refused(activate().with_auto_end(true)), ChangeError::AutoEndWithoutEnd);
-        let planned = changed(&Record::default(), &Change::Activate(activate().with_starts_at(at(20))));
+        assert_eq!(
+            refused(backwards),
+            ChangeError::EndBeforeStart {
+                start: at(20),
+                end: at(10)
+            }
+        );
+        assert_eq!(
+            refused(activate().with_auto_end(true)),
+            ChangeError::AutoEndWithoutEnd
+        );
+        let planned = changed(
+            &Record::default(),
+            &Change::Activate(activate().with_starts_at(at(20))),
+        );
         assert_eq!(planned.phase(), Phase::Deactivated);
         assert_eq!(planned.plan().unwrap().starts_at, at(20));
         let repeated = planned.apply(&Change::Activate(activate().with_starts_at(at(20))), at(1));
         assert_eq!(repeated, Ok(Outcome::Unchanged));
-        assert!(changed(&planned, &Change::Deactivate(Deactivate::by("ana"))).plan().is_none());
-        assert!(changed(&planned, &Change::Activate(activate())).plan().is_none());
-        let error = on().apply(&Change::Activate(activate().with_starts_at(at(20))), NOW).unwrap_err();
-        assert_eq!(error, ChangeError::AlreadyOn { since: NOW, start: at(20) });
+        assert!(
+            changed(&planned, &Change::Deactivate(Deactivate::by("ana")))
+                .plan()
+                .is_none()
+        );
+        assert!(
+            changed(&planned, &Change::Activate(activate()))
+                .plan()
+                .is_none()
+        );
+        let error = on()
+            .apply(&Change::Activate(activate().with_starts_at(at(20))), NOW)
+            .unwrap_err();
+        assert_eq!(
+            error,
+            ChangeError::AlreadyOn {
+                since: NOW,
+                start: at(20)
+            }
+        );
     }
 
     #[test]
     fn a_message_has_a_limit() {
-        let long = Change::Activate(Activate::by("ana").with_message("é".repeat(MESSAGE_LIMIT + 1)));
-        assert!(matches!(Record::default().apply(&long, NOW), Err(ChangeError::MessageTooLong { .. })));
+        let long =
+            Change::Activate(Activate::by("ana").with_message("é".repeat(MESSAGE_LIMIT + 1)));
+        assert!(matches!(
+            Record::default().apply(&long, NOW),
+            Err(ChangeError::MessageTooLong { .. })
+        ));
     }
 }

@@ -26,7 +26,10 @@ pub trait Clock: fmt::Debug + Send + Sync {
 /// On Linux the steady clock is `CLOCK_BOOTTIME`, which all processes of a machine share; elsewhere it is
 /// `CLOCK_MONOTONIC`, which some systems stop during suspend.
 #[derive(Clone, Copy, Debug, Default)]
-#[expect(clippy::exhaustive_structs, reason = "there is nothing to configure about the system's clocks")]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "there is nothing to configure about the system's clocks"
+)]
 pub struct SystemClock;
 
 impl Clock for SystemClock {
@@ -52,13 +55,17 @@ fn read(clock: ClockId) -> Timespec {
 fn millis(time: Timespec) -> u64 {
     let seconds = time.tv_sec.max(0).cast_unsigned();
     // The kernel's nanoseconds are never negative.
-    seconds.wrapping_mul(1_000).wrapping_add(time.tv_nsec.cast_unsigned() / 1_000_000)
+    seconds
+        .wrapping_mul(1_000)
+        .wrapping_add(time.tv_nsec.cast_unsigned() / 1_000_000)
 }
 
 /// Enough for a machine that has been up for five hundred years.
 fn nanos(time: Timespec) -> u64 {
     let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
-    seconds.wrapping_mul(1_000_000_000).wrapping_add(u64::try_from(time.tv_nsec).unwrap_or(0))
+    seconds
+        .wrapping_mul(1_000_000_000)
+        .wrapping_add(u64::try_from(time.tv_nsec).unwrap_or(0))
 }
 
 #[cfg(test)]

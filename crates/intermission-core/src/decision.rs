@@ -21,11 +21,11 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::Timestamp;
 use crate::phase::{Level, Phase};
 use crate::record::Record;
 use crate::route::RouteAccess;
 use crate::visitor::Visitor;
-use crate::Timestamp;
 
 /// Whether a request may in, and by which rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -164,7 +164,11 @@ impl Snapshot {
     /// A node that has seen this record and is not held.
     #[must_use]
     pub fn new(record: Arc<Record>) -> Self {
-        Self { record, hold: None, executions_suspended: false }
+        Self {
+            record,
+            hold: None,
+            executions_suspended: false,
+        }
     }
 
     /// Whether every request may in and every execution may start, without a question.
@@ -196,7 +200,14 @@ impl Snapshot {
             return (phase, level);
         }
         let exclusive = phase == Phase::Activated && level == Level::Exclusive;
-        (Phase::Activated, if exclusive { Level::Exclusive } else { Level::Full })
+        (
+            Phase::Activated,
+            if exclusive {
+                Level::Exclusive
+            } else {
+                Level::Full
+            },
+        )
     }
 }
 
@@ -246,7 +257,12 @@ impl Policy {
 /// # Ok::<(), intermission_core::ChangeError>(())
 /// ```
 #[must_use]
-pub fn decide(snapshot: &Snapshot, policy: &Policy, visitor: &Visitor<'_>, now: Timestamp) -> Decision {
+pub fn decide(
+    snapshot: &Snapshot,
+    policy: &Policy,
+    visitor: &Visitor<'_>,
+    now: Timestamp,
+) -> Decision {
     let question = Question::new(snapshot, policy, visitor, now);
     // The chain written out, so that each link is compiled for its rule. A test holds it to `Rule::CHAIN`.
     let answer = None
@@ -264,7 +280,12 @@ pub fn decide(snapshot: &Snapshot, policy: &Policy, visitor: &Visitor<'_>, now: 
 
 /// Says what every rule had to say about one request.
 #[must_use]
-pub fn explain(snapshot: &Snapshot, policy: &Policy, visitor: &Visitor<'_>, now: Timestamp) -> Explanation {
+pub fn explain(
+    snapshot: &Snapshot,
+    policy: &Policy,
+    visitor: &Visitor<'_>,
+    now: Timestamp,
+) -> Explanation {
     let question = Question::new(snapshot, policy, visitor, now);
     let mut verdicts = Vec::with_capacity(Rule::CHAIN.len() + 1);
     let mut decision = None;
@@ -276,9 +297,16 @@ pub fn explain(snapshot: &Snapshot, policy: &Policy, visitor: &Visitor<'_>, now:
             (Some(_), _) => Verdict::NotAsked,
         };
         decision = decision.or(answer);
-        verdicts.push(RuleVerdict { rule, verdict, because: question.because(rule) });
+        verdicts.push(RuleVerdict {
+            rule,
+            verdict,
+            because: question.because(rule),
+        });
     }
-    Explanation { decision: decision.unwrap_or_else(|| question.refusal()), verdicts }
+    Explanation {
+        decision: decision.unwrap_or_else(|| question.refusal()),
+        verdicts,
+    }
 }
 
 /// What every rule said about one request.
@@ -305,7 +333,10 @@ pub struct RuleVerdict {
 
 /// What a rule said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_enums, reason = "a rule decides, passes the question on, or is not asked")]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "a rule decides, passes the question on, or is not asked"
+)]
 pub enum Verdict {
     /// It decided.
     Decides(Decision),
@@ -384,30 +415,51 @@ struct Question<'a> {
 }
 
 impl<'a> Question<'a> {
-    fn new(snapshot: &'a Snapshot, policy: &'a Policy, visitor: &'a Visitor<'a>, now: Timestamp) -> Self {
+    fn new(
+        snapshot: &'a Snapshot,
+        policy: &'a Policy,
+        visitor: &'a Visitor<'a>,
+        now: Timestamp,
+    ) -> Self {
         let (phase, level) = snapshot.closure();
         let starts_execution = matches!(visitor.access, RouteAccess::StartsExecution);
-        Self { snapshot, policy, visitor, now, phase, level, starts_execution }
+        Self {
+            snapshot,
+            policy,
+            visitor,
+            now,
+            phase,
+            level,
+            starts_execution,
+        }
     }
 
     #[inline(always)]
     fn ask(&self, rule: Rule) -> Option<Decision> {
         let admit = |applies: bool, reason| applies.then_some(Decision::Admit(reason));
         match rule {
-            Rule::RouteAlways => {
-                admit(matches!(self.visitor.access, RouteAccess::Always), AdmitReason::RouteAlways)
-            }
+            Rule::RouteAlways => admit(
+                matches!(self.visitor.access, RouteAccess::Always),
+                AdmitReason::RouteAlways,
+            ),
             Rule::Deactivated => {
                 let suspended = self.starts_execution && self.snapshot.executions_suspended;
                 admit(!self.phase.is_on() && !suspended, AdmitReason::Deactivated)
             }
-            Rule::Draining => {
-                admit(self.phase == Phase::Activating && !self.starts_execution, AdmitReason::Draining)
-            }
-            Rule::Preflight => admit(self.policy.preflight && self.visitor.preflight, AdmitReason::Preflight),
+            Rule::Draining => admit(
+                self.phase == Phase::Activating && !self.starts_execution,
+                AdmitReason::Draining,
+            ),
+            Rule::Preflight => admit(
+                self.policy.preflight && self.visitor.preflight,
+                AdmitReason::Preflight,
+            ),
             Rule::ReadOnly => {
                 let reads = self.visitor.is_safe() && !self.starts_execution;
-                admit(self.level == Level::ReadOnly && reads, AdmitReason::ReadOnly)
+                admit(
+                    self.level == Level::ReadOnly && reads,
+                    AdmitReason::ReadOnly,
+                )
             }
             Rule::Exclusive => {
                 let exclusive = self.phase.is_on() && self.level == Level::Exclusive;
@@ -415,7 +467,11 @@ impl<'a> Question<'a> {
             }
             Rule::Permission => admit(self.visitor.permission, AdmitReason::Permission),
             Rule::AllowedAddress => {
-                let listed = self.visitor.address.ip().is_some_and(|ip| self.snapshot.record.allow().contains(ip));
+                let listed = self
+                    .visitor
+                    .address
+                    .ip()
+                    .is_some_and(|ip| self.snapshot.record.allow().contains(ip));
                 admit(listed, AdmitReason::AllowedAddress)
             }
             Rule::Pass => admit(self.current_pass().is_some(), AdmitReason::Pass),
@@ -425,7 +481,11 @@ impl<'a> Question<'a> {
 
     fn current_pass(&self) -> Option<&crate::pass::Pass> {
         let secret = self.visitor.pass.as_ref()?;
-        self.snapshot.record.passes().iter().find(|pass| pass.accepts(secret, self.now))
+        self.snapshot
+            .record
+            .passes()
+            .iter()
+            .find(|pass| pass.accepts(secret, self.now))
     }
 
     fn refusal(&self) -> Decision {
@@ -441,45 +501,86 @@ impl<'a> Question<'a> {
     }
 
     fn because(&self, rule: Rule) -> String {
-        let Self { snapshot, visitor, phase, level, .. } = self;
+        let Self {
+            snapshot,
+            visitor,
+            phase,
+            level,
+            ..
+        } = self;
         match rule {
             Rule::RouteAlways => format!("the route is flagged `{}`", visitor.access),
             Rule::Deactivated => match &snapshot.hold {
-                Some(hold) => format!("the phase is {}, but this node is held: {hold}", snapshot.record.phase()),
+                Some(hold) => format!(
+                    "the phase is {}, but this node is held: {hold}",
+                    snapshot.record.phase()
+                ),
                 None if snapshot.executions_suspended => {
-                    format!("the phase is {phase}, but this node may start no execution until it hears from its state")
+                    format!(
+                        "the phase is {phase}, but this node may start no execution until it hears from its state"
+                    )
                 }
                 None => format!("the phase is {phase}"),
             },
             Rule::Draining => {
-                let starts = if self.starts_execution { "starts an execution" } else { "starts no execution" };
+                let starts = if self.starts_execution {
+                    "starts an execution"
+                } else {
+                    "starts no execution"
+                };
                 format!("the phase is {phase}, and the route {starts}")
             }
             Rule::Preflight => {
-                let preflight = if visitor.preflight { "a preflight" } else { "no preflight" };
-                let passes = if self.policy.preflight { "pass" } else { "do not pass" };
+                let preflight = if visitor.preflight {
+                    "a preflight"
+                } else {
+                    "no preflight"
+                };
+                let passes = if self.policy.preflight {
+                    "pass"
+                } else {
+                    "do not pass"
+                };
                 format!("the request is {preflight}, and preflights {passes}")
             }
             Rule::ReadOnly => {
-                let safe = if visitor.is_safe() { "is safe" } else { "is not safe" };
+                let safe = if visitor.is_safe() {
+                    "is safe"
+                } else {
+                    "is not safe"
+                };
                 format!("the level is {level}, and {} {safe}", visitor.method)
             }
             Rule::Exclusive => format!("the level is {level}"),
             Rule::Permission => {
-                let holds = if visitor.permission { "holds" } else { "does not hold" };
+                let holds = if visitor.permission {
+                    "holds"
+                } else {
+                    "does not hold"
+                };
                 format!("the visitor {holds} the permission")
             }
             Rule::AllowedAddress => match visitor.address.ip() {
                 None => "the client address is unknown".to_owned(),
                 Some(ip) => {
-                    let listed = if snapshot.record.allow().contains(ip) { "is" } else { "is not" };
-                    format!("{ip} {listed} in the allow list of {}", count(snapshot.record.allow().len(), "entry", "entries"))
+                    let listed = if snapshot.record.allow().contains(ip) {
+                        "is"
+                    } else {
+                        "is not"
+                    };
+                    format!(
+                        "{ip} {listed} in the allow list of {}",
+                        count(snapshot.record.allow().len(), "entry", "entries")
+                    )
                 }
             },
             Rule::Pass => match (&visitor.pass, self.current_pass()) {
                 (None, _) => "the visitor carries no pass".to_owned(),
                 (Some(_), None) => "the visitor's pass is unknown, revoked or expired".to_owned(),
-                (Some(_), Some(pass)) => format!("the visitor carries the pass {} of {}", pass.id, pass.subject),
+                (Some(_), Some(pass)) => format!(
+                    "the visitor carries the pass {} of {}",
+                    pass.id, pass.subject
+                ),
             },
             Rule::Default => "nothing lets the visitor in".to_owned(),
         }
@@ -501,13 +602,27 @@ mod tests {
 
     fn snapshot(phase: Phase, level: Level) -> Snapshot {
         let allow = AllowList::parse(["192.0.2.0/24"]).unwrap();
-        let mut record = Record { allow, ..Record::default() };
+        let mut record = Record {
+            allow,
+            ..Record::default()
+        };
         if phase.is_on() {
-            record.begin(crate::Settings { level, ..Default::default() }, "ana".into(), NOW);
+            record.begin(
+                crate::Settings {
+                    level,
+                    ..Default::default()
+                },
+                "ana".into(),
+                NOW,
+            );
         }
         if phase == Phase::Activated {
-            record.activation.as_mut().unwrap().completion =
-                Some(crate::Completion { at: NOW, forced: false, state_lost_at: None, unconfirmed: Vec::new() });
+            record.activation.as_mut().unwrap().completion = Some(crate::Completion {
+                at: NOW,
+                forced: false,
+                state_lost_at: None,
+                unconfirmed: Vec::new(),
+            });
         }
         Snapshot::new(Arc::new(record))
     }
@@ -515,7 +630,11 @@ mod tests {
     fn visitors() -> Vec<Visitor<'static>> {
         let mut all = Vec::new();
         for method in ["GET", "HEAD", "POST", "get", "PURGE", "OPTIONS"] {
-            for access in [RouteAccess::Ordinary, RouteAccess::Always, RouteAccess::StartsExecution] {
+            for access in [
+                RouteAccess::Ordinary,
+                RouteAccess::Always,
+                RouteAccess::StartsExecution,
+            ] {
                 for permission in [false, true] {
                     for ip in [None, Some([192, 0, 2, 7]), Some([198, 51, 100, 7])] {
                         let visitor = Visitor::new(method, "/")
@@ -539,7 +658,8 @@ mod tests {
                 for visitor in visitors() {
                     let starts = visitor.access == RouteAccess::StartsExecution;
                     let safe = ["GET", "HEAD", "OPTIONS", "TRACE"].contains(&visitor.method);
-                    let listed = visitor.address.ip() == Some(std::net::IpAddr::from([192, 0, 2, 7]));
+                    let listed =
+                        visitor.address.ip() == Some(std::net::IpAddr::from([192, 0, 2, 7]));
                     let expected = if visitor.access == RouteAccess::Always {
                         Decision::Admit(AdmitReason::RouteAlways)
                     } else if phase == Phase::Deactivated {
@@ -560,10 +680,17 @@ mod tests {
                         Decision::Refuse(RefuseReason::Maintenance)
                     };
                     let policy = Policy::default();
-                    assert_eq!(decide(&snapshot, &policy, &visitor, NOW), expected, "{phase} {level} {visitor:?}");
+                    assert_eq!(
+                        decide(&snapshot, &policy, &visitor, NOW),
+                        expected,
+                        "{phase} {level} {visitor:?}"
+                    );
                     let explanation = explain(&snapshot, &policy, &visitor, NOW);
                     assert_eq!(explanation.decision, expected);
-                    let deciding = explanation.verdicts.iter().filter(|v| matches!(v.verdict, Verdict::Decides(_)));
+                    let deciding = explanation
+                        .verdicts
+                        .iter()
+                        .filter(|v| matches!(v.verdict, Verdict::Decides(_)));
                     assert_eq!(deciding.count(), 1);
                 }
             }
@@ -576,17 +703,28 @@ mod tests {
         let policy = Policy::default();
         let mut held = snapshot(Phase::Deactivated, Level::Full);
         held.hold = Some(Hold::Dependency("database".into()));
-        assert_eq!(decide(&held, &policy, &visitor, NOW), Decision::Refuse(RefuseReason::Held));
+        assert_eq!(
+            decide(&held, &policy, &visitor, NOW),
+            Decision::Refuse(RefuseReason::Held)
+        );
         let always = visitor.clone().with_access(RouteAccess::Always);
         assert!(decide(&held, &policy, &always, NOW).is_admit());
         assert!(decide(&held, &policy, &visitor.clone().with_permission(true), NOW).is_admit());
         let mut exclusive = snapshot(Phase::Activated, Level::Exclusive);
         exclusive.hold = Some(Hold::StateUnreachable);
-        let refused = decide(&exclusive, &policy, &visitor.clone().with_permission(true), NOW);
+        let refused = decide(
+            &exclusive,
+            &policy,
+            &visitor.clone().with_permission(true),
+            NOW,
+        );
         assert_eq!(refused, Decision::Refuse(RefuseReason::Exclusive));
         let mut read_only = snapshot(Phase::Activated, Level::ReadOnly);
         read_only.hold = Some(Hold::StateUnreachable);
-        assert_eq!(decide(&read_only, &policy, &visitor, NOW), Decision::Refuse(RefuseReason::Held));
+        assert_eq!(
+            decide(&read_only, &policy, &visitor, NOW),
+            Decision::Refuse(RefuseReason::Held)
+        );
     }
 
     #[test]
@@ -597,7 +735,10 @@ mod tests {
         let page = Visitor::new("GET", "/");
         assert!(decide(&snapshot, &policy, &page, NOW).is_admit());
         let job = page.with_access(RouteAccess::StartsExecution);
-        assert_eq!(decide(&snapshot, &policy, &job, NOW), Decision::Refuse(RefuseReason::OutOfContact));
+        assert_eq!(
+            decide(&snapshot, &policy, &job, NOW),
+            Decision::Refuse(RefuseReason::OutOfContact)
+        );
     }
 
     #[test]
@@ -605,8 +746,24 @@ mod tests {
         let snapshot = snapshot(Phase::Activated, Level::Full);
         let preflight = Visitor::new("OPTIONS", "/").with_preflight(true);
         assert!(decide(&snapshot, &Policy::default(), &preflight, NOW).is_admit());
-        assert!(!decide(&snapshot, &Policy::default().with_preflight(false), &preflight, NOW).is_admit());
-        assert!(!decide(&snapshot, &Policy::default(), &Visitor::new("OPTIONS", "/"), NOW).is_admit());
+        assert!(
+            !decide(
+                &snapshot,
+                &Policy::default().with_preflight(false),
+                &preflight,
+                NOW
+            )
+            .is_admit()
+        );
+        assert!(
+            !decide(
+                &snapshot,
+                &Policy::default(),
+                &Visitor::new("OPTIONS", "/"),
+                NOW
+            )
+            .is_admit()
+        );
     }
 
     #[test]
@@ -615,10 +772,15 @@ mod tests {
         let (pass, secret) = Pass::issue("auditor", Some(end)).unwrap();
         let snapshot = snapshot(Phase::Activated, Level::Full);
         let change = Change::IssuePass(pass);
-        let Outcome::Changed(record) = snapshot.record.apply(&change, NOW).unwrap() else { panic!("a new pass") };
+        let Outcome::Changed(record) = snapshot.record.apply(&change, NOW).unwrap() else {
+            panic!("a new pass")
+        };
         let snapshot = Snapshot::new(Arc::new(record));
         let visitor = Visitor::new("GET", "/").with_pass(Some(secret));
-        assert_eq!(decide(&snapshot, &Policy::default(), &visitor, NOW), Decision::Admit(AdmitReason::Pass));
+        assert_eq!(
+            decide(&snapshot, &Policy::default(), &visitor, NOW),
+            Decision::Admit(AdmitReason::Pass)
+        );
         assert!(!decide(&snapshot, &Policy::default(), &visitor, end).is_admit());
     }
 
@@ -626,12 +788,26 @@ mod tests {
     fn explanations_name_what_mattered() {
         let snapshot = snapshot(Phase::Activated, Level::Full);
         let clear = AllowChange::Replace(AllowList::default());
-        let Outcome::Changed(record) = snapshot.record.apply(&Change::Allow(clear), NOW).unwrap() else {
+        let Outcome::Changed(record) = snapshot.record.apply(&Change::Allow(clear), NOW).unwrap()
+        else {
             panic!("the list was not empty")
         };
-        let visitor = Visitor::new("GET", "/x").with_address(ClientAddress::from(Some([10, 1, 2, 3].into())));
-        let explanation = explain(&Snapshot::new(Arc::new(record)), &Policy::default(), &visitor, NOW);
-        let line = explanation.verdicts.iter().find(|verdict| verdict.rule == Rule::AllowedAddress).unwrap();
-        assert_eq!(line.because, "10.1.2.3 is not in the allow list of 0 entries");
+        let visitor =
+            Visitor::new("GET", "/x").with_address(ClientAddress::from(Some([10, 1, 2, 3].into())));
+        let explanation = explain(
+            &Snapshot::new(Arc::new(record)),
+            &Policy::default(),
+            &visitor,
+            NOW,
+        );
+        let line = explanation
+            .verdicts
+            .iter()
+            .find(|verdict| verdict.rule == Rule::AllowedAddress)
+            .unwrap();
+        assert_eq!(
+            line.because,
+            "10.1.2.3 is not in the allow list of 0 entries"
+        );
     }
 }

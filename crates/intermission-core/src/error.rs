@@ -53,7 +53,11 @@ impl StateError {
     /// An error of this kind. The message is one lower-case sentence without a full stop.
     #[must_use]
     pub fn new(kind: StateErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), source: None }
+        Self {
+            kind,
+            message: message.into(),
+            source: None,
+        }
     }
 
     /// The same, with its cause.
@@ -91,6 +95,8 @@ impl fmt::Display for StateError {
 
 impl Error for StateError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.source.as_ref().map(|source| &**source as &(dyn Error + 'static))
+        self.source
+            .as_ref()
+            .map(|source| &**source as &(dyn Error + 'static))
     }
 }

@@ -12,7 +12,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// seen, whichever is greater. So the later decision wins even after a store has lost its newest writes. It stays
 /// below 2^53 in any foreseeable future, so that JSON and Lua keep it exact. Zero is the revision of a site that was
 /// never changed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct Revision(u64);
 
@@ -170,7 +172,13 @@ mod tests {
         let id = NodeId::random().unwrap();
         assert_eq!(id.to_string().parse(), Ok(id));
         assert_ne!(NodeId::random().unwrap(), id);
-        for text in ["", "1", "+0000000000000000000000000000001", &"g".repeat(32), &"0".repeat(33)] {
+        for text in [
+            "",
+            "1",
+            "+0000000000000000000000000000001",
+            &"g".repeat(32),
+            &"0".repeat(33),
+        ] {
             assert!(text.parse::<OperationId>().is_err(), "{text}");
         }
     }

@@ -74,8 +74,8 @@ pub use change::{Activate, AllowChange, Change, ChangeError, Deactivate, Outcome
 pub use client_address::{ClientAddress, ForwardedHeader, TrustedProxies};
 pub use clock::{Clock, SystemClock};
 pub use decision::{
-    AdmitReason, Decision, Explanation, Hold, Policy, RefuseReason, Rule, RuleVerdict, Snapshot, Verdict, decide,
-    explain,
+    AdmitReason, Decision, Explanation, Hold, Policy, RefuseReason, Rule, RuleVerdict, Snapshot,
+    Verdict, decide, explain,
 };
 pub use error::{StateError, StateErrorKind};
 pub use history::{HistoryEntry, HistoryEvent};
@@ -90,8 +90,8 @@ pub use record::{
     Activation, Completion, DrainPolicy, Plan, Record, Settings, Unconfirmed, UnconfirmedCause,
 };
 pub use report::{
-    Actor, Departure, ExecutionView, FleetCount, Intent, LostContact, NodeFacts, NodeReport, NodeView, OperateReply,
-    Operation, SyncReply, View,
+    Actor, Departure, ExecutionView, FleetCount, Intent, LostContact, NodeFacts, NodeReport,
+    NodeView, OperateReply, Operation, SyncReply, View,
 };
 pub use route::{BadPattern, RouteAccess, RouteTable};
 pub use state::{MaintenanceState, SharedState};

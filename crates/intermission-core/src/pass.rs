@@ -40,7 +40,15 @@ impl Pass {
     ) -> Result<(Self, PassSecret), NoRandomness> {
         let secret = PassSecret(random_bytes()?);
         let id = PassId(u64::from_ne_bytes(random_bytes()?));
-        Ok((Self { id, subject: subject.into(), expires_at, hash: secret.hash() }, secret))
+        Ok((
+            Self {
+                id,
+                subject: subject.into(),
+                expires_at,
+                hash: secret.hash(),
+            },
+            secret,
+        ))
     }
 
     /// Whether this pass is still good at that time.
@@ -62,7 +70,12 @@ impl Pass {
 
 impl fmt::Debug for Pass {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { id, subject, expires_at, hash: _ } = self;
+        let Self {
+            id,
+            subject,
+            expires_at,
+            hash: _,
+        } = self;
         f.debug_struct("Pass")
             .field("id", id)
             .field("subject", subject)
@@ -156,7 +169,9 @@ macro_rules! serde_as_text {
 
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+                String::deserialize(deserializer)?
+                    .parse()
+                    .map_err(serde::de::Error::custom)
             }
         }
     };
@@ -202,8 +217,18 @@ mod tests {
     #[test]
     fn nothing_but_display_shows_the_secret() {
         let (pass, secret) = Pass::issue("ana", None).unwrap();
-        let shown = format!("{pass:?} {secret:?} {}", serde_json::to_string(&pass).unwrap());
+        let shown = format!(
+            "{pass:?} {secret:?} {}",
+            serde_json::to_string(&pass).unwrap()
+        );
         assert!(!shown.contains(&secret.to_string()));
-        assert!(!"zz".repeat(16).parse::<PassSecret>().unwrap_err().to_string().contains("zz"));
+        assert!(
+            !"zz"
+                .repeat(16)
+                .parse::<PassSecret>()
+                .unwrap_err()
+                .to_string()
+                .contains("zz")
+        );
     }
 }

@@ -62,8 +62,13 @@ impl Record {
     pub fn phase(&self) -> Phase {
         match &self.activation {
             None => Phase::Deactivated,
-            Some(Activation { completion: None, .. }) => Phase::Activating,
-            Some(Activation { completion: Some(_), .. }) => Phase::Activated,
+            Some(Activation {
+                completion: None, ..
+            }) => Phase::Activating,
+            Some(Activation {
+                completion: Some(_),
+                ..
+            }) => Phase::Activated,
         }
     }
 
@@ -88,25 +93,33 @@ impl Record {
     /// How much is closed; [`Level::Full`] while nothing is.
     #[must_use]
     pub fn level(&self) -> Level {
-        self.activation.as_ref().map_or_else(Level::default, |activation| activation.settings.level)
+        self.activation
+            .as_ref()
+            .map_or_else(Level::default, |activation| activation.settings.level)
     }
 
     /// What visitors are told, if the operator said something.
     #[must_use]
     pub fn message(&self) -> Option<&str> {
-        self.activation.as_ref().and_then(|activation| activation.settings.message.as_deref())
+        self.activation
+            .as_ref()
+            .and_then(|activation| activation.settings.message.as_deref())
     }
 
     /// The announced end, if there is one.
     #[must_use]
     pub fn ends_at(&self) -> Option<Timestamp> {
-        self.activation.as_ref().and_then(|activation| activation.settings.ends_at)
+        self.activation
+            .as_ref()
+            .and_then(|activation| activation.settings.ends_at)
     }
 
     /// The passes of the maintenance that is on.
     #[must_use]
     pub fn passes(&self) -> &[Pass] {
-        self.activation.as_ref().map_or(&[], |activation| &activation.passes)
+        self.activation
+            .as_ref()
+            .map_or(&[], |activation| &activation.passes)
     }
 
     /// The wire version that wrote this record; greater than [`Record::VERSION`] if a newer Intermission did.
@@ -180,7 +193,10 @@ pub struct Settings {
 /// How long a drain waits for running executions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "wire::WireDrain", into = "wire::WireDrain")]
-#[expect(clippy::exhaustive_enums, reason = "a new policy must not compile until the ledger has an answer for it")]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "a new policy must not compile until the ledger has an answer for it"
+)]
 pub enum DrainPolicy {
     /// Until the last one has ended.
     #[default]

@@ -78,7 +78,10 @@ impl NodeFacts {
     /// The facts of a node with this name.
     #[must_use]
     pub fn labelled(label: impl Into<String>) -> Self {
-        Self { label: label.into(), ..Self::default() }
+        Self {
+            label: label.into(),
+            ..Self::default()
+        }
     }
 }
 
@@ -101,8 +104,19 @@ pub struct ExecutionView {
 impl ExecutionView {
     /// An execution that began at that time.
     #[must_use]
-    pub fn new(id: u64, kind: impl Into<String>, label: Option<String>, started_at: Timestamp) -> Self {
-        Self { id, kind: kind.into(), label, started_at, bypass: false }
+    pub fn new(
+        id: u64,
+        kind: impl Into<String>,
+        label: Option<String>,
+        started_at: Timestamp,
+    ) -> Self {
+        Self {
+            id,
+            kind: kind.into(),
+            label,
+            started_at,
+            bypass: false,
+        }
     }
 
     /// The same, begun by a bypassed visitor or not.
@@ -116,7 +130,10 @@ impl ExecutionView {
 /// What being out of contact with the state means for a node and its fleet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-#[expect(clippy::exhaustive_enums, reason = "a new policy must not compile until node and ledger have an answer for it")]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "a new policy must not compile until node and ledger have an answer for it"
+)]
 pub enum LostContact {
     /// The node goes on as it last knew. The fleet waits for it for its lease and this long, then goes on without
     /// it and lists it as unconfirmed.
@@ -178,7 +195,10 @@ impl Actor {
     /// Somebody, by some way.
     #[must_use]
     pub fn new(name: impl Into<String>, origin: impl Into<String>) -> Self {
-        Self { name: name.into(), origin: origin.into() }
+        Self {
+            name: name.into(),
+            origin: origin.into(),
+        }
     }
 }
 
@@ -203,13 +223,25 @@ impl Operation {
     #[must_use]
     pub fn replace(id: OperationId, before: &Record, next: Record, actor: Actor) -> Self {
         let known = before.revision();
-        Self { id, expected: Some(known), known, intent: Intent::Put(Box::new(next)), actor }
+        Self {
+            id,
+            expected: Some(known),
+            known,
+            intent: Intent::Put(Box::new(next)),
+            actor,
+        }
     }
 
     /// Marks an empty state as a new site.
     #[must_use]
     pub const fn init(id: OperationId, actor: Actor) -> Self {
-        Self { id, expected: None, known: Revision::ZERO, intent: Intent::Init, actor }
+        Self {
+            id,
+            expected: None,
+            known: Revision::ZERO,
+            intent: Intent::Init,
+            actor,
+        }
     }
 }
 
@@ -300,11 +332,16 @@ mod millis {
 
     use super::wire;
 
-    pub(super) fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(super) fn serialize<S: Serializer>(
+        duration: &Duration,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
         wire::optional_millis::serialize(&Some(*duration), serializer)
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Duration, D::Error> {
         let millis = wire::optional_millis::deserialize(deserializer)?;
         millis.ok_or_else(|| serde::de::Error::custom("a duration in milliseconds is missing"))
     }

@@ -48,21 +48,31 @@ pub trait MaintenanceState: Send + Sync + 'static {
     /// # Errors
     ///
     /// The state could not take the step.
-    fn sync(&self, report: NodeReport) -> impl Future<Output = Result<SyncReply, StateError>> + Send;
+    fn sync(
+        &self,
+        report: NodeReport,
+    ) -> impl Future<Output = Result<SyncReply, StateError>> + Send;
 
     /// An operator's change.
     ///
     /// # Errors
     ///
     /// The state could not take the step, or does not know whether it did: repeat it with the same operation.
-    fn operate(&self, operation: Operation) -> impl Future<Output = Result<OperateReply, StateError>> + Send;
+    fn operate(
+        &self,
+        operation: Operation,
+    ) -> impl Future<Output = Result<OperateReply, StateError>> + Send;
 
     /// Takes a node off the list.
     ///
     /// # Errors
     ///
     /// The state could not take the step.
-    fn leave(&self, node: NodeId, departure: Departure) -> impl Future<Output = Result<(), StateError>> + Send;
+    fn leave(
+        &self,
+        node: NodeId,
+        departure: Departure,
+    ) -> impl Future<Output = Result<(), StateError>> + Send;
 
     /// The state for people, with at most `limit` nodes. Needs no right to change anything.
     ///
@@ -76,7 +86,10 @@ pub trait MaintenanceState: Send + Sync + 'static {
     /// # Errors
     ///
     /// The state could not be read.
-    fn history(&self, limit: usize) -> impl Future<Output = Result<Vec<HistoryEntry>, StateError>> + Send;
+    fn history(
+        &self,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<HistoryEntry>, StateError>> + Send;
 
     /// Waits until the state holds, or may hold, another record than the one with the revision `seen`; at once if it
     /// already does. The record comes along if the state has it at hand.
@@ -87,7 +100,10 @@ pub trait MaintenanceState: Send + Sync + 'static {
     /// # Errors
     ///
     /// The state can no longer be watched. Watching it again later may work.
-    fn watch(&self, seen: Revision) -> impl Future<Output = Result<Option<Arc<Record>>, StateError>> + Send;
+    fn watch(
+        &self,
+        seen: Revision,
+    ) -> impl Future<Output = Result<Option<Arc<Record>>, StateError>> + Send;
 }
 
 type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StateError>> + Send + 'a>>;

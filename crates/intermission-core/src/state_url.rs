@@ -59,7 +59,10 @@ impl StateUrl {
     /// A directory shared by the processes of a machine.
     #[must_use]
     pub fn file(directory: impl Into<PathBuf>) -> Self {
-        Self { location: StateLocation::File(directory.into()), site: None }
+        Self {
+            location: StateLocation::File(directory.into()),
+            site: None,
+        }
     }
 
     /// Where the state is.
@@ -100,7 +103,9 @@ pub enum BadStateUrl {
         shown: String,
     },
     /// It names no directory.
-    #[error("the state `{shown}` names no directory: write for example file:/var/lib/app/maintenance")]
+    #[error(
+        "the state `{shown}` names no directory: write for example file:/var/lib/app/maintenance"
+    )]
     Directory {
         /// The text.
         shown: String,
@@ -112,7 +117,9 @@ pub enum BadStateUrl {
         parameter: String,
     },
     /// The site's name cannot be kept by every store.
-    #[error("the site `{site}` must be 1 to 64 of the characters a-z, A-Z, 0-9, `-`, `_` and `.`, and not begin with a dot")]
+    #[error(
+        "the site `{site}` must be 1 to 64 of the characters a-z, A-Z, 0-9, `-`, `_` and `.`, and not begin with a dot"
+    )]
     Site {
         /// The name.
         site: String,
@@ -131,7 +138,9 @@ impl FromStr for StateUrl {
         let directory = || {
             let path = rest.strip_prefix("//").unwrap_or(rest);
             if path.is_empty() {
-                Err(BadStateUrl::Directory { shown: text.to_owned() })
+                Err(BadStateUrl::Directory {
+                    shown: text.to_owned(),
+                })
             } else {
                 Ok(PathBuf::from(path))
             }
@@ -143,14 +152,29 @@ impl FromStr for StateUrl {
             "redis" | "rediss" | "redis+sentinel" | "redis+cluster" if rest.starts_with("//") => {
                 StateLocation::Redis(place.to_owned())
             }
-            _ => return Err(BadStateUrl::Scheme { shown: without_password(text) }),
+            _ => {
+                return Err(BadStateUrl::Scheme {
+                    shown: without_password(text),
+                });
+            }
         };
-        let mut url = Self { location, site: None };
+        let mut url = Self {
+            location,
+            site: None,
+        };
         for pair in query.into_iter().flat_map(|query| query.split('&')) {
             match pair.split_once('=') {
                 Some(("site", site)) => url = url.with_site(site)?,
-                Some((parameter, _)) => return Err(BadStateUrl::Parameter { parameter: parameter.to_owned() }),
-                None => return Err(BadStateUrl::Parameter { parameter: pair.to_owned() }),
+                Some((parameter, _)) => {
+                    return Err(BadStateUrl::Parameter {
+                        parameter: parameter.to_owned(),
+                    });
+                }
+                None => {
+                    return Err(BadStateUrl::Parameter {
+                        parameter: pair.to_owned(),
+                    });
+                }
             }
         }
         Ok(url)
@@ -160,17 +184,29 @@ impl FromStr for StateUrl {
 /// A site's name becomes part of paths and keys, so it must not be able to leave its place.
 fn check_site(site: &str) -> Result<(), BadStateUrl> {
     let fits = (1..=64).contains(&site.len()) && !site.starts_with('.');
-    let plain = site.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'));
-    if fits && plain { Ok(()) } else { Err(BadStateUrl::Site { site: site.to_owned() }) }
+    let plain = site
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'));
+    if fits && plain {
+        Ok(())
+    } else {
+        Err(BadStateUrl::Site {
+            site: site.to_owned(),
+        })
+    }
 }
 
 fn without_password(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return url.to_owned();
+    };
     let (authority, path) = match rest.split_once('/') {
         Some((authority, path)) => (authority, Some(path)),
         None => (rest, None),
     };
-    let Some((user, hosts)) = authority.rsplit_once('@') else { return url.to_owned() };
+    let Some((user, hosts)) = authority.rsplit_once('@') else {
+        return url.to_owned();
+    };
     let user = user.split_once(':').map_or("", |(name, _)| name);
     let path = path.map(|path| format!("/{path}")).unwrap_or_default();
     format!("{scheme}://{user}:***@{hosts}{path}")
@@ -187,7 +223,9 @@ impl fmt::Display for StateUrl {
             StateLocation::Magento(path) => directory(f, "magento", path),
             StateLocation::Redis(url) => f.write_str(&without_password(url)),
         }?;
-        self.site.iter().try_for_each(|site| write!(f, "?site={site}"))
+        self.site
+            .iter()
+            .try_for_each(|site| write!(f, "?site={site}"))
     }
 }
 
@@ -199,7 +237,10 @@ impl fmt::Debug for StateUrl {
 
 impl fmt::Debug for StateLocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let url = StateUrl { location: self.clone(), site: None };
+        let url = StateUrl {
+            location: self.clone(),
+            site: None,
+        };
         write!(f, "StateLocation({url})")
     }
 }
@@ -210,7 +251,14 @@ mod tests {
 
     #[test]
     fn what_is_printed_parses_again() {
-        for text in ["memory:", "file:/a/b", "file:relative", "magento:/srv/var", "redis://h:1/0", "file:/a?site=x"] {
+        for text in [
+            "memory:",
+            "file:/a/b",
+            "file:relative",
+            "magento:/srv/var",
+            "redis://h:1/0",
+            "file:/a?site=x",
+        ] {
             let url: StateUrl = text.parse().unwrap();
             assert_eq!(url.to_string(), text);
         }
@@ -219,7 +267,17 @@ mod tests {
 
     #[test]
     fn nonsense_is_named() {
-        for text in ["", "/var/lib/x", "memory", "memory:x", "mysql://h", "redis:h", "file:", "file:/a?size=1", "file:/a?x"] {
+        for text in [
+            "",
+            "/var/lib/x",
+            "memory",
+            "memory:x",
+            "mysql://h",
+            "redis:h",
+            "file:",
+            "file:/a?size=1",
+            "file:/a?x",
+        ] {
             assert!(text.parse::<StateUrl>().is_err(), "{text}");
         }
         for site in ["", "../x", ".x", "a/b", "a b", "é"] {
@@ -229,7 +287,11 @@ mod tests {
 
     #[test]
     fn no_password_is_ever_printed() {
-        for text in ["redis://:hunter2@h:1/0", "rediss://u:hunter2@h", "redis+sentinel://u:hunter2@a:1,b:2/m?site=x"] {
+        for text in [
+            "redis://:hunter2@h:1/0",
+            "rediss://u:hunter2@h",
+            "redis+sentinel://u:hunter2@a:1,b:2/m?site=x",
+        ] {
             let url: StateUrl = text.parse().unwrap();
             assert!(!format!("{url} {url:?} {:?}", url.location()).contains("hunter2"));
         }

@@ -59,7 +59,9 @@ pub enum BadTiming {
         step: Duration,
     },
     /// Some heartbeats must fit between a renewal and the moment at which a node gives up.
-    #[error("two heartbeats and a time-out ({needed:?}) must fit into the lease less the margin ({usable:?})")]
+    #[error(
+        "two heartbeats and a time-out ({needed:?}) must fit into the lease less the margin ({usable:?})"
+    )]
     Heartbeat {
         /// What must fit.
         needed: Duration,
@@ -83,7 +85,15 @@ impl Timing {
     ///
     /// They do not; the error says which and how.
     pub fn validate(&self) -> Result<(), BadTiming> {
-        let Self { lease, heartbeat, timeout, step, margin, grace, .. } = *self;
+        let Self {
+            lease,
+            heartbeat,
+            timeout,
+            step,
+            margin,
+            grace,
+            ..
+        } = *self;
         if margin <= step {
             return Err(BadTiming::Margin { margin, step });
         }
@@ -109,8 +119,29 @@ mod tests {
         let good = Timing::default();
         assert_eq!(good.validate(), Ok(()));
         let second = Duration::from_secs(1);
-        assert!(matches!(Timing { margin: second, ..good }.validate(), Err(BadTiming::Margin { .. })));
-        assert!(matches!(Timing { heartbeat: second * 6, ..good }.validate(), Err(BadTiming::Heartbeat { .. })));
-        assert!(matches!(Timing { grace: second, ..good }.validate(), Err(BadTiming::Grace { .. })));
+        assert!(matches!(
+            Timing {
+                margin: second,
+                ..good
+            }
+            .validate(),
+            Err(BadTiming::Margin { .. })
+        ));
+        assert!(matches!(
+            Timing {
+                heartbeat: second * 6,
+                ..good
+            }
+            .validate(),
+            Err(BadTiming::Heartbeat { .. })
+        ));
+        assert!(matches!(
+            Timing {
+                grace: second,
+                ..good
+            }
+            .validate(),
+            Err(BadTiming::Grace { .. })
+        ));
     }
 }

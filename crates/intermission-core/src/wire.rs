@@ -33,7 +33,10 @@ impl Newer {
 
 impl Default for Newer {
     fn default() -> Self {
-        Self { version: Record::VERSION, unknown: Map::new() }
+        Self {
+            version: Record::VERSION,
+            unknown: Map::new(),
+        }
     }
 }
 
@@ -71,7 +74,8 @@ impl Record {
     ///
     /// The text is not a whole record. That never means "deactivated": whoever reads it reports an unreadable state.
     pub fn from_json(json: &[u8]) -> Result<Self, BadRecord> {
-        let mut fields: Map<String, Value> = serde_json::from_slice(json).map_err(BadRecord::Json)?;
+        let mut fields: Map<String, Value> =
+            serde_json::from_slice(json).map_err(BadRecord::Json)?;
         let version: u64 = take(&mut fields, "v")?;
         if version <= Self::VERSION {
             return Self::from_fields(version, fields);
@@ -104,14 +108,24 @@ impl Record {
             activation: take_optional(&mut fields, "activation")?,
             plan: take_optional(&mut fields, "plan")?,
             allow: take_optional(&mut fields, "allow")?.unwrap_or_default(),
-            newer: Newer { version, unknown: fields },
+            newer: Newer {
+                version,
+                unknown: fields,
+            },
         };
-        if record.phase().as_str() == phase { Ok(record) } else { Err(BadRecord::Contradiction { phase }) }
+        if record.phase().as_str() == phase {
+            Ok(record)
+        } else {
+            Err(BadRecord::Contradiction { phase })
+        }
     }
 
     /// What this version cannot understand, it must not hold open: unless the newer record plainly says
     /// `deactivated`, the site is closed.
-    fn closed_by_a_newer_version(version: u64, mut fields: Map<String, Value>) -> Result<Self, BadRecord> {
+    fn closed_by_a_newer_version(
+        version: u64,
+        mut fields: Map<String, Value>,
+    ) -> Result<Self, BadRecord> {
         let revision: Revision = take(&mut fields, "revision")?;
         let phase: String = take(&mut fields, "phase")?;
         let is_open = phase == Phase::Deactivated.as_str();
@@ -121,13 +135,21 @@ impl Record {
             settings: Settings::default(),
             requested_by: String::new(),
             requested_at: Timestamp::default(),
-            completion: Some(Completion { at: Timestamp::default(), forced: true, state_lost_at: None, unconfirmed: Vec::new() }),
+            completion: Some(Completion {
+                at: Timestamp::default(),
+                forced: true,
+                state_lost_at: None,
+                unconfirmed: Vec::new(),
+            }),
             passes: Vec::new(),
         };
         Ok(Self {
             revision,
             activation: (!is_open).then_some(activation),
-            newer: Newer { version, unknown: fields },
+            newer: Newer {
+                version,
+                unknown: fields,
+            },
             ..Self::default()
         })
     }
@@ -135,7 +157,8 @@ impl Record {
 
 impl Serialize for Record {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let value: Value = serde_json::from_slice(&self.to_json()).map_err(serde::ser::Error::custom)?;
+        let value: Value =
+            serde_json::from_slice(&self.to_json()).map_err(serde::ser::Error::custom)?;
         value.serialize(serializer)
     }
 }
@@ -144,13 +167,18 @@ impl<'de> Deserialize<'de> for Record {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let value = Value::deserialize(deserializer)?;
         Self::from_json(value.to_string().as_bytes()).map_err(|error| {
-            let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
+            let cause = std::error::Error::source(&error)
+                .map(|cause| format!(": {cause}"))
+                .unwrap_or_default();
             serde::de::Error::custom(format!("{error}{cause}"))
         })
     }
 }
 
-fn take<T: DeserializeOwned>(fields: &mut Map<String, Value>, field: &'static str) -> Result<T, BadRecord> {
+fn take<T: DeserializeOwned>(
+    fields: &mut Map<String, Value>,
+    field: &'static str,
+) -> Result<T, BadRecord> {
     let value = fields.remove(field).unwrap_or(Value::Null);
     serde_json::from_value(value).map_err(|source| BadRecord::Field { field, source })
 }
@@ -182,7 +210,10 @@ impl From<DrainPolicy> for WireDrain {
             DrainPolicy::Force(_) => "force",
             DrainPolicy::Abort(_) => "abort",
         };
-        Self { mode: mode.to_owned(), after_ms: policy.limit() }
+        Self {
+            mode: mode.to_owned(),
+            after_ms: policy.limit(),
+        }
     }
 }
 
@@ -194,7 +225,9 @@ impl TryFrom<WireDrain> for DrainPolicy {
             ("wait", None) => Ok(Self::Wait),
             ("force", Some(after)) => Ok(Self::Force(after)),
             ("abort", Some(after)) => Ok(Self::Abort(after)),
-            (mode, after) => Err(format!("no drain policy has the mode `{mode}` and the limit {after:?}")),
+            (mode, after) => Err(format!(
+                "no drain policy has the mode `{mode}` and the limit {after:?}"
+            )),
         }
     }
 }
@@ -205,16 +238,22 @@ pub(crate) mod optional_millis {
 
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-    #[expect(clippy::ref_option, reason = "serde hands over a reference to the field")]
+    #[expect(
+        clippy::ref_option,
+        reason = "serde hands over a reference to the field"
+    )]
     pub(crate) fn serialize<S: Serializer>(
         duration: &Option<Duration>,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
-        let millis = duration.map(|duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX));
+        let millis =
+            duration.map(|duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX));
         millis.serialize(serializer)
     }
 
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Duration>, D::Error> {
         Ok(Option::<u64>::deserialize(deserializer)?.map(Duration::from_millis))
     }
 }
@@ -225,10 +264,15 @@ mod tests {
     use crate::{Activate, Change, Outcome};
 
     fn activated() -> Record {
-        let change = Change::Activate(Activate::by("ana").with_message("Upgrading").with_drain(
-            DrainPolicy::Force(Duration::from_millis(1_500)),
-        ));
-        match Record::default().apply(&change, Timestamp::from_millis(5)).unwrap() {
+        let change = Change::Activate(
+            Activate::by("ana")
+                .with_message("Upgrading")
+                .with_drain(DrainPolicy::Force(Duration::from_millis(1_500))),
+        );
+        match Record::default()
+            .apply(&change, Timestamp::from_millis(5))
+            .unwrap()
+        {
             Outcome::Changed(record) => record,
             Outcome::Unchanged => panic!("it was off"),
         }
@@ -255,7 +299,9 @@ mod tests {
     fn unknown_fields_survive_a_write_back() {
         let json = br#"{"v":1,"revision":7,"phase":"deactivated","colour":{"deep":[1,2]}}"#;
         let record = Record::from_json(json).unwrap();
-        let Outcome::Changed(next) = record.apply(&Change::Activate(Activate::by("a")), Timestamp::default()).unwrap()
+        let Outcome::Changed(next) = record
+            .apply(&Change::Activate(Activate::by("a")), Timestamp::default())
+            .unwrap()
         else {
             panic!("it was off")
         };
@@ -267,7 +313,10 @@ mod tests {
     fn what_is_torn_or_contradicts_itself_is_an_error() {
         let whole = activated().to_json();
         for length in 0..whole.len() {
-            assert!(Record::from_json(&whole[..length]).is_err(), "cut at {length}");
+            assert!(
+                Record::from_json(&whole[..length]).is_err(),
+                "cut at {length}"
+            );
         }
         for json in [
             r#"{"v":1,"revision":1,"phase":"activated"}"#,
@@ -284,11 +333,21 @@ mod tests {
 
     #[test]
     fn a_newer_version_is_obeyed_closed_when_not_understood_and_never_changed() {
-        let open = Record::from_json(br#"{"v":2,"revision":9,"phase":"deactivated","plan":"every monday"}"#).unwrap();
+        let open = Record::from_json(
+            br#"{"v":2,"revision":9,"phase":"deactivated","plan":"every monday"}"#,
+        )
+        .unwrap();
         assert_eq!(open.phase(), Phase::Deactivated);
-        let closed = Record::from_json(br#"{"v":2,"revision":9,"phase":"half-open","activation":3}"#).unwrap();
+        let closed =
+            Record::from_json(br#"{"v":2,"revision":9,"phase":"half-open","activation":3}"#)
+                .unwrap();
         assert_eq!(closed.phase(), Phase::Activated);
-        let error = closed.apply(&Change::Deactivate(crate::Deactivate::by("a")), Timestamp::default()).unwrap_err();
+        let error = closed
+            .apply(
+                &Change::Deactivate(crate::Deactivate::by("a")),
+                Timestamp::default(),
+            )
+            .unwrap_err();
         assert!(error.to_string().contains("version 2"), "{error}");
     }
 }

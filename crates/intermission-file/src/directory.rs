@@ -35,8 +35,14 @@ impl Directory {
     pub(crate) fn new(base: &Path, url: StateUrl) -> Result<Self, StateError> {
         // The working directory may change later, and the state must not move with it.
         let base = std::path::absolute(base).map_err(|error| failed("find", base, error))?;
-        let path = url.site().map_or_else(|| base.clone(), |site| base.join(site));
-        Ok(Self { path, is_site: url.site().is_some(), url })
+        let path = url
+            .site()
+            .map_or_else(|| base.clone(), |site| base.join(site));
+        Ok(Self {
+            path,
+            is_site: url.site().is_some(),
+            url,
+        })
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -77,7 +83,11 @@ impl Directory {
 
     /// Makes it, and the directories above it, unless it is there.
     pub(crate) fn create(&self) -> Result<(), StateError> {
-        let missing: Vec<&Path> = self.path.ancestors().take_while(|path| is_missing(path)).collect();
+        let missing: Vec<&Path> = self
+            .path
+            .ancestors()
+            .take_while(|path| is_missing(path))
+            .collect();
         for path in missing.into_iter().rev() {
             self.create_one(path)?;
         }
@@ -89,7 +99,10 @@ impl Directory {
     pub(crate) fn make_again(&self) -> Result<(), StateError> {
         self.create().map_err(|error| match error.kind() {
             StateErrorKind::Unsupported => {
-                let message = format!("{} is no longer a directory: put it back", self.path.display());
+                let message = format!(
+                    "{} is no longer a directory: put it back",
+                    self.path.display()
+                );
                 StateError::new(StateErrorKind::Unavailable, message).with_source(error)
             }
             _ => error,
@@ -116,22 +129,30 @@ impl Directory {
     fn is_no_directory(&self) -> StateError {
         StateError::new(
             StateErrorKind::Unsupported,
-            format!("{} is not a directory: name the directory that is to hold the state", self.path.display()),
+            format!(
+                "{} is not a directory: name the directory that is to hold the state",
+                self.path.display()
+            ),
         )
     }
 
     fn create_one(&self, path: &Path) -> Result<(), StateError> {
-        let Some(parent) = path.parent() else { return Ok(()) };
+        let Some(parent) = path.parent() else {
+            return Ok(());
+        };
         match DirBuilder::new().mode(DIRECTORY_MODE).create(path) {
             Ok(()) => {}
             // Another process was faster.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
             Err(error) => return Err(failed("create", path, error)),
         }
-        self.hand_over(path, parent).map_err(|error| failed("hand over", path, error))?;
+        self.hand_over(path, parent)
+            .map_err(|error| failed("hand over", path, error))?;
         match File::open(parent).and_then(|parent| parent.sync_all()) {
             // Who may write a directory but not read it cannot make sure that what was created survives a power cut.
-            Err(error) if error.kind() != io::ErrorKind::PermissionDenied => Err(failed("sync", parent, error)),
+            Err(error) if error.kind() != io::ErrorKind::PermissionDenied => {
+                Err(failed("sync", parent, error))
+            }
             _ => Ok(()),
         }
     }
@@ -147,18 +168,29 @@ impl Directory {
         if !shares && !gives_away {
             return Ok(());
         }
-        let created = File::options().read(true).custom_flags(flags(OFlags::DIRECTORY)).open(path)?;
+        let created = File::options()
+            .read(true)
+            .custom_flags(flags(OFlags::DIRECTORY))
+            .open(path)?;
         if gives_away && !is_empty(&created)? {
-            return Err(io::Error::other("somebody has put something into it meanwhile"));
+            return Err(io::Error::other(
+                "somebody has put something into it meanwhile",
+            ));
         }
-        let mode = if shares { parent.mode() } else { created.metadata()?.mode() };
+        let mode = if shares {
+            parent.mode()
+        } else {
+            created.metadata()?.mode()
+        };
         Ownership::of_directory(&parent, mode).apply(&created)
     }
 }
 
 /// How files are opened whose place somebody else may have taken: no link is followed, and no pipe is waited for.
 pub(crate) fn flags(more: OFlags) -> i32 {
-    (OFlags::NOFOLLOW | OFlags::NONBLOCK | more).bits().cast_signed()
+    (OFlags::NOFOLLOW | OFlags::NONBLOCK | more)
+        .bits()
+        .cast_signed()
 }
 
 fn is_missing(path: &Path) -> bool {

@@ -66,7 +66,8 @@ impl Document {
         if json.is_empty() {
             return Err(BadDocument::Empty);
         }
-        let mut fields: BTreeMap<String, Box<RawValue>> = serde_json::from_slice(json).map_err(BadDocument::Json)?;
+        let mut fields: BTreeMap<String, Box<RawValue>> =
+            serde_json::from_slice(json).map_err(BadDocument::Json)?;
         let mut take = |field| fields.remove(field).ok_or(BadDocument::Missing { field });
         let version: u64 = parsed("v", &take("v")?)?;
         if version != VERSION {
@@ -79,9 +80,16 @@ impl Document {
             take("history").map_or_else(|_| Ok(Vec::new()), |raw| parsed("history", &raw))?;
         let record = match record.get() {
             "null" => None,
-            json => Some(Arc::new(Record::from_json(json.as_bytes()).map_err(BadDocument::Record)?)),
+            json => Some(Arc::new(
+                Record::from_json(json.as_bytes()).map_err(BadDocument::Record)?,
+            )),
         };
-        let mut document = Self { edition, record, foreign: fields, ..Self::default() };
+        let mut document = Self {
+            edition,
+            record,
+            foreign: fields,
+            ..Self::default()
+        };
         for line in lines {
             let line = Value::Object(line.into_iter().collect());
             match serde_json::from_value(line.clone()) {
@@ -93,17 +101,43 @@ impl Document {
     }
 
     /// The next edition, with what the ledger holds now.
-    pub(crate) fn succeeded_by(&self, edition: u64, record: Option<Arc<Record>>, history: Vec<HistoryEntry>) -> Self {
-        let Self { foreign_history, foreign, .. } = self.clone();
-        Self { edition, record, history, foreign_history, foreign }
+    pub(crate) fn succeeded_by(
+        &self,
+        edition: u64,
+        record: Option<Arc<Record>>,
+        history: Vec<HistoryEntry>,
+    ) -> Self {
+        let Self {
+            foreign_history,
+            foreign,
+            ..
+        } = self.clone();
+        Self {
+            edition,
+            record,
+            history,
+            foreign_history,
+            foreign,
+        }
     }
 
     /// Writes it.
     pub(crate) fn to_json(&self) -> Result<Vec<u8>, serde_json::Error> {
-        let mut fields = vec![format!("\"v\": {VERSION}"), format!("\"edition\": {}", self.edition)];
-        fields.extend(self.foreign.iter().map(|(name, value)| format!("{}: {value}", Value::from(name.as_str()))));
+        let mut fields = vec![
+            format!("\"v\": {VERSION}"),
+            format!("\"edition\": {}", self.edition),
+        ];
+        fields.extend(
+            self.foreign
+                .iter()
+                .map(|(name, value)| format!("{}: {value}", Value::from(name.as_str()))),
+        );
         let lines = self.all_history()?;
-        let history = if lines.is_empty() { String::new() } else { format!("\n    {}\n  ", lines.join(",\n    ")) };
+        let history = if lines.is_empty() {
+            String::new()
+        } else {
+            format!("\n    {}\n  ", lines.join(",\n    "))
+        };
         fields.push(format!("\"history\": [{history}]"));
         // No text in JSON holds a line break, so these are all between its parts.
         let record = serde_json::to_string_pretty(&self.record.as_deref())?.replace('\n', "\n  ");
@@ -132,7 +166,10 @@ fn time_of(line: &Value) -> Option<&str> {
     line.get("at").and_then(Value::as_str)
 }
 
-fn parsed<T: serde::de::DeserializeOwned>(field: &'static str, raw: &RawValue) -> Result<T, BadDocument> {
+fn parsed<T: serde::de::DeserializeOwned>(
+    field: &'static str,
+    raw: &RawValue,
+) -> Result<T, BadDocument> {
     serde_json::from_str(raw.get()).map_err(|source| BadDocument::Field { field, source })
 }
 
@@ -142,29 +179,46 @@ mod tests {
     use std::time::Duration;
 
     use intermission_core::{
-        Activate, Actor, AllowChange, AllowList, Change, Ledger, Members, Moment, Operation, OperationId, Outcome,
-        Phase, Timestamp, Timing,
+        Activate, Actor, AllowChange, AllowList, Change, Ledger, Members, Moment, Operation,
+        OperationId, Outcome, Phase, Timestamp, Timing,
     };
 
     use super::*;
 
     fn document() -> Document {
-        let moment =
-            |second: u64| Moment::new(Timestamp::from_millis(1_800_000_000_000 + second * 1_000), Duration::ZERO);
+        let moment = |second: u64| {
+            Moment::new(
+                Timestamp::from_millis(1_800_000_000_000 + second * 1_000),
+                Duration::ZERO,
+            )
+        };
         let mut ledger = Ledger::restored(Timing::default(), None, [], Members::default());
         let changes = [
-            Change::Activate(Activate::by("ana").with_message("two\nlines, a \"quote\" and \u{2028}")),
-            Change::Allow(AllowChange::Replace(AllowList::parse(["192.0.2.1", "2001:db8::/64"]).unwrap())),
+            Change::Activate(
+                Activate::by("ana").with_message("two\nlines, a \"quote\" and \u{2028}"),
+            ),
+            Change::Allow(AllowChange::Replace(
+                AllowList::parse(["192.0.2.1", "2001:db8::/64"]).unwrap(),
+            )),
         ];
         for (second, change) in (0..).zip(&changes) {
-            let Outcome::Changed(next) = ledger.current().apply(change, moment(second).calendar).unwrap() else {
+            let Outcome::Changed(next) = ledger
+                .current()
+                .apply(change, moment(second).calendar)
+                .unwrap()
+            else {
                 panic!("{change:?} changed nothing")
             };
             let id = OperationId::from_bits(u128::from(second));
-            let operation = Operation::replace(id, &ledger.current(), next, Actor::new("ana", "command"));
+            let operation =
+                Operation::replace(id, &ledger.current(), next, Actor::new("ana", "command"));
             ledger.operate(&operation, moment(second));
         }
-        Document::default().succeeded_by(7, ledger.record().cloned(), ledger.kept_history().cloned().collect())
+        Document::default().succeeded_by(
+            7,
+            ledger.record().cloned(),
+            ledger.kept_history().cloned().collect(),
+        )
     }
 
     #[test]
@@ -181,11 +235,24 @@ mod tests {
     #[test]
     fn a_person_can_read_it_and_the_record_comes_last() {
         let text = String::from_utf8(document().to_json().unwrap()).unwrap();
-        let line_of = |part: &str| text.lines().position(|line| line.trim_start().starts_with(part));
+        let line_of = |part: &str| {
+            text.lines()
+                .position(|line| line.trim_start().starts_with(part))
+        };
         assert_eq!(line_of("\"v\""), Some(1));
         assert!(line_of("\"history\"") < line_of("\"record\""), "{text}");
-        assert_eq!(text.lines().filter(|line| line.contains("\"event\"")).count(), 3, "{text}");
-        assert!(text.lines().any(|line| line == r#"    "phase": "activated","#), "{text}");
+        assert_eq!(
+            text.lines()
+                .filter(|line| line.contains("\"event\""))
+                .count(),
+            3,
+            "{text}"
+        );
+        assert!(
+            text.lines()
+                .any(|line| line == r#"    "phase": "activated","#),
+            "{text}"
+        );
         assert!(text.ends_with("  }\n}\n"), "{text}");
     }
 
@@ -194,7 +261,10 @@ mod tests {
         let whole = document().to_json().unwrap();
         // Without its last line break it is still whole.
         for length in 0..whole.len() - 1 {
-            assert!(Document::from_json(&whole[..length]).is_err(), "cut at {length}");
+            assert!(
+                Document::from_json(&whole[..length]).is_err(),
+                "cut at {length}"
+            );
         }
     }
 
@@ -221,7 +291,10 @@ mod tests {
         let error = Document::from_json(br#"{"v":9,"record":null}"#).unwrap_err();
         assert!(error.to_string().contains("version 9"), "{error}");
         let error = Document::from_json(br#"{"v":1,"record":{"v":1}}"#).unwrap_err();
-        assert!(error.source().unwrap().to_string().contains("revision"), "{error:?}");
+        assert!(
+            error.source().unwrap().to_string().contains("revision"),
+            "{error:?}"
+        );
     }
 
     #[test]
@@ -238,14 +311,22 @@ mod tests {
         let mut text = String::from_utf8(known.to_json().unwrap()).unwrap();
         let at = known.history[1].at;
         let foreign = format!(r#"{{"at":"{at}","event":"teleported","revision":"far"}}"#);
-        text = text.replacen("\"history\": [", &format!("\"colour\": {{\"deep\": [1]}},\n\"history\": [{foreign},"), 1);
+        text = text.replacen(
+            "\"history\": [",
+            &format!("\"colour\": {{\"deep\": [1]}},\n\"history\": [{foreign},"),
+            1,
+        );
         let read = Document::from_json(text.as_bytes()).unwrap();
         assert_eq!(read.history, known.history);
         let next = read.succeeded_by(8, read.record.clone(), read.history.clone());
         let written: Value = serde_json::from_slice(&next.to_json().unwrap()).unwrap();
         assert_eq!(written["colour"]["deep"][0], 1);
-        let events: Vec<&str> =
-            written["history"].as_array().unwrap().iter().map(|line| line["event"].as_str().unwrap()).collect();
+        let events: Vec<&str> = written["history"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|line| line["event"].as_str().unwrap())
+            .collect();
         assert_eq!(events, ["requested", "activated", "teleported", "updated"]);
     }
 }

@@ -98,8 +98,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use intermission_core::{
-    Departure, HistoryEntry, Ledger, MaintenanceState, Moment, NodeId, NodeReport, OperateReply, Operation, Record,
-    Revision, StateError, StateErrorKind, SyncReply, View,
+    Departure, HistoryEntry, Ledger, MaintenanceState, Moment, NodeId, NodeReport, OperateReply,
+    Operation, Record, Revision, StateError, StateErrorKind, SyncReply, View,
 };
 use tokio::runtime::Handle;
 
@@ -166,7 +166,12 @@ impl FileState {
     }
 
     fn new(store: Store, creates: bool) -> Self {
-        Self(Arc::new(Shared { store: Arc::new(store), creates, turn: Arc::default(), watcher: Mutex::default() }))
+        Self(Arc::new(Shared {
+            store: Arc::new(store),
+            creates,
+            turn: Arc::default(),
+            watcher: Mutex::default(),
+        }))
     }
 
     async fn step<T: Send + 'static>(
@@ -195,16 +200,25 @@ impl FileState {
             StateError::new(StateErrorKind::Unsupported, message).with_source(error)
         })?;
         let store = Arc::clone(&self.0.store);
-        runtime.spawn_blocking(move || work(&store)).await.map_err(|error| {
-            let path = self.directory().display();
-            let message = format!("the runtime has ended what it was to do in {path}: try again in a running one");
-            StateError::new(StateErrorKind::Unavailable, message).with_source(error)
-        })?
+        runtime
+            .spawn_blocking(move || work(&store))
+            .await
+            .map_err(|error| {
+                let path = self.directory().display();
+                let message = format!(
+                    "the runtime has ended what it was to do in {path}: try again in a running one"
+                );
+                StateError::new(StateErrorKind::Unavailable, message).with_source(error)
+            })?
     }
 
     /// The watching thread, started with the first who waits.
     fn watcher(&self) -> Result<Arc<Watcher>, StateError> {
-        let mut watcher = self.0.watcher.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut watcher = self
+            .0
+            .watcher
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if let Some(watcher) = watcher.as_ref().filter(|watcher| !watcher.has_ended()) {
             return Ok(Arc::clone(watcher));
         }
@@ -222,15 +236,20 @@ impl fmt::Debug for FileState {
 
 impl MaintenanceState for FileState {
     async fn sync(&self, report: NodeReport) -> Result<SyncReply, StateError> {
-        self.step(Some(report.node), move |ledger, now| ledger.sync(&report, now)).await
+        self.step(Some(report.node), move |ledger, now| {
+            ledger.sync(&report, now)
+        })
+        .await
     }
 
     async fn operate(&self, operation: Operation) -> Result<OperateReply, StateError> {
-        self.step(None, move |ledger, now| ledger.operate(&operation, now)).await
+        self.step(None, move |ledger, now| ledger.operate(&operation, now))
+            .await
     }
 
     async fn leave(&self, node: NodeId, departure: Departure) -> Result<(), StateError> {
-        self.step(None, move |ledger, now| ledger.leave(node, &departure, now)).await
+        self.step(None, move |ledger, now| ledger.leave(node, &departure, now))
+            .await
     }
 
     async fn inspect(&self, limit: usize) -> Result<View, StateError> {

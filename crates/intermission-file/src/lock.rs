@@ -45,7 +45,9 @@ impl Lock {
             if attempt > 0 {
                 thread::sleep(PAUSE);
             }
-            let Some(file) = open(directory)? else { continue };
+            let Some(file) = open(directory)? else {
+                continue;
+            };
             match file.try_lock() {
                 // Somebody may have removed the file meanwhile, and others lock its successor.
                 Ok(()) if is_at(&file, &path) => return Ok(Self { file }),
@@ -80,7 +82,12 @@ fn open(directory: &Directory) -> Result<Option<File>, StateError> {
     options.read(true).custom_flags(flags(OFlags::empty()));
     // Locking needs no right to write, but for network file systems, which ask for it.
     let opened = match options.clone().write(true).open(&path) {
-        Err(error) if matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem) => {
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem
+            ) =>
+        {
             options.open(&path)
         }
         opened => opened,
@@ -94,11 +101,18 @@ fn open(directory: &Directory) -> Result<Option<File>, StateError> {
 
 fn create(directory: &Directory, path: &Path) -> Result<Option<File>, StateError> {
     let mut options = File::options();
-    options.read(true).write(true).create_new(true).mode(0o600).custom_flags(flags(OFlags::empty()));
+    options
+        .read(true)
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .custom_flags(flags(OFlags::empty()));
     match options.open(path) {
         Ok(file) => {
             let ownership = Ownership::of_lock(directory.path());
-            ownership.and_then(|ownership| ownership.apply(&file)).map_err(|error| failed("hand over", path, error))?;
+            ownership
+                .and_then(|ownership| ownership.apply(&file))
+                .map_err(|error| failed("hand over", path, error))?;
             Ok(Some(file))
         }
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(None),

@@ -53,7 +53,15 @@ impl MembersFile {
         members: Members,
         processes: BTreeMap<NodeId, Process>,
     ) -> Self {
-        Self { v: VERSION, edition, boot, host, written_at, members, processes }
+        Self {
+            v: VERSION,
+            edition,
+            boot,
+            host,
+            written_at,
+            members,
+            processes,
+        }
     }
 
     /// Reads it.
@@ -81,7 +89,8 @@ impl MembersFile {
             }
             Err(_) => return Ok(Found::Rubbish),
         }
-        Ok(serde_json::from_slice(&text).map_or(Found::Rubbish, |found| Found::Members(Box::new(found))))
+        Ok(serde_json::from_slice(&text)
+            .map_or(Found::Rubbish, |found| Found::Members(Box::new(found))))
     }
 
     /// Writes it beside its place. It counts only when [`put_in_place`] has been called, or when the edition that it
@@ -96,7 +105,11 @@ impl MembersFile {
                 _ => {}
             }
             let mut options = File::options();
-            options.write(true).create_new(true).mode(0o600).custom_flags(flags(OFlags::empty()));
+            options
+                .write(true)
+                .create_new(true)
+                .mode(0o600)
+                .custom_flags(flags(OFlags::empty()));
             let mut file = options.open(&path)?;
             Ownership::of_file(&directory.members(), directory.path())?.apply(&file)?;
             file.write_all(&serde_json::to_vec(self)?)

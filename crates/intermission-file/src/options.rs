@@ -4,7 +4,9 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use intermission_core::{BadStateUrl, Clock, StateError, StateErrorKind, StateLocation, StateUrl, SystemClock, Timing};
+use intermission_core::{
+    BadStateUrl, Clock, StateError, StateErrorKind, StateLocation, StateUrl, SystemClock, Timing,
+};
 
 use crate::FileState;
 use crate::directory::Directory;
@@ -61,10 +63,15 @@ impl FileOptions {
         let StateLocation::File(directory) = url.location() else {
             return Err(StateError::new(
                 StateErrorKind::Unsupported,
-                format!("the state `{url}` is no directory: write for example file:/var/lib/app/maintenance"),
+                format!(
+                    "the state `{url}` is no directory: write for example file:/var/lib/app/maintenance"
+                ),
             ));
         };
-        Ok(Self { url: url.clone(), ..Self::new(directory) })
+        Ok(Self {
+            url: url.clone(),
+            ..Self::new(directory)
+        })
     }
 
     /// One of several sites: it gets a subdirectory of this name.

@@ -24,9 +24,15 @@ impl Ownership {
     /// That of the file that is to be replaced, or, if there is none, what its directory asks for.
     pub(crate) fn of_file(path: &Path, directory: &Path) -> io::Result<Self> {
         match fs::symlink_metadata(path) {
-            Ok(file) if file.is_file() => Ok(Self { user: file.uid(), group: file.gid(), mode: file.mode() & 0o7777 }),
+            Ok(file) if file.is_file() => Ok(Self {
+                user: file.uid(),
+                group: file.gid(),
+                mode: file.mode() & 0o7777,
+            }),
             Ok(_) => Ok(Self::wanted_by(&fs::metadata(directory)?)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self::wanted_by(&fs::metadata(directory)?)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Ok(Self::wanted_by(&fs::metadata(directory)?))
+            }
             Err(error) => Err(error),
         }
     }
@@ -35,17 +41,29 @@ impl Ownership {
     pub(crate) fn of_lock(directory: &Path) -> io::Result<Self> {
         let directory = fs::metadata(directory)?;
         let writers = directory.mode() & writable_by(&directory);
-        Ok(Self { user: directory.uid(), group: directory.gid(), mode: writers | (writers << 1) })
+        Ok(Self {
+            user: directory.uid(),
+            group: directory.gid(),
+            mode: writers | (writers << 1),
+        })
     }
 
     /// For a directory in this one.
     pub(crate) fn of_directory(parent: &Metadata, mode: u32) -> Self {
-        Self { user: parent.uid(), group: parent.gid(), mode: mode & 0o7777 }
+        Self {
+            user: parent.uid(),
+            group: parent.gid(),
+            mode: mode & 0o7777,
+        }
     }
 
     fn wanted_by(directory: &Metadata) -> Self {
         let mode = directory.mode() & (0o444 | writable_by(directory));
-        Self { user: directory.uid(), group: directory.gid(), mode }
+        Self {
+            user: directory.uid(),
+            group: directory.gid(),
+            mode,
+        }
     }
 
     /// Makes it so.
@@ -60,7 +78,9 @@ impl Ownership {
                 given?;
             } else if given.is_err() && now.gid() != self.group {
                 match fchown(file, None, Some(self.group)) {
-                    Err(error) if error.kind() != io::ErrorKind::PermissionDenied => return Err(error),
+                    Err(error) if error.kind() != io::ErrorKind::PermissionDenied => {
+                        return Err(error);
+                    }
                     _ => {}
                 }
             }
@@ -74,7 +94,11 @@ pub(crate) fn is_root() -> bool {
 }
 
 fn writable_by(directory: &Metadata) -> u32 {
-    if directory.mode() & STICKY == 0 { 0o222 } else { 0o200 }
+    if directory.mode() & STICKY == 0 {
+        0o222
+    } else {
+        0o200
+    }
 }
 
 #[cfg(test)]
@@ -104,7 +128,11 @@ mod tests {
             let file = File::create(&path).unwrap();
             wanted.apply(&file).unwrap();
             assert_eq!(file.metadata().unwrap().mode() & 0o7777, file_mode);
-            assert_eq!(Ownership::of_lock(directory.path()).unwrap().mode, lock_mode, "{directory_mode:o}");
+            assert_eq!(
+                Ownership::of_lock(directory.path()).unwrap().mode,
+                lock_mode,
+                "{directory_mode:o}"
+            );
         }
     }
 
@@ -114,6 +142,9 @@ mod tests {
         let path = directory.path().join("file");
         fs::write(&path, "").unwrap();
         fs::set_permissions(&path, Permissions::from_mode(0o604)).unwrap();
-        assert_eq!(Ownership::of_file(&path, directory.path()).unwrap().mode, 0o604);
+        assert_eq!(
+            Ownership::of_file(&path, directory.path()).unwrap().mode,
+            0o604
+        );
     }
 }

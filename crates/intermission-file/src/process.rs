@@ -32,28 +32,42 @@ impl Process {
         let pid = i32::try_from(std::process::id()).ok()?;
         // A `/proc` of another namespace calls this process by another number, and means others by ours.
         (status.pid == pid).then_some(())?;
-        Some(Self { pid, started: status.started, pid_namespace: namespace("pid")?, time_namespace: namespace("time") })
+        Some(Self {
+            pid,
+            started: status.started,
+            pid_namespace: namespace("pid")?,
+            time_namespace: namespace("time"),
+        })
     }
 
     /// One of the same namespaces.
     #[cfg(test)]
     pub(crate) fn of(pid: u32) -> Option<Self> {
         let Status { pid, started, .. } = Status::read(&pid.to_string())?;
-        Some(Self { pid, started, ..Self::own()? })
+        Some(Self {
+            pid,
+            started,
+            ..Self::own()?
+        })
     }
 
     /// Whether `witness` can tell that it has ended. No proof is `false`.
     pub(crate) fn has_ended(&self, witness: &Self) -> bool {
-        if self.pid_namespace != witness.pid_namespace || self.time_namespace != witness.time_namespace {
+        if self.pid_namespace != witness.pid_namespace
+            || self.time_namespace != witness.time_namespace
+        {
             return false;
         }
-        let Some(pid) = Pid::from_raw(self.pid) else { return false };
+        let Some(pid) = Pid::from_raw(self.pid) else {
+            return false;
+        };
         // `/proc` may be mounted so that it hides the processes of others. The signal nevertheless tells whether
         // there is one.
         if test_kill_process(pid) == Err(Errno::SRCH) {
             return true;
         }
-        Status::read(&self.pid.to_string()).is_some_and(|status| status.started != self.started || status.is_over)
+        Status::read(&self.pid.to_string())
+            .is_some_and(|status| status.started != self.started || status.is_over)
     }
 }
 
@@ -103,11 +117,17 @@ impl Status {
         let end_of_pid = stat.iter().position(|byte| *byte == b' ')?;
         let end_of_name = stat.iter().rposition(|byte| *byte == b')')?;
         let pid = text(stat.get(..end_of_pid)?)?.parse().ok()?;
-        let fields: Vec<&str> = text(stat.get(end_of_name + 1..)?)?.split_ascii_whitespace().collect();
+        let fields: Vec<&str> = text(stat.get(end_of_name + 1..)?)?
+            .split_ascii_whitespace()
+            .collect();
         let (state, threads, started) = (*fields.first()?, fields.get(17)?, fields.get(19)?);
         // A process whose first thread has ended looks like a zombie while its other threads go on.
         let is_over = matches!(state, "Z" | "X" | "x") && threads.parse::<u64>().ok()? <= 1;
-        Some(Self { pid, is_over, started: started.parse().ok()? })
+        Some(Self {
+            pid,
+            is_over,
+            started: started.parse().ok()?,
+        })
     }
 }
 
@@ -118,7 +138,9 @@ fn namespace(kind: &str) -> Option<String> {
 
 fn line(path: &str) -> Option<String> {
     let text: io::Result<String> = fs::read_to_string(path);
-    text.ok().map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
+    text.ok()
+        .map(|text| text.trim().to_owned())
+        .filter(|text| !text.is_empty())
 }
 
 #[cfg(test)]
@@ -152,7 +174,10 @@ mod tests {
     #[test]
     fn another_process_with_the_same_pid_is_not_the_same() {
         let own = Process::own().unwrap();
-        let predecessor = Process { started: own.started - 1, ..own.clone() };
+        let predecessor = Process {
+            started: own.started - 1,
+            ..own.clone()
+        };
         assert!(predecessor.has_ended(&own));
     }
 
@@ -162,16 +187,24 @@ mod tests {
         let (mut child, process) = sleeper();
         child.kill().unwrap();
         child.wait().unwrap();
-        let elsewhere = Process { pid_namespace: "pid:[1]".to_owned(), ..process.clone() };
+        let elsewhere = Process {
+            pid_namespace: "pid:[1]".to_owned(),
+            ..process.clone()
+        };
         assert!(!elsewhere.has_ended(&own));
-        let shifted = Process { time_namespace: Some("time:[1]".to_owned()), ..process };
+        let shifted = Process {
+            time_namespace: Some("time:[1]".to_owned()),
+            ..process
+        };
         assert!(!shifted.has_ended(&own));
     }
 
     #[test]
     fn a_program_may_have_any_name() {
         let stat = |name: &str, state: &str, threads: u64| {
-            format!("41 ({name}) {state} 1 1 1 0 -1 4194304 1 0 0 0 0 0 0 0 20 0 {threads} 0 206408 0 0")
+            format!(
+                "41 ({name}) {state} 1 1 1 0 -1 4194304 1 0 0 0 0 0 0 0 20 0 {threads} 0 206408 0 0"
+            )
         };
         for (name, state, threads, is_over) in [
             ("sh", "S", 1, false),
@@ -181,7 +214,15 @@ mod tests {
             ("x", "X", 0, true),
         ] {
             let parsed = Status::parse(stat(name, state, threads).as_bytes());
-            assert_eq!(parsed, Some(Status { pid: 41, is_over, started: 206_408 }), "{name}");
+            assert_eq!(
+                parsed,
+                Some(Status {
+                    pid: 41,
+                    is_over,
+                    started: 206_408
+                }),
+                "{name}"
+            );
         }
         let mut torn = stat("\u{fffd}", "S", 1).into_bytes();
         torn[4] = 0xff;

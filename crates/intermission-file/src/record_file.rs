@@ -32,7 +32,10 @@ struct LastRead {
 
 impl RecordFile {
     pub(crate) fn new(directory: Directory) -> Self {
-        Self { directory, last: Arc::default() }
+        Self {
+            directory,
+            last: Arc::default(),
+        }
     }
 
     pub(crate) const fn directory(&self) -> &Directory {
@@ -58,7 +61,10 @@ impl RecordFile {
             return Ok(Some(Arc::clone(&last.document)));
         }
         let document = Arc::new(Document::from_json(&text).map_err(|error| self.corrupt(error))?);
-        *last = Some(LastRead { text, document: Arc::clone(&document) });
+        *last = Some(LastRead {
+            text,
+            document: Arc::clone(&document),
+        });
         Ok(Some(document))
     }
 
@@ -67,10 +73,16 @@ impl RecordFile {
     /// Only whoever holds the lock may.
     pub(crate) fn replace(&self, document: Document) -> Result<(), StateError> {
         let path = self.directory.record();
-        let text = document.to_json().map_err(|error| failed("write", &path, error.into()))?;
+        let text = document
+            .to_json()
+            .map_err(|error| failed("write", &path, error.into()))?;
         self.remove_leftovers();
-        self.write(&path, &text).map_err(|error| failed("write", &path, error))?;
-        let last = LastRead { text, document: Arc::new(document) };
+        self.write(&path, &text)
+            .map_err(|error| failed("write", &path, error))?;
+        let last = LastRead {
+            text,
+            document: Arc::new(document),
+        };
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(last);
         Ok(())
     }
@@ -79,7 +91,10 @@ impl RecordFile {
         let ownership = Ownership::of_file(path, self.directory.path())?;
         let mut options = OpenOptions::new();
         // Nobody else may open it before it has its owner.
-        options.preserve_mode(false).try_preserve_owner(false).mode(0o600);
+        options
+            .preserve_mode(false)
+            .try_preserve_owner(false)
+            .mode(0o600);
         let mut file = options.open(path)?;
         ownership.apply(file.as_file())?;
         file.write_all(text)?;
@@ -89,7 +104,9 @@ impl RecordFile {
     /// Writers that were killed leave their unfinished files behind. Whoever holds the lock knows that nobody is
     /// writing them any more.
     fn remove_leftovers(&self) {
-        let Ok(entries) = fs::read_dir(self.directory.path()) else { return };
+        let Ok(entries) = fs::read_dir(self.directory.path()) else {
+            return;
+        };
         for entry in entries.flatten() {
             if is_leftover(entry.file_name().as_encoded_bytes()) {
                 // What cannot be removed takes up room and does no other harm.
@@ -118,10 +135,16 @@ fn is_leftover(name: &[u8]) -> bool {
 }
 
 /// The bytes of a file; `None` if it is a directory, a pipe or something else that is no file.
-#[expect(clippy::verbose_file_reads, reason = "what is looked at and what is read must be the same file")]
+#[expect(
+    clippy::verbose_file_reads,
+    reason = "what is looked at and what is read must be the same file"
+)]
 pub(crate) fn read_regular(path: &Path) -> io::Result<Option<Vec<u8>>> {
     // A pipe is not waited for. A link is followed: whoever puts the file elsewhere may do so.
-    let mut file = File::options().read(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(path)?;
+    let mut file = File::options()
+        .read(true)
+        .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
+        .open(path)?;
     if !file.metadata()?.is_file() {
         return Ok(None);
     }

@@ -11,7 +11,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use intermission_core::{
-    Clock, Departure, HistoryEntry, Ledger, Members, Moment, NodeId, Record, StateError, StateErrorKind, Timing, View,
+    Clock, Departure, HistoryEntry, Ledger, Members, Moment, NodeId, Record, StateError,
+    StateErrorKind, Timing, View,
 };
 
 use crate::directory::Directory;
@@ -53,9 +54,20 @@ struct Kept {
 }
 
 impl Store {
-    pub(crate) fn new(directory: Directory, timing: Timing, clock: Arc<dyn Clock>, look: Look) -> Self {
+    pub(crate) fn new(
+        directory: Directory,
+        timing: Timing,
+        clock: Arc<dyn Clock>,
+        look: Look,
+    ) -> Self {
         let record = RecordFile::new(directory);
-        Self { record, timing, clock, look, seen_edition: AtomicU64::new(0) }
+        Self {
+            record,
+            timing,
+            clock,
+            look,
+            seen_edition: AtomicU64::new(0),
+        }
     }
 
     pub(crate) const fn record(&self) -> &RecordFile {
@@ -108,7 +120,9 @@ impl Store {
     /// The newest lines of the history, newest first.
     pub(crate) fn history(&self, limit: usize) -> Result<Vec<HistoryEntry>, StateError> {
         let document = self.record.read()?;
-        let history = document.iter().flat_map(|document| document.history.iter().rev());
+        let history = document
+            .iter()
+            .flat_map(|document| document.history.iter().rev());
         Ok(history.take(limit).cloned().collect())
     }
 
@@ -162,10 +176,15 @@ impl Store {
         surroundings: &Surroundings,
     ) -> Result<Kept, StateError> {
         let edition = document.as_ref().map_or(0, |document| document.edition);
-        let seen_edition = self.seen_edition.fetch_max(edition, Ordering::Relaxed).max(edition);
+        let seen_edition = self
+            .seen_edition
+            .fetch_max(edition, Ordering::Relaxed)
+            .max(edition);
         let was_rubbish = matches!(members, Found::Rubbish);
         let (members, next) = (members.understood(), next.understood());
-        let is_unfinished = members.as_ref().is_none_or(|members| members.edition != edition)
+        let is_unfinished = members
+            .as_ref()
+            .is_none_or(|members| members.edition != edition)
             && next.as_ref().is_some_and(|next| next.edition == edition);
         let nobody = || (Members::default(), BTreeMap::new());
         let Some(found) = (if is_unfinished { next } else { members }) else {
@@ -185,7 +204,11 @@ impl Store {
         let newest_edition = seen_edition.max(found.edition);
         let is_rebooted = was_written_by_the_dead(&found, surroundings, self.directory())?;
         let is_stale = found.edition != edition && !is_rebooted;
-        let (members, processes) = if is_rebooted { nobody() } else { (found.members, found.processes) };
+        let (members, processes) = if is_rebooted {
+            nobody()
+        } else {
+            (found.members, found.processes)
+        };
         Ok(Kept {
             is_lost: newest_edition > edition || is_stale,
             document,
@@ -199,7 +222,12 @@ impl Store {
 
     fn ledger(&self, kept: &Kept) -> Ledger {
         let history = kept.history().to_vec();
-        Ledger::restored(self.timing, kept.record().cloned(), history, kept.members.clone())
+        Ledger::restored(
+            self.timing,
+            kept.record().cloned(),
+            history,
+            kept.members.clone(),
+        )
     }
 
     fn write(
@@ -210,7 +238,11 @@ impl Store {
         surroundings: Surroundings,
     ) -> Result<(), StateError> {
         let is_changed = kept.is_lost || !kept.holds_what(ledger);
-        let edition = if is_changed { kept.newest_edition.saturating_add(1) } else { kept.newest_edition };
+        let edition = if is_changed {
+            kept.newest_edition.saturating_add(1)
+        } else {
+            kept.newest_edition
+        };
         let mut processes = kept.processes;
         if let Some(node) = joins {
             processes.remove(&node);
@@ -218,12 +250,23 @@ impl Store {
         }
         let nodes: BTreeSet<NodeId> = ledger.nodes().collect();
         processes.retain(|node, _| nodes.contains(node));
-        let Surroundings { boot, host, now, .. } = surroundings;
-        MembersFile::new(edition, boot, host, now, ledger.members().clone(), processes).write_next(self.directory())?;
+        let Surroundings {
+            boot, host, now, ..
+        } = surroundings;
+        MembersFile::new(
+            edition,
+            boot,
+            host,
+            now,
+            ledger.members().clone(),
+            processes,
+        )
+        .write_next(self.directory())?;
         if is_changed {
             let before = kept.document.unwrap_or_default();
             let history = ledger.kept_history().cloned().collect();
-            self.record.replace(before.succeeded_by(edition, ledger.record().cloned(), history))?;
+            self.record
+                .replace(before.succeeded_by(edition, ledger.record().cloned(), history))?;
         }
         put_in_place(self.directory())?;
         self.seen_edition.fetch_max(edition, Ordering::Relaxed);
@@ -233,17 +276,23 @@ impl Store {
 
 impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Store").field("record", &self.record).finish_non_exhaustive()
+        f.debug_struct("Store")
+            .field("record", &self.record)
+            .finish_non_exhaustive()
     }
 }
 
 impl Kept {
     fn record(&self) -> Option<&Arc<Record>> {
-        self.document.as_ref().and_then(|document| document.record.as_ref())
+        self.document
+            .as_ref()
+            .and_then(|document| document.record.as_ref())
     }
 
     fn history(&self) -> &[HistoryEntry] {
-        self.document.as_ref().map_or(&[], |document| &document.history)
+        self.document
+            .as_ref()
+            .map_or(&[], |document| &document.history)
     }
 
     /// Whether `record.json` already holds what the ledger says.
@@ -266,12 +315,19 @@ impl Kept {
             ledger.lost_members(now);
         }
         if self.is_rebooted {
-            let completion = self.record().and_then(|record| record.activation()?.completion.as_ref());
-            for unconfirmed in completion.iter().flat_map(|completion| &completion.unconfirmed) {
+            let completion = self
+                .record()
+                .and_then(|record| record.activation()?.completion.as_ref());
+            for unconfirmed in completion
+                .iter()
+                .flat_map(|completion| &completion.unconfirmed)
+            {
                 ledger.leave(unconfirmed.node, &Departure::Died, now);
             }
         }
-        let Some(witness) = &surroundings.process else { return };
+        let Some(witness) = &surroundings.process else {
+            return;
+        };
         for (node, process) in &self.processes {
             if process.has_ended(witness) {
                 ledger.leave(*node, &Departure::Died, now);
@@ -298,7 +354,9 @@ fn was_written_by_the_dead(
     surroundings: &Surroundings,
     directory: &Directory,
 ) -> Result<bool, StateError> {
-    let (Some(theirs), Some(ours)) = (&found.boot, &surroundings.boot) else { return Ok(false) };
+    let (Some(theirs), Some(ours)) = (&found.boot, &surroundings.boot) else {
+        return Ok(false);
+    };
     if theirs == ours {
         return Ok(false);
     }

@@ -50,7 +50,11 @@ impl Watcher {
                 move || keep_looking(&record, &sender, &is_over)
             })
             .map_err(|error| failed("start a thread to watch", &path, error))?;
-        Ok(Self { sights, is_over, thread: thread.thread().clone() })
+        Ok(Self {
+            sights,
+            is_over,
+            thread: thread.thread().clone(),
+        })
     }
 
     /// Whether the thread has ended, which it does by itself only if it has panicked.
@@ -59,9 +63,15 @@ impl Watcher {
     }
 
     /// Waits until the record is not the one with the revision `seen`.
-    pub(crate) async fn other_than(&self, seen: Revision) -> Result<Option<Arc<Record>>, StateError> {
+    pub(crate) async fn other_than(
+        &self,
+        seen: Revision,
+    ) -> Result<Option<Arc<Record>>, StateError> {
         let mut sights = self.sights.clone();
-        let sight = sights.wait_for(|sight| sight.is_other_than(seen)).await.map(|sight| sight.clone());
+        let sight = sights
+            .wait_for(|sight| sight.is_other_than(seen))
+            .await
+            .map(|sight| sight.clone());
         match sight {
             Ok(Sight::Record(record)) => Ok(record),
             Ok(Sight::Failure(error)) => Err(copy(&error)),
@@ -84,7 +94,12 @@ impl Sight {
     fn is_other_than(&self, seen: Revision) -> bool {
         match self {
             Self::NotYet => false,
-            Self::Record(record) => record.as_ref().map_or(Revision::ZERO, |record| record.revision()) != seen,
+            Self::Record(record) => {
+                record
+                    .as_ref()
+                    .map_or(Revision::ZERO, |record| record.revision())
+                    != seen
+            }
             Self::Failure(_) => true,
         }
     }
@@ -179,7 +194,9 @@ impl SystemWatch {
     fn follow(&mut self, directory: &Path, nudge: &Arc<Nudge>) {
         use notify::{RecursiveMode, Watcher as _};
 
-        let present = fs::metadata(directory).ok().map(|directory| (directory.dev(), directory.ino()));
+        let present = fs::metadata(directory)
+            .ok()
+            .map(|directory| (directory.dev(), directory.ino()));
         if present == self.watched {
             return;
         }
@@ -193,26 +210,38 @@ impl SystemWatch {
             // Every heartbeat replaces another file in the directory, and every look opens this one.
             let concerns_record = |event: &notify::Event| {
                 !event.kind.is_access()
-                    && (event.need_rescan() || event.paths.iter().any(|path| path.ends_with("record.json")))
+                    && (event.need_rescan()
+                        || event.paths.iter().any(|path| path.ends_with("record.json")))
             };
             if event.as_ref().map_or(true, concerns_record) {
                 nudge.now();
             }
         };
         self.watcher = notify::recommended_watcher(on_event)
-            .and_then(|mut watcher| watcher.watch(directory, RecursiveMode::NonRecursive).map(|()| watcher))
+            .and_then(|mut watcher| {
+                watcher
+                    .watch(directory, RecursiveMode::NonRecursive)
+                    .map(|()| watcher)
+            })
             .ok();
     }
 
     #[cfg(not(feature = "notify"))]
-    #[expect(clippy::unused_self, reason = "the same face with and without the feature")]
+    #[expect(
+        clippy::unused_self,
+        reason = "the same face with and without the feature"
+    )]
     fn follow(&mut self, _directory: &Path, _nudge: &Arc<Nudge>) {}
 }
 
 /// The same error again, for each who waits.
 fn copy(error: &Arc<StateError>) -> StateError {
     let copy = StateError::new(error.kind(), error.to_string());
-    if error.source().is_some() { copy.with_source(SharedCause(Arc::clone(error))) } else { copy }
+    if error.source().is_some() {
+        copy.with_source(SharedCause(Arc::clone(error)))
+    } else {
+        copy
+    }
 }
 
 /// The cause of an error that several hear of.
@@ -221,7 +250,9 @@ struct SharedCause(Arc<StateError>);
 
 impl fmt::Display for SharedCause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.source().map_or(Ok(()), |cause| fmt::Display::fmt(cause, f))
+        self.0
+            .source()
+            .map_or(Ok(()), |cause| fmt::Display::fmt(cause, f))
     }
 }
 
@@ -244,10 +275,19 @@ mod tests {
         let state = FileState::open(folder.path()).unwrap();
         let clone = state.clone();
         let mut sights = state.watcher().unwrap().sights.clone();
-        sights.wait_for(|sight| matches!(sight, Sight::Record(None))).await.unwrap();
+        sights
+            .wait_for(|sight| matches!(sight, Sight::Record(None)))
+            .await
+            .unwrap();
         drop(state);
-        clone.sync(NodeReport::new(NodeId::from_bits(1), 1)).await.unwrap();
-        assert!(!clone.watcher().unwrap().has_ended(), "a clone still needs it");
+        clone
+            .sync(NodeReport::new(NodeId::from_bits(1), 1))
+            .await
+            .unwrap();
+        assert!(
+            !clone.watcher().unwrap().has_ended(),
+            "a clone still needs it"
+        );
         drop(clone);
         while sights.changed().await.is_ok() {}
     }
@@ -255,11 +295,19 @@ mod tests {
     #[tokio::test]
     async fn the_cause_of_an_error_is_told_to_everybody() {
         let cause = std::io::Error::other("the cause");
-        let error = Arc::new(StateError::new(StateErrorKind::Denied, "the error").with_source(cause));
+        let error =
+            Arc::new(StateError::new(StateErrorKind::Denied, "the error").with_source(cause));
         let copies = [copy(&error), copy(&error)];
         for told in copies {
-            assert_eq!((told.kind(), told.in_full().as_str()), (StateErrorKind::Denied, "the error: the cause"));
+            assert_eq!(
+                (told.kind(), told.in_full().as_str()),
+                (StateErrorKind::Denied, "the error: the cause")
+            );
         }
-        assert!(copy(&Arc::new(StateError::new(StateErrorKind::Denied, "alone"))).source().is_none());
+        assert!(
+            copy(&Arc::new(StateError::new(StateErrorKind::Denied, "alone")))
+                .source()
+                .is_none()
+        );
     }
 }

@@ -1,6 +1,10 @@
 //! A writer that is killed at any moment leaves a state that is whole, and never older than what it has promised.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on has failed"
+)]
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
@@ -8,8 +12,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use intermission_core::{
-    Activate, Actor, Change, Clock, Deactivate, MaintenanceState, NodeId, NodeReport, OperateReply, Operation,
-    OperationId, Outcome, Phase, Record, Revision, SystemClock,
+    Activate, Actor, Change, Clock, Deactivate, MaintenanceState, NodeId, NodeReport, OperateReply,
+    Operation, OperationId, Outcome, Phase, Record, Revision, SystemClock,
 };
 use intermission_file::FileState;
 
@@ -24,9 +28,19 @@ async fn toggle(state: &FileState) -> Record {
     } else {
         Change::Activate(Activate::by("writer"))
     };
-    let Outcome::Changed(next) = before.apply(&change, SystemClock.now()).unwrap() else { panic!("{change:?}") };
+    let Outcome::Changed(next) = before.apply(&change, SystemClock.now()).unwrap() else {
+        panic!("{change:?}")
+    };
     let id = OperationId::random().unwrap();
-    let reply = state.operate(Operation::replace(id, &before, next, Actor::new("writer", "test"))).await.unwrap();
+    let reply = state
+        .operate(Operation::replace(
+            id,
+            &before,
+            next,
+            Actor::new("writer", "test"),
+        ))
+        .await
+        .unwrap();
     match reply {
         OperateReply::Stored(record) => (*record).clone(),
         other => panic!("{other:?}"),
@@ -36,7 +50,9 @@ async fn toggle(state: &FileState) -> Record {
 /// Not a test of its own: what the other one runs in a process that it kills. It says every revision that was stored.
 #[tokio::test]
 async fn writer() {
-    let Some(directory) = std::env::var_os(DIRECTORY) else { return };
+    let Some(directory) = std::env::var_os(DIRECTORY) else {
+        return;
+    };
     let state = FileState::open(directory).unwrap();
     let node = NodeId::random().unwrap();
     for sequence in 1.. {
@@ -57,7 +73,9 @@ fn start(directory: &Path) -> Child {
 
 /// The revisions that the writer has been promised. Its last line may be cut off.
 fn promised(said: &str) -> Option<Revision> {
-    let whole = said.split_inclusive('\n').filter(|line| line.ends_with('\n'));
+    let whole = said
+        .split_inclusive('\n')
+        .filter(|line| line.ends_with('\n'));
     let numbers = whole.filter_map(|line| line.trim_end().rsplit_once("stored ")?.1.parse().ok());
     numbers.map(Revision::new).max()
 }
@@ -71,7 +89,11 @@ async fn nothing_is_torn_and_nothing_goes_back() {
         let mut said = String::new();
         let mut output = BufReader::new(writer.stdout.take().unwrap());
         while !said.contains("stored ") {
-            assert_ne!(output.read_line(&mut said).unwrap(), 0, "the writer ended by itself: {said}");
+            assert_ne!(
+                output.read_line(&mut said).unwrap(),
+                0,
+                "the writer ended by itself: {said}"
+            );
         }
         // At another moment of a step each time, and the same ones in every run.
         std::thread::sleep(Duration::from_micros(cut * 7_919 % 8_192));
@@ -80,14 +102,28 @@ async fn nothing_is_torn_and_nothing_goes_back() {
         output.read_to_string(&mut said).unwrap();
 
         let state = FileState::open(folder.path()).unwrap();
-        let view = state.inspect(9).await.unwrap_or_else(|error| panic!("cut {cut}: {}", error.in_full()));
+        let view = state
+            .inspect(9)
+            .await
+            .unwrap_or_else(|error| panic!("cut {cut}: {}", error.in_full()));
         let promised = promised(&said).unwrap();
-        assert!(view.record.revision() >= promised, "cut {cut}: {promised} was promised");
+        assert!(
+            view.record.revision() >= promised,
+            "cut {cut}: {promised} was promised"
+        );
         assert!(view.record.revision() > newest, "cut {cut}");
-        assert_eq!(view.grace, Duration::ZERO, "cut {cut}: nothing was lost, so nobody need wait");
+        assert_eq!(
+            view.grace,
+            Duration::ZERO,
+            "cut {cut}: nothing was lost, so nobody need wait"
+        );
         assert_eq!(view.node_count, 0, "cut {cut}: the writer is dead");
         let next = toggle(&state).await;
-        assert_ne!(next.phase(), Phase::Activating, "cut {cut}: nobody holds up the drain");
+        assert_ne!(
+            next.phase(),
+            Phase::Activating,
+            "cut {cut}: nobody holds up the drain"
+        );
         newest = next.revision();
     }
 }

@@ -1,9 +1,7 @@
 //! What happens to a request while the gate is not open. Only here is anything of the request read.
 
 use bytes::Bytes;
-use http::header::{
-    ACCEPT, ACCESS_CONTROL_REQUEST_METHOD, CONTENT_TYPE, HeaderValue,
-};
+use http::header::{ACCEPT, ACCESS_CONTROL_REQUEST_METHOD, CONTENT_TYPE, HeaderValue};
 use http::request::Parts;
 use http::{Method, Response, StatusCode};
 use intermission::reply::ReplyRequest;
@@ -141,4 +139,3 @@ pub fn refusal_response(refusal: &Refusal, parts: &Parts) -> Response<Bytes> {
         .insert(Decision::Refuse(refusal.reason()));
     response
 }
-

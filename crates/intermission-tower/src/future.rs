@@ -83,7 +83,10 @@ impl<F> ResponseFuture<F> {
     {
         let this = self.project();
         let Some(application) = this.application.as_pin_mut() else {
-            return Poll::Ready(Ok(this.outcome.response().map(|body| into(MaintenanceBody::reply(body)))));
+            return Poll::Ready(Ok(this
+                .outcome
+                .response()
+                .map(|body| into(MaintenanceBody::reply(body)))));
         };
         let mut response = match ready!(application.poll(cx)) {
             Ok(response) => response,
@@ -97,7 +100,9 @@ impl<F> ResponseFuture<F> {
         if let Some(reason) = passage.reason() {
             mark(&mut response, reason);
         }
-        Poll::Ready(Ok(response.map(|body| into(MaintenanceBody::application(body, passage)))))
+        Poll::Ready(Ok(
+            response.map(|body| into(MaintenanceBody::application(body, passage)))
+        ))
     }
 }
 
@@ -131,7 +136,9 @@ fn mark<B>(response: &mut Response<B>, reason: AdmitReason) {
     if reason.is_bypass() {
         for (name, value) in BYPASSED {
             let name = HeaderName::from_static(name);
-            response.headers_mut().insert(name, HeaderValue::from_static(value));
+            response
+                .headers_mut()
+                .insert(name, HeaderValue::from_static(value));
         }
     }
 }

@@ -31,7 +31,11 @@ impl AdaptedHeaders {
             ReplyForm::Problem => &self.problem,
             ReplyForm::Text => &self.text,
         };
-        if let Some(same) = made.load().as_deref().filter(|(retry_after_s, _)| *retry_after_s == reply.retry_after_s()) {
+        if let Some(same) = made
+            .load()
+            .as_deref()
+            .filter(|(retry_after_s, _)| *retry_after_s == reply.retry_after_s())
+        {
             return same.1.clone();
         }
         let headers = headers_of(reply);
@@ -42,7 +46,9 @@ impl AdaptedHeaders {
 
 /// The headers of a reply, in the types of `http`.
 pub(crate) fn headers_of(reply: &Reply) -> HeaderMap {
-    let named = reply.headers().filter_map(|(name, value)| Some((HeaderName::from_static(name), header_value(value)?)));
+    let named = reply
+        .headers()
+        .filter_map(|(name, value)| Some((HeaderName::from_static(name), header_value(value)?)));
     named.collect()
 }
 

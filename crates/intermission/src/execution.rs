@@ -81,10 +81,9 @@ impl Execution {
         started_at: Timestamp,
         bypass: bool,
     ) -> Option<Self> {
-        let place = shard.executions.begin(
-            || Running { info, started_at },
-            !bypass,
-        )?;
+        let place = shard
+            .executions
+            .begin(|| Running { info, started_at }, !bypass)?;
         Some(Self {
             shard: Arc::clone(shard),
             place,

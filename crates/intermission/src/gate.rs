@@ -209,7 +209,9 @@ impl Gate {
             let installed = shared.installed.load();
             let reason = match decide(&installed.snapshot, &shared.policy, visitor, now) {
                 Decision::Admit(reason) => reason,
-                Decision::Refuse(reason) => return Admission::Refused(shared.refusal(&installed, reason)),
+                Decision::Refuse(reason) => {
+                    return Admission::Refused(shared.refusal(&installed, reason));
+                }
             };
             if reason.is_bypass() {
                 let _ = shard.requests(RequestClass::Bypass).enter();
@@ -217,17 +219,23 @@ impl Gate {
                 in_flight = RequestInFlight::counted(shard, RequestClass::Bypass);
             }
             // A preflight asks whether the browser may send the request that would start one.
-            let starts = visitor.access == RouteAccess::StartsExecution && reason != AdmitReason::Preflight;
+            let starts =
+                visitor.access == RouteAccess::StartsExecution && reason != AdmitReason::Preflight;
             let mut execution = None;
             if starts {
-                let info = ExecutionInfo::new("request").with_label(format!("{} {}", visitor.method, visitor.path));
+                let info = ExecutionInfo::new("request")
+                    .with_label(format!("{} {}", visitor.method, visitor.path));
                 execution = shared.begin(info, reason.is_bypass());
                 if execution.is_none() {
                     // The door was closed after this decision, so there is a newer snapshot to decide by.
                     continue;
                 }
             }
-            return Admission::Admitted(Admitted { reason, in_flight: Some(in_flight), execution });
+            return Admission::Admitted(Admitted {
+                reason,
+                in_flight: Some(in_flight),
+                execution,
+            });
         }
         let reason = shared.execution_refusal();
         Admission::Refused(shared.refusal(&shared.installed.load(), reason))
@@ -538,7 +546,8 @@ impl Shared {
     /// From then on this node begins no execution, even if the keeper is late to say so.
     pub(crate) fn fence_at(&self, fence_at: Option<Duration>) {
         let nanos = fence_at.map(|at| u64::try_from(at.as_nanos()).unwrap_or(NEVER));
-        self.fence_at.store(nanos.unwrap_or(NEVER), Ordering::Release);
+        self.fence_at
+            .store(nanos.unwrap_or(NEVER), Ordering::Release);
     }
 
     /// Whether the lease is over on a node that fences itself. Looked at here and not by a timer: a process that was
@@ -564,7 +573,11 @@ impl Shared {
     fn execution_refusal(&self) -> RefuseReason {
         // The snapshot is published after the door opens, so it may still say why the door was closed, or no longer.
         let refusal = self.installed.load().snapshot.execution_refusal();
-        let by_time = if self.is_fenced() { RefuseReason::OutOfContact } else { RefuseReason::Activating };
+        let by_time = if self.is_fenced() {
+            RefuseReason::OutOfContact
+        } else {
+            RefuseReason::Activating
+        };
         refusal.unwrap_or(by_time)
     }
 

@@ -194,7 +194,9 @@ impl Keeper {
                         report.facts.hold = None;
                     }
                     let (state, limit) = (self.state.clone(), self.timeout);
-                    *syncing = Some(Box::pin(async move { in_time(limit, state.sync(report)).await }));
+                    *syncing = Some(Box::pin(
+                        async move { in_time(limit, state.sync(report)).await },
+                    ));
                 }
                 NodeAction::CancelExecutions => self.shared.in_flight.order(Order::Cancel),
                 NodeAction::DropExecutions => self.shared.in_flight.order(Order::Drop),
@@ -211,7 +213,8 @@ impl Keeper {
         if let Err(error) = in_time(self.timeout, leave).await {
             line(&Line::GoodbyeFailed(&error));
         }
-        if let Stopping::WhenIdle(Some(stop)) = std::mem::replace(&mut self.stopping, Stopping::No) {
+        if let Stopping::WhenIdle(Some(stop)) = std::mem::replace(&mut self.stopping, Stopping::No)
+        {
             // Whoever asked for it may have stopped listening.
             let _ = stop.done.send(());
         }
@@ -219,7 +222,10 @@ impl Keeper {
 }
 
 /// A state that hangs is out of reach, like one that fails.
-async fn in_time<T>(limit: Duration, answer: impl Future<Output = Result<T, StateError>>) -> Result<T, StateError> {
+async fn in_time<T>(
+    limit: Duration,
+    answer: impl Future<Output = Result<T, StateError>>,
+) -> Result<T, StateError> {
     timeout(limit, answer).await.unwrap_or_else(|_| {
         let message = format!("the state has not answered within {limit:?}");
         Err(StateError::new(StateErrorKind::Unavailable, message))

@@ -28,10 +28,18 @@ pub(crate) fn line(line: &Line<'_>) {
     match line {
         Line::Applied(record) => {
             let (phase, level) = (record.phase().as_str(), record.level().as_str());
-            tracing::info!(phase, level, revision = record.revision().number(), "maintenance mode changed");
+            tracing::info!(
+                phase,
+                level,
+                revision = record.revision().number(),
+                "maintenance mode changed"
+            );
         }
         Line::ContactLost(kind) => {
-            tracing::warn!(kind = kind.as_str(), "the maintenance state is out of reach");
+            tracing::warn!(
+                kind = kind.as_str(),
+                "the maintenance state is out of reach"
+            );
         }
         Line::ContactRestored(after) => {
             tracing::info!(?after, "the maintenance state is in reach again");
@@ -43,7 +51,10 @@ pub(crate) fn line(line: &Line<'_>) {
             tracing::error!(restarts, "the keeper died and is started again");
         }
         Line::GoodbyeFailed(error) => {
-            tracing::warn!(error = error.in_full(), "the node could not say goodbye; its lease will end by itself");
+            tracing::warn!(
+                error = error.in_full(),
+                "the node could not say goodbye; its lease will end by itself"
+            );
         }
     }
 }

@@ -108,8 +108,15 @@ impl Operator {
     pub async fn change(&self, change: Change) -> Result<Accepted, OperatorError> {
         let view = self.state.inspect(usize::MAX).await?;
         // What the state has lost, its nodes will bring back. Until then nothing is known to be "already" so.
-        let is_lost = view.nodes.iter().any(|node| node.seen > view.record.revision());
-        let doubt = if is_lost { view.grace.max(LOST_FOR) } else { view.grace };
+        let is_lost = view
+            .nodes
+            .iter()
+            .any(|node| node.seen > view.record.revision());
+        let doubt = if is_lost {
+            view.grace.max(LOST_FOR)
+        } else {
+            view.grace
+        };
         match self.change_from(view.record, change, TRIES).await? {
             accepted if accepted.changed || doubt.is_zero() => Ok(accepted),
             _ => Err(OperatorError::Reconciling { after: doubt }),
@@ -174,7 +181,10 @@ impl Operator {
                 other => return Err(unexpected(&other).into()),
             }
         }
-        let message = format!("the record was changed again and again meanwhile; it is at revision {} now", record.revision());
+        let message = format!(
+            "the record was changed again and again meanwhile; it is at revision {} now",
+            record.revision()
+        );
         Err(StateError::new(StateErrorKind::Conflict, message).into())
     }
 

@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use intermission::{
-    Activate, Actor, Admission, AllowChange, AllowList, Change, ClientAddress, Deactivate, Decision, DrainPolicy,
-    Execution, ExecutionInfo, Gate, Goal, HistoryEvent, Level, MemoryState, Operator, Phase, RefuseReason, RouteAccess,
-    RunError, Visitor, Waited,
+    Activate, Actor, Admission, AllowChange, AllowList, Change, ClientAddress, Deactivate,
+    Decision, DrainPolicy, Execution, ExecutionInfo, Gate, Goal, HistoryEvent, Level, MemoryState,
+    Operator, Phase, RefuseReason, RouteAccess, RunError, Visitor, Waited,
 };
 
 struct Site {
@@ -17,24 +17,43 @@ struct Site {
 
 async fn site() -> Site {
     let state = MemoryState::new();
-    let gate = Gate::builder(state.clone()).with_node_name("one").start().await.unwrap();
+    let gate = Gate::builder(state.clone())
+        .with_node_name("one")
+        .start()
+        .await
+        .unwrap();
     let operator = Operator::new(state.clone(), Actor::new("ana", "test"));
-    Site { state, gate, operator }
+    Site {
+        state,
+        gate,
+        operator,
+    }
 }
 
 impl Site {
     async fn activate(&self, activate: Activate) {
-        assert!(self.operator.change(Change::Activate(activate)).await.unwrap().changed);
+        assert!(
+            self.operator
+                .change(Change::Activate(activate))
+                .await
+                .unwrap()
+                .changed
+        );
         self.gate.reached(|record| record.phase().is_on()).await;
     }
 
     async fn deactivate(&self) {
-        self.operator.change(Change::Deactivate(Deactivate::by("ana"))).await.unwrap();
+        self.operator
+            .change(Change::Deactivate(Deactivate::by("ana")))
+            .await
+            .unwrap();
         self.gate.reached(|record| !record.phase().is_on()).await;
     }
 
     async fn activated(&self) {
-        self.gate.reached(|record| record.phase() == Phase::Activated).await;
+        self.gate
+            .reached(|record| record.phase() == Phase::Activated)
+            .await;
     }
 }
 
@@ -52,7 +71,10 @@ async fn an_idle_site_is_activated_at_once_and_opens_again() {
     assert!(site.gate.is_open());
     site.activate(Activate::by("ana")).await;
     site.activated().await;
-    assert_eq!(site.gate.decide(&page()), Decision::Refuse(RefuseReason::Maintenance));
+    assert_eq!(
+        site.gate.decide(&page()),
+        Decision::Refuse(RefuseReason::Maintenance)
+    );
     assert!(matches!(site.gate.admit(&page()), Admission::Refused(_)));
     assert!(site.gate.admit_open("GET", RouteAccess::Ordinary).is_none());
     site.deactivate().await;
@@ -63,21 +85,38 @@ async fn an_idle_site_is_activated_at_once_and_opens_again() {
 #[tokio::test]
 async fn activated_waits_for_the_last_execution_of_every_node() {
     let site = site().await;
-    let other = Gate::builder(site.state.clone()).with_node_name("two").start().await.unwrap();
+    let other = Gate::builder(site.state.clone())
+        .with_node_name("two")
+        .start()
+        .await
+        .unwrap();
     let here = site.gate.execution(job()).unwrap();
     let there = other.execution(job()).unwrap();
     site.activate(Activate::by("ana")).await;
     other.reached(|record| record.phase().is_on()).await;
     assert!(site.gate.execution(job()).is_err() && other.execution(job()).is_err());
-    assert!(site.gate.decide(&page()).is_admit(), "pages are served while the drain goes on");
+    assert!(
+        site.gate.decide(&page()).is_admit(),
+        "pages are served while the drain goes on"
+    );
     let job_route = page().with_access(RouteAccess::StartsExecution);
-    assert_eq!(site.gate.decide(&job_route), Decision::Refuse(RefuseReason::Activating));
+    assert_eq!(
+        site.gate.decide(&job_route),
+        Decision::Refuse(RefuseReason::Activating)
+    );
     drop(here);
     let view = site.operator.inspect(9).await.unwrap();
     assert_eq!(view.record.phase(), Phase::Activating);
     drop(there);
     site.activated().await;
-    let events: Vec<_> = site.operator.history(9).await.unwrap().iter().map(|entry| entry.event).collect();
+    let events: Vec<_> = site
+        .operator
+        .history(9)
+        .await
+        .unwrap()
+        .iter()
+        .map(|entry| entry.event)
+        .collect();
     assert_eq!(events, [HistoryEvent::Activated, HistoryEvent::Requested]);
 }
 
@@ -86,9 +125,18 @@ async fn a_bypassed_visitor_starts_executions_that_nobody_waits_for() {
     let site = site().await;
     let running = site.gate.execution(job()).unwrap();
     site.activate(Activate::by("ana")).await;
-    let visitor = Visitor::new("POST", "/jobs").with_access(RouteAccess::StartsExecution).with_permission(true);
-    let Admission::Admitted(admitted) = site.gate.admit(&visitor) else { panic!("the permission lets in") };
-    assert!(admitted.execution.as_ref().is_some_and(Execution::is_bypass));
+    let visitor = Visitor::new("POST", "/jobs")
+        .with_access(RouteAccess::StartsExecution)
+        .with_permission(true);
+    let Admission::Admitted(admitted) = site.gate.admit(&visitor) else {
+        panic!("the permission lets in")
+    };
+    assert!(
+        admitted
+            .execution
+            .as_ref()
+            .is_some_and(Execution::is_bypass)
+    );
     drop(running);
     site.activated().await;
     let status = site.gate.status();
@@ -106,7 +154,8 @@ async fn a_forced_drain_tells_and_drops_what_still_runs_and_names_the_node() {
     while site.gate.status().running < 2 {
         tokio::task::yield_now().await;
     }
-    site.activate(Activate::by("ana").with_drain(DrainPolicy::Force(Duration::from_millis(30)))).await;
+    site.activate(Activate::by("ana").with_drain(DrainPolicy::Force(Duration::from_millis(30))))
+        .await;
     told.cancelled().await;
     assert!(told.is_cancelled());
     assert_eq!(dropped.await.unwrap(), Err(RunError::Dropped));
@@ -116,7 +165,10 @@ async fn a_forced_drain_tells_and_drops_what_still_runs_and_names_the_node() {
     assert_eq!(completion.unconfirmed[0].label, "one");
     drop(told);
     let confirmed = |record: &intermission::Record| {
-        record.activation().and_then(|on| on.completion.as_ref()).is_some_and(|done| done.unconfirmed.is_empty())
+        record
+            .activation()
+            .and_then(|on| on.completion.as_ref())
+            .is_some_and(|done| done.unconfirmed.is_empty())
     };
     site.gate.reached(confirmed).await;
 }
@@ -125,10 +177,14 @@ async fn a_forced_drain_tells_and_drops_what_still_runs_and_names_the_node() {
 async fn an_aborted_drain_opens_again_and_lets_the_work_go_on() {
     let site = site().await;
     let running = site.gate.execution(job()).unwrap();
-    site.activate(Activate::by("ana").with_drain(DrainPolicy::Abort(Duration::from_millis(30)))).await;
+    site.activate(Activate::by("ana").with_drain(DrainPolicy::Abort(Duration::from_millis(30))))
+        .await;
     site.gate.reached(|record| !record.phase().is_on()).await;
     assert!(!running.is_cancelled());
-    assert_eq!(site.operator.history(1).await.unwrap()[0].event, HistoryEvent::Aborted);
+    assert_eq!(
+        site.operator.history(1).await.unwrap()[0].event,
+        HistoryEvent::Aborted
+    );
 }
 
 #[tokio::test]
@@ -137,17 +193,33 @@ async fn quiescence_waits_for_requests_that_the_level_closes_out() {
     let reading = site.gate.admit_open("GET", RouteAccess::Ordinary).unwrap();
     let writing = site.gate.admit_open("POST", RouteAccess::Ordinary).unwrap();
     let health = site.gate.admit_open("GET", RouteAccess::Always).unwrap();
-    site.activate(Activate::by("ana").with_level(Level::ReadOnly)).await;
+    site.activate(Activate::by("ana").with_level(Level::ReadOnly))
+        .await;
     site.activated().await;
     assert_eq!(site.operator.inspect(9).await.unwrap().quiescent_at, None);
     drop(writing);
     let activation = site.gate.record().activation().unwrap().id;
-    assert!(matches!(site.operator.wait(activation, Goal::Quiescent, |_| {}).await, Ok(Waited::Reached(_))));
+    assert!(matches!(
+        site.operator
+            .wait(activation, Goal::Quiescent, |_| {})
+            .await,
+        Ok(Waited::Reached(_))
+    ));
     // A stricter level closes the reader out, too.
-    site.operator.change(Change::Activate(Activate::by("ana").with_level(Level::Full))).await.unwrap();
+    site.operator
+        .change(Change::Activate(
+            Activate::by("ana").with_level(Level::Full),
+        ))
+        .await
+        .unwrap();
     assert_eq!(site.operator.inspect(9).await.unwrap().quiescent_at, None);
     drop(reading);
-    assert!(matches!(site.operator.wait(activation, Goal::Quiescent, |_| {}).await, Ok(Waited::Reached(_))));
+    assert!(matches!(
+        site.operator
+            .wait(activation, Goal::Quiescent, |_| {})
+            .await,
+        Ok(Waited::Reached(_))
+    ));
     drop(health);
 }
 
@@ -171,7 +243,14 @@ async fn subscribers_see_each_change_after_it_and_nothing_else() {
     site.activated().await;
     let first = changes.next().await.unwrap();
     assert_eq!(first.before.phase(), Phase::Deactivated);
-    assert!(!site.operator.change(Change::Activate(Activate::by("ana"))).await.unwrap().changed);
+    assert!(
+        !site
+            .operator
+            .change(Change::Activate(Activate::by("ana")))
+            .await
+            .unwrap()
+            .changed
+    );
     site.deactivate().await;
     let mut last = first;
     while last.after.phase().is_on() {
@@ -189,7 +268,10 @@ async fn an_address_list_and_explain_agree() {
     site.activated().await;
     let listed = page().with_address(ClientAddress::from(Some([192, 0, 2, 9].into())));
     assert!(site.gate.decide(&listed).is_admit());
-    assert_eq!(site.gate.explain(&listed).decision, site.gate.decide(&listed));
+    assert_eq!(
+        site.gate.explain(&listed).decision,
+        site.gate.decide(&listed)
+    );
 }
 
 #[tokio::test]
@@ -207,7 +289,11 @@ async fn a_node_that_shuts_down_says_goodbye_after_its_work() {
 
 #[tokio::test]
 async fn dropping_the_last_gate_says_goodbye_too() {
-    let Site { state: _, gate, operator } = site().await;
+    let Site {
+        state: _,
+        gate,
+        operator,
+    } = site().await;
     drop(gate);
     while operator.inspect(9).await.unwrap().node_count > 0 {
         tokio::task::yield_now().await;
@@ -229,8 +315,12 @@ async fn a_preflight_on_a_route_that_starts_an_execution_begins_none() {
     let site = site().await;
     let running = site.gate.execution(job()).unwrap();
     site.activate(Activate::by("ana")).await;
-    let preflight = Visitor::new("OPTIONS", "/jobs").with_access(RouteAccess::StartsExecution).with_preflight(true);
-    let Admission::Admitted(admitted) = site.gate.admit(&preflight) else { panic!("preflights pass") };
+    let preflight = Visitor::new("OPTIONS", "/jobs")
+        .with_access(RouteAccess::StartsExecution)
+        .with_preflight(true);
+    let Admission::Admitted(admitted) = site.gate.admit(&preflight) else {
+        panic!("preflights pass")
+    };
     assert!(admitted.execution.is_none());
     drop(running);
     site.activated().await;
@@ -242,15 +332,22 @@ async fn an_execution_begun_past_the_closed_gate_is_waited_for_by_the_next_drain
     let site = site().await;
     site.activate(Activate::by("ana")).await;
     site.activated().await;
-    let visitor = Visitor::new("POST", "/jobs").with_access(RouteAccess::StartsExecution).with_permission(true);
-    let Admission::Admitted(mut admitted) = site.gate.admit(&visitor) else { panic!("the permission lets in") };
+    let visitor = Visitor::new("POST", "/jobs")
+        .with_access(RouteAccess::StartsExecution)
+        .with_permission(true);
+    let Admission::Admitted(mut admitted) = site.gate.admit(&visitor) else {
+        panic!("the permission lets in")
+    };
     let import = admitted.execution.take().unwrap();
     drop(admitted);
     site.deactivate().await;
     assert_eq!(site.gate.status().running, 1);
     site.activate(Activate::by("ana")).await;
     let view = site.operator.inspect(9).await.unwrap();
-    assert_eq!((view.record.phase(), view.count.drained), (Phase::Activating, 0));
+    assert_eq!(
+        (view.record.phase(), view.count.drained),
+        (Phase::Activating, 0)
+    );
     drop(import);
     site.activated().await;
 }
@@ -261,14 +358,30 @@ async fn exclusive_is_quiet_only_when_bypassed_work_has_ended() {
     let site = site().await;
     site.activate(Activate::by("ana")).await;
     site.activated().await;
-    let visitor = Visitor::new("POST", "/jobs").with_access(RouteAccess::StartsExecution).with_permission(true);
-    let Admission::Admitted(mut admitted) = site.gate.admit(&visitor) else { panic!("the permission lets in") };
+    let visitor = Visitor::new("POST", "/jobs")
+        .with_access(RouteAccess::StartsExecution)
+        .with_permission(true);
+    let Admission::Admitted(mut admitted) = site.gate.admit(&visitor) else {
+        panic!("the permission lets in")
+    };
     let import = admitted.execution.take().unwrap();
     drop(admitted);
     let activation = site.gate.record().activation().unwrap().id;
-    site.operator.change(Change::Activate(Activate::by("ana").with_level(Level::Exclusive))).await.unwrap();
-    site.gate.reached(|record| record.level() == Level::Exclusive).await;
+    site.operator
+        .change(Change::Activate(
+            Activate::by("ana").with_level(Level::Exclusive),
+        ))
+        .await
+        .unwrap();
+    site.gate
+        .reached(|record| record.level() == Level::Exclusive)
+        .await;
     assert_eq!(site.operator.inspect(9).await.unwrap().quiescent_at, None);
     drop(import);
-    assert!(matches!(site.operator.wait(activation, Goal::Quiescent, |_| {}).await, Ok(Waited::Reached(_))));
+    assert!(matches!(
+        site.operator
+            .wait(activation, Goal::Quiescent, |_| {})
+            .await,
+        Ok(Waited::Reached(_))
+    ));
 }

@@ -1,15 +1,19 @@
 //! A state that fails, hangs or panics: what requests and executions see of it.
-#![expect(clippy::panic, clippy::unreachable, reason = "a test, helpers included")]
+#![expect(
+    clippy::panic,
+    clippy::unreachable,
+    reason = "a test, helpers included"
+)]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use intermission::{
-    Activate, Actor, Change, Deactivate, Decision, Departure, ExecutionInfo, Gate, GateBuilder, HistoryEntry, Hold,
-    LostContact, MaintenanceState, MemoryState, NodeId, NodeReport, OperateReply, Operation, Operator, OutagePolicy,
-    Phase, Record, RefuseReason, Revision, StartError, StartPolicy, StateError, StateErrorKind, SyncReply, Timing,
-    View, Visitor,
+    Activate, Actor, Change, Deactivate, Decision, Departure, ExecutionInfo, Gate, GateBuilder,
+    HistoryEntry, Hold, LostContact, MaintenanceState, MemoryState, NodeId, NodeReport,
+    OperateReply, Operation, Operator, OutagePolicy, Phase, Record, RefuseReason, Revision,
+    StartError, StartPolicy, StateError, StateErrorKind, SyncReply, Timing, View, Visitor,
 };
 
 const FINE: u8 = 0;
@@ -26,7 +30,10 @@ struct Ailing {
 
 impl Ailing {
     fn new(ailment: u8) -> Self {
-        Self { inner: MemoryState::new(), ailment: Arc::new(AtomicU8::new(ailment)) }
+        Self {
+            inner: MemoryState::new(),
+            ailment: Arc::new(AtomicU8::new(ailment)),
+        }
     }
 
     fn becomes(&self, ailment: u8) {
@@ -109,22 +116,43 @@ fn page() -> Visitor<'static> {
 #[tokio::test]
 async fn by_default_nobody_starts_without_a_state() {
     let error = builder(&Ailing::new(FAILS)).start().await.unwrap_err();
-    assert!(matches!(error, StartError::State(error) if error.kind() == StateErrorKind::Unavailable));
+    assert!(
+        matches!(error, StartError::State(error) if error.kind() == StateErrorKind::Unavailable)
+    );
 }
 
 #[tokio::test]
 async fn a_start_without_a_state_may_be_closed_or_open_and_follows_the_state_later() {
-    for (policy, open) in [(StartPolicy::StartClosed, false), (StartPolicy::StartOpen, true)] {
+    for (policy, open) in [
+        (StartPolicy::StartClosed, false),
+        (StartPolicy::StartOpen, true),
+    ] {
         let state = Ailing::new(FAILS);
-        let gate = builder(&state).with_start_policy(policy).start().await.unwrap();
+        let gate = builder(&state)
+            .with_start_policy(policy)
+            .start()
+            .await
+            .unwrap();
         assert_eq!(gate.decide(&page()).is_admit(), open, "{policy:?}");
         assert_eq!(gate.status().trouble, Some(StateErrorKind::Unavailable));
-        state.operator().change(Change::Activate(Activate::by("ana"))).await.unwrap();
+        state
+            .operator()
+            .change(Change::Activate(Activate::by("ana")))
+            .await
+            .unwrap();
         state.becomes(FINE);
-        gate.reached(|record| record.phase() == Phase::Activated).await;
-        assert_eq!(gate.decide(&page()), Decision::Refuse(RefuseReason::Maintenance));
+        gate.reached(|record| record.phase() == Phase::Activated)
+            .await;
+        assert_eq!(
+            gate.decide(&page()),
+            Decision::Refuse(RefuseReason::Maintenance)
+        );
         assert_eq!(gate.status().trouble, None);
-        state.operator().change(Change::Deactivate(Deactivate::by("ana"))).await.unwrap();
+        state
+            .operator()
+            .change(Change::Deactivate(Deactivate::by("ana")))
+            .await
+            .unwrap();
         until(|| gate.is_open()).await;
     }
 }
@@ -146,7 +174,11 @@ async fn by_default_an_outage_keeps_what_was_known() {
 async fn an_outage_may_close_and_its_end_opens() {
     let state = Ailing::new(FINE);
     let policy = OutagePolicy::CloseAfter(Duration::from_millis(50));
-    let gate = builder(&state).with_outage_policy(policy).start().await.unwrap();
+    let gate = builder(&state)
+        .with_outage_policy(policy)
+        .start()
+        .await
+        .unwrap();
     state.becomes(FAILS);
     until(|| !gate.is_open()).await;
     assert_eq!(gate.decide(&page()), Decision::Refuse(RefuseReason::Held));
@@ -159,9 +191,18 @@ async fn an_outage_may_close_and_its_end_opens() {
 async fn an_outage_never_opens_a_known_closed_site() {
     let state = Ailing::new(FINE);
     let policy = OutagePolicy::OpenAfter(Duration::from_millis(1));
-    let gate = builder(&state).with_outage_policy(policy).start().await.unwrap();
-    state.operator().change(Change::Activate(Activate::by("ana"))).await.unwrap();
-    gate.reached(|record| record.phase() == Phase::Activated).await;
+    let gate = builder(&state)
+        .with_outage_policy(policy)
+        .start()
+        .await
+        .unwrap();
+    state
+        .operator()
+        .change(Change::Activate(Activate::by("ana")))
+        .await
+        .unwrap();
+    gate.reached(|record| record.phase() == Phase::Activated)
+        .await;
     state.becomes(FAILS);
     until(|| gate.status().trouble.is_some()).await;
     let age = gate.status().contact_age.unwrap() + Duration::from_millis(50);
@@ -173,11 +214,17 @@ async fn an_outage_never_opens_a_known_closed_site() {
 async fn a_node_that_never_knew_anything_may_open_after_a_while() {
     let state = Ailing::new(FAILS);
     let policy = OutagePolicy::OpenAfter(Duration::from_millis(100));
-    let starting = builder(&state).with_outage_policy(policy).with_start_policy(StartPolicy::StartClosed);
+    let starting = builder(&state)
+        .with_outage_policy(policy)
+        .with_start_policy(StartPolicy::StartClosed);
     let gate = starting.start().await.unwrap();
     until(|| gate.decide(&page()).is_admit()).await;
     let refused = gate.execution(ExecutionInfo::new("job")).unwrap_err();
-    assert_eq!(refused.reason, RefuseReason::OutOfContact, "no drain would wait for it");
+    assert_eq!(
+        refused.reason,
+        RefuseReason::OutOfContact,
+        "no drain would wait for it"
+    );
 }
 
 #[tokio::test]
@@ -185,17 +232,27 @@ async fn a_fenced_node_starts_nothing_and_drops_its_work_while_others_go_on() {
     for hangs in [FAILS, HANGS] {
         let state = Ailing::new(FINE);
         let fence = LostContact::Fence(Duration::from_millis(50));
-        let gate = builder(&state).with_lost_contact(fence).start().await.unwrap();
+        let gate = builder(&state)
+            .with_lost_contact(fence)
+            .start()
+            .await
+            .unwrap();
         let told = gate.execution(ExecutionInfo::new("told")).unwrap();
         let runner = gate.clone();
-        let dropped =
-            tokio::spawn(async move { runner.run(ExecutionInfo::new("dropped"), std::future::pending::<()>()).await });
+        let dropped = tokio::spawn(async move {
+            runner
+                .run(ExecutionInfo::new("dropped"), std::future::pending::<()>())
+                .await
+        });
         state.becomes(hangs);
         told.cancelled().await;
         assert!(dropped.await.unwrap().is_err());
         let refused = gate.execution(ExecutionInfo::new("job")).unwrap_err();
         assert_eq!(refused.reason, RefuseReason::OutOfContact);
-        assert!(gate.decide(&page()).is_admit(), "pages are served by what was known");
+        assert!(
+            gate.decide(&page()).is_admit(),
+            "pages are served by what was known"
+        );
     }
 }
 
@@ -205,17 +262,29 @@ async fn a_keeper_that_dies_is_started_again_and_says_so() {
     let gate = builder(&state).start().await.unwrap();
     state.becomes(PANICS);
     until(|| gate.status().keeper_restarts == 1).await;
-    state.operator().change(Change::Activate(Activate::by("ana"))).await.unwrap();
-    gate.reached(|record| record.phase() == Phase::Activated).await;
+    state
+        .operator()
+        .change(Change::Activate(Activate::by("ana")))
+        .await
+        .unwrap();
+    gate.reached(|record| record.phase() == Phase::Activated)
+        .await;
 }
 
 #[tokio::test]
 async fn a_state_that_hangs_is_out_of_reach_like_one_that_fails() {
     let state = Ailing::new(HANGS);
-    assert!(matches!(builder(&state).start().await, Err(StartError::State(_))));
+    assert!(matches!(
+        builder(&state).start().await,
+        Err(StartError::State(_))
+    ));
     let state = Ailing::new(FINE);
     let policy = OutagePolicy::CloseAfter(Duration::from_millis(50));
-    let gate = builder(&state).with_outage_policy(policy).start().await.unwrap();
+    let gate = builder(&state)
+        .with_outage_policy(policy)
+        .start()
+        .await
+        .unwrap();
     state.becomes(HANGS);
     until(|| !gate.is_open()).await;
     assert_eq!(gate.status().trouble, Some(StateErrorKind::Unavailable));

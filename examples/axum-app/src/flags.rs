@@ -68,9 +68,11 @@ fn lost_contact(text: &str) -> Result<LostContact> {
 
 fn duration(text: &str) -> Result<Duration> {
     static FORMAT: friendly::SpanParser = friendly::SpanParser::new();
-    let duration: SignedDuration =
-        FORMAT.parse_duration(text).with_context(|| format!("`{text}` is not a duration: write for example 90s or 2m"))?;
-    Duration::try_from(duration).with_context(|| format!("`{text}` is not a duration: it is negative"))
+    let duration: SignedDuration = FORMAT
+        .parse_duration(text)
+        .with_context(|| format!("`{text}` is not a duration: write for example 90s or 2m"))?;
+    Duration::try_from(duration)
+        .with_context(|| format!("`{text}` is not a duration: it is negative"))
 }
 
 #[cfg(test)]
@@ -79,13 +81,24 @@ mod tests {
 
     #[test]
     fn policies_read_as_they_are_documented() {
-        let flags = Flags::try_parse_from(["axum-app", "--on-outage", "close:30s", "--lost", "fence:1m"]).unwrap();
-        assert_eq!(flags.on_outage, OutagePolicy::CloseAfter(Duration::from_secs(30)));
+        let flags =
+            Flags::try_parse_from(["axum-app", "--on-outage", "close:30s", "--lost", "fence:1m"])
+                .unwrap();
+        assert_eq!(
+            flags.on_outage,
+            OutagePolicy::CloseAfter(Duration::from_secs(30))
+        );
         assert_eq!(flags.lost, LostContact::Fence(Duration::from_secs(60)));
         let flags = Flags::try_parse_from(["axum-app"]).unwrap();
-        assert_eq!((flags.on_outage, flags.lost), (OutagePolicy::KeepLast, LostContact::default()));
+        assert_eq!(
+            (flags.on_outage, flags.lost),
+            (OutagePolicy::KeepLast, LostContact::default())
+        );
         for bad in ["close", "keep:1s", "close:soon", "open:-1s", "close:30"] {
-            assert!(Flags::try_parse_from(["axum-app", "--on-outage", bad]).is_err(), "{bad}");
+            assert!(
+                Flags::try_parse_from(["axum-app", "--on-outage", bad]).is_err(),
+                "{bad}"
+            );
         }
     }
 }

@@ -13,7 +13,9 @@ use anyhow::{Context, Result, bail};
 use axum::http::request::Parts;
 use clap::Parser;
 use flags::Flags;
-use intermission::{ForwardedHeader, Gate, MemoryState, SharedState, StateLocation, StateUrl, TrustedProxies};
+use intermission::{
+    ForwardedHeader, Gate, MemoryState, SharedState, StateLocation, StateUrl, TrustedProxies,
+};
 use intermission_axum::maintenance;
 use intermission_file::FileOptions;
 use tokens::Tokens;
@@ -41,12 +43,18 @@ async fn main() -> Result<()> {
     let maintenance = maintenance(gate.clone())
         .with_permission(move |request: &Parts| tokens.may_bypass(&request.headers))
         .with_trusted_proxies(proxies);
-    let app = routes::routes().with_state(gate.clone()).into_service(maintenance)?;
+    let app = routes::routes()
+        .with_state(gate.clone())
+        .into_service(maintenance)?;
     let app = app.into_make_service_with_connect_info::<SocketAddr>();
 
-    let listener = TcpListener::bind(flags.listen).await.with_context(|| format!("cannot listen on {}", flags.listen))?;
+    let listener = TcpListener::bind(flags.listen)
+        .await
+        .with_context(|| format!("cannot listen on {}", flags.listen))?;
     announce(listener.local_addr()?);
-    axum::serve(listener, app).with_graceful_shutdown(asked_to_end()?).await?;
+    axum::serve(listener, app)
+        .with_graceful_shutdown(asked_to_end()?)
+        .await?;
 
     // Jobs may still run: the node leaves the list when the last one has ended.
     gate.shutdown().await;
@@ -66,7 +74,10 @@ fn open_state(flags: &Flags) -> Result<SharedState> {
     })
 }
 
-#[expect(clippy::print_stdout, reason = "scripts that start the service read its address from here")]
+#[expect(
+    clippy::print_stdout,
+    reason = "scripts that start the service read its address from here"
+)]
 fn announce(address: SocketAddr) {
     println!("listening on http://{address}");
 }

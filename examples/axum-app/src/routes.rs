@@ -3,12 +3,12 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use axum::Json;
 use axum::extract::Query;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::Json;
 use intermission::{Execution, Gate};
 use intermission_axum::{LongLived, MaintenanceRouter, MethodRouterExt, StartedExecution};
 use serde::Deserialize;
@@ -41,7 +41,10 @@ async fn slow(Query(takes): Query<Takes>) -> &'static str {
 }
 
 /// Starts a job that outlives its request: it takes the execution over, so that a drain waits for the job.
-async fn start_job(StartedExecution(execution): StartedExecution, Query(takes): Query<Takes>) -> Response {
+async fn start_job(
+    StartedExecution(execution): StartedExecution,
+    Query(takes): Query<Takes>,
+) -> Response {
     static JOBS: AtomicU64 = AtomicU64::new(1);
     let id = JOBS.fetch_add(1, Ordering::Relaxed).to_string();
     tokio::spawn(work(execution, Duration::from_millis(takes.ms)));
@@ -102,16 +105,26 @@ mod tests {
         let state = MemoryState::new();
         let gate = Gate::builder(state.clone()).start().await.unwrap();
         let operator = Operator::new(state, Actor::new("ana", "test"));
-        let app = routes().with_state(gate.clone()).into_service(maintenance(gate.clone())).unwrap();
+        let app = routes()
+            .with_state(gate.clone())
+            .into_service(maintenance(gate.clone()))
+            .unwrap();
         (gate, operator, app)
     }
 
     async fn ask(app: &MaintenanceService, method: &str, uri: &str) -> (u16, String) {
-        let request = Request::builder().method(method).uri(uri).body(Body::empty()).unwrap();
+        let request = Request::builder()
+            .method(method)
+            .uri(uri)
+            .body(Body::empty())
+            .unwrap();
         let response: Result<Response, Infallible> = app.clone().oneshot(request).await;
         let (parts, body) = response.unwrap().into_parts();
         let body = body.collect().await.unwrap().to_bytes();
-        (parts.status.as_u16(), String::from_utf8(body.to_vec()).unwrap())
+        (
+            parts.status.as_u16(),
+            String::from_utf8(body.to_vec()).unwrap(),
+        )
     }
 
     #[tokio::test]
@@ -126,12 +139,24 @@ mod tests {
             ("POST", "/items", 201, "", 503),
             ("GET", "/nothing", 404, "", 503),
         ] {
-            assert_eq!(ask(&app, method, uri).await, (status, body.to_owned()), "{uri}");
-            operator.change(Change::Activate(Activate::by("ana"))).await.unwrap();
-            gate.reached(|record| record.phase() == Phase::Activated).await;
+            assert_eq!(
+                ask(&app, method, uri).await,
+                (status, body.to_owned()),
+                "{uri}"
+            );
+            operator
+                .change(Change::Activate(Activate::by("ana")))
+                .await
+                .unwrap();
+            gate.reached(|record| record.phase() == Phase::Activated)
+                .await;
             assert_eq!(ask(&app, method, uri).await.0, closed, "{uri}");
-            operator.change(Change::Deactivate(intermission::Deactivate::by("ana"))).await.unwrap();
-            gate.reached(|record| record.phase() == Phase::Deactivated).await;
+            operator
+                .change(Change::Deactivate(intermission::Deactivate::by("ana")))
+                .await
+                .unwrap();
+            gate.reached(|record| record.phase() == Phase::Deactivated)
+                .await;
         }
     }
 
@@ -148,7 +173,10 @@ mod tests {
         assert_eq!(ask(&app, "POST", an_hour).await.0, 202);
         assert_eq!((gate.status().running, gate.status().requests), (1, 0));
         let force = DrainPolicy::Force(Duration::ZERO);
-        operator.change(Change::Activate(Activate::by("ana").with_drain(force))).await.unwrap();
+        operator
+            .change(Change::Activate(Activate::by("ana").with_drain(force)))
+            .await
+            .unwrap();
         gate.reached(|record| record.phase().is_on()).await;
         assert_eq!(ask(&app, "POST", an_hour).await.0, 503);
         while gate.status().running > 0 {

@@ -14,7 +14,9 @@ pub(crate) struct Tokens {
 impl Tokens {
     /// From `DEMO_OPERATOR_TOKEN` and `DEMO_ADMIN_TOKEN`, or the well-known ones: this is an example.
     pub(crate) fn from_environment() -> Self {
-        let token = |variable: &str, known: &str| std::env::var(variable).unwrap_or_else(|_| known.to_owned());
+        let token = |variable: &str, known: &str| {
+            std::env::var(variable).unwrap_or_else(|_| known.to_owned())
+        };
         Self {
             operator: token("DEMO_OPERATOR_TOKEN", "operator-demo"),
             admin: token("DEMO_ADMIN_TOKEN", "admin-demo"),
@@ -28,7 +30,8 @@ impl Tokens {
             .and_then(|value| value.to_str().ok())
             .and_then(|value| value.strip_prefix("Bearer "));
         // Both are compared, in constant time, so that the time that it takes says nothing.
-        bearer.is_some_and(|token| bool::from(same(token, &self.operator) | same(token, &self.admin)))
+        bearer
+            .is_some_and(|token| bool::from(same(token, &self.operator) | same(token, &self.admin)))
     }
 }
 
@@ -42,13 +45,24 @@ mod tests {
 
     #[test]
     fn only_the_right_token_of_the_right_kind_passes() {
-        let tokens = Tokens { operator: "right".to_owned(), admin: "other".to_owned() };
+        let tokens = Tokens {
+            operator: "right".to_owned(),
+            admin: "other".to_owned(),
+        };
         let passes = |value: &str| {
             let headers = HeaderMap::from_iter([(AUTHORIZATION, value.parse().unwrap())]);
             tokens.may_bypass(&headers)
         };
         assert!(passes("Bearer right") && passes("Bearer other"));
-        for wrong in ["right", "Bearer", "Bearer ", "Bearer righ", "Bearer right ", "Bearer Right", "Basic right"] {
+        for wrong in [
+            "right",
+            "Bearer",
+            "Bearer ",
+            "Bearer righ",
+            "Bearer right ",
+            "Bearer Right",
+            "Basic right",
+        ] {
             assert!(!passes(wrong), "{wrong}");
         }
         assert!(!tokens.may_bypass(&HeaderMap::new()));

@@ -7,8 +7,8 @@ use std::net::IpAddr;
 
 use anyhow::{Result, bail};
 use intermission::{
-    Activate, Actor, AllowChange, AllowList, Change, ClientAddress, ExecutionInfo, Gate, MemoryState, Network,
-    Operator, Phase, RouteAccess, Visitor,
+    Activate, Actor, AllowChange, AllowList, Change, ClientAddress, ExecutionInfo, Gate,
+    MemoryState, Network, Operator, Phase, RouteAccess, Visitor,
 };
 
 const NAMES: [&str; 13] = [
@@ -36,7 +36,9 @@ pub(crate) fn names() -> Vec<&'static str> {
 pub(crate) async fn run(name: &str, times: u64) -> Result<()> {
     let page = Visitor::new("GET", "/hello");
     match name {
-        "nothing" => (0..times).for_each(|time| { black_box(time); }),
+        "nothing" => (0..times).for_each(|time| {
+            black_box(time);
+        }),
         "decide-off" => decide(&off().await?, &page, times),
         "decide-refused" => decide(&on(AllowList::default()).await?, &page, times),
         "decide-address-1" => decide(&on(networks(1)).await?, &listed(page), times),
@@ -44,7 +46,9 @@ pub(crate) async fn run(name: &str, times: u64) -> Result<()> {
         "admit-off" => {
             let gate = off().await?;
             for _ in 0..times {
-                drop(black_box(black_box(&gate).admit_open(black_box("GET"), RouteAccess::Ordinary)));
+                drop(black_box(
+                    black_box(&gate).admit_open(black_box("GET"), RouteAccess::Ordinary),
+                ));
             }
         }
         "admit-refused" => {
@@ -85,7 +89,9 @@ fn listed(visitor: Visitor<'_>) -> Visitor<'_> {
 fn networks(count: u32) -> AllowList {
     let middle = u32::from_be_bytes([10, 0, 0, 0]);
     let first = middle - (count / 2) * 16;
-    (0..count).filter_map(|at| Network::new(IpAddr::from((first + at * 16).to_be_bytes()), 28).ok()).collect()
+    (0..count)
+        .filter_map(|at| Network::new(IpAddr::from((first + at * 16).to_be_bytes()), 28).ok())
+        .collect()
 }
 
 async fn off() -> Result<Gate> {
@@ -96,7 +102,10 @@ async fn on(allow: AllowList) -> Result<Gate> {
     let state = MemoryState::new();
     let gate = Gate::builder(state.clone()).start().await?;
     let activate = Activate::by("bench").with_allow(AllowChange::Replace(allow));
-    Operator::new(state, Actor::new("bench", "bench")).change(Change::Activate(activate)).await?;
-    gate.reached(|record| record.phase() == Phase::Activated).await;
+    Operator::new(state, Actor::new("bench", "bench"))
+        .change(Change::Activate(activate))
+        .await?;
+    gate.reached(|record| record.phase() == Phase::Activated)
+        .await;
     Ok(gate)
 }

@@ -8,7 +8,9 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use intermission::{Activate, Actor, Change, Clock, Deactivate, Gate, Operator, SystemClock, Visitor};
+use intermission::{
+    Activate, Actor, Change, Clock, Deactivate, Gate, Operator, SystemClock, Visitor,
+};
 use intermission_file::FileState;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
@@ -25,8 +27,12 @@ pub(crate) async fn parent() -> Result<()> {
         .stdout(Stdio::piped())
         .kill_on_drop(true)
         .spawn()?;
-    let mut lines = BufReader::new(child.stdout.take().context("the child's output is piped")?).lines();
-    ensure!(lines.next_line().await?.as_deref() == Some("ready"), "the child does not start");
+    let mut lines =
+        BufReader::new(child.stdout.take().context("the child's output is piped")?).lines();
+    ensure!(
+        lines.next_line().await?.as_deref() == Some("ready"),
+        "the child does not start"
+    );
     let mut took = Vec::with_capacity(FLIPS);
     for flip in 0..FLIPS {
         let change = if flip % 2 == 0 {
@@ -43,10 +49,22 @@ pub(crate) async fn parent() -> Result<()> {
     }
     child.kill().await?;
     took.sort_unstable();
-    let at = |hundredths: usize| took.get(took.len() * hundredths / 100).or_else(|| took.last()).copied().unwrap_or_default();
+    let at = |hundredths: usize| {
+        took.get(took.len() * hundredths / 100)
+            .or_else(|| took.last())
+            .copied()
+            .unwrap_or_default()
+    };
     let millis = |duration: Duration| duration.as_secs_f64() * 1_000.0;
-    println!("\na change, from the operator's call until the other process enforces it (file state, {FLIPS} changes)");
-    println!("  median {:.1} ms   p90 {:.1} ms   worst {:.1} ms", millis(at(50)), millis(at(90)), millis(at(100)));
+    println!(
+        "\na change, from the operator's call until the other process enforces it (file state, {FLIPS} changes)"
+    );
+    println!(
+        "  median {:.1} ms   p90 {:.1} ms   worst {:.1} ms",
+        millis(at(50)),
+        millis(at(90)),
+        millis(at(100))
+    );
     println!("  budget: median under 20 ms where a file watcher works, 250 ms at most");
     Ok(())
 }

@@ -59,7 +59,10 @@ fn the_last_one_to_end_is_always_noticed() {
         for worker in workers {
             worker.join().unwrap();
         }
-        assert!(inside == 0 || woken.load(Ordering::SeqCst) > 0, "{inside} ran, and nobody said that they ended");
+        assert!(
+            inside == 0 || woken.load(Ordering::SeqCst) > 0,
+            "{inside} ran, and nobody said that they ended"
+        );
     });
 }
 
@@ -83,7 +86,10 @@ fn nobody_who_came_past_the_closed_door_is_forgotten_by_the_next_drain() {
         table.open();
         table.close();
         if began_before && table.watch() == 0 {
-            assert!(!working.load(Ordering::SeqCst), "it works, and nobody waits for it");
+            assert!(
+                !working.load(Ordering::SeqCst),
+                "it works, and nobody waits for it"
+            );
         }
         worker.join().unwrap();
     });

@@ -3,7 +3,10 @@
 
 #![cfg(test)]
 
-#[expect(dead_code, reason = "the models use what they need; the file belongs to another crate")]
+#[expect(
+    dead_code,
+    reason = "the models use what they need; the file belongs to another crate"
+)]
 #[path = "../../../crates/intermission/src/in_flight/table.rs"]
 mod table;
 #[path = "../../../crates/intermission/src/in_flight/word.rs"]

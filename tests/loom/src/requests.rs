@@ -56,7 +56,10 @@ fn the_last_one_out_is_always_noticed() {
         for worker in workers {
             worker.join().unwrap();
         }
-        assert!(inside == 0 || woken.load(Ordering::SeqCst) > 0, "{inside} inside, and nobody said that they left");
+        assert!(
+            inside == 0 || woken.load(Ordering::SeqCst) > 0,
+            "{inside} inside, and nobody said that they left"
+        );
     });
 }
 
@@ -72,13 +75,20 @@ fn no_request_of_the_old_phase_is_inside_after_quiet_was_said() {
         word.close();
         let requests: Vec<_> = (0..2)
             .map(|_| {
-                let (word, activated, quiet) = (Arc::clone(&word), Arc::clone(&activated), Arc::clone(&quiet));
+                let (word, activated, quiet) = (
+                    Arc::clone(&word),
+                    Arc::clone(&activated),
+                    Arc::clone(&quiet),
+                );
                 thread::spawn(move || {
                     let entered = word.enter();
                     assert_eq!(entered, Entered::Closed);
                     // A relaxed load is enough: the word orders it.
                     if !activated.load(Ordering::Relaxed) {
-                        assert!(!quiet.load(Ordering::SeqCst), "let in by the old phase after it was quiet");
+                        assert!(
+                            !quiet.load(Ordering::SeqCst),
+                            "let in by the old phase after it was quiet"
+                        );
                     }
                     word.leave();
                 })
@@ -146,7 +156,11 @@ fn looking_before_counting_is_caught() {
             let count = Arc::new(AtomicU64::new(0));
             let drained = Arc::new(AtomicBool::new(false));
             let worker = {
-                let (closed, count, drained) = (Arc::clone(&closed), Arc::clone(&count), Arc::clone(&drained));
+                let (closed, count, drained) = (
+                    Arc::clone(&closed),
+                    Arc::clone(&count),
+                    Arc::clone(&drained),
+                );
                 thread::spawn(move || {
                     if !closed.load(Ordering::SeqCst) {
                         count.fetch_add(1, Ordering::SeqCst);
@@ -162,8 +176,17 @@ fn looking_before_counting_is_caught() {
             worker.join().unwrap();
         });
     };
-    let Err(failure) = std::panic::catch_unwind(model) else { panic!("the broken word passed its model") };
-    let text = failure.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    let text = text.or_else(|| failure.downcast_ref::<String>().cloned()).unwrap_or_default();
-    assert!(text.contains("admitted after the drain"), "it failed for another reason: {text}");
+    let Err(failure) = std::panic::catch_unwind(model) else {
+        panic!("the broken word passed its model")
+    };
+    let text = failure
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned());
+    let text = text
+        .or_else(|| failure.downcast_ref::<String>().cloned())
+        .unwrap_or_default();
+    assert!(
+        text.contains("admitted after the drain"),
+        "it failed for another reason: {text}"
+    );
 }

@@ -88,8 +88,11 @@ impl Members {
         let counts = !self.is_in_grace();
         let before = self.nodes.get(&report.node);
         let kept = |flag: fn(&Member) -> bool| before.is_some_and(flag);
-        let says = |claim: Option<ActivationId>| activation.is_some_and(|activation| claim == Some(activation.id));
-        let quiet = activation.is_some_and(|activation| report.quiet == Some(activation.level_since));
+        let says = |claim: Option<ActivationId>| {
+            activation.is_some_and(|activation| claim == Some(activation.id))
+        };
+        let quiet =
+            activation.is_some_and(|activation| report.quiet == Some(activation.level_since));
         let member = Member {
             sequence: report.sequence,
             seen: report.seen,
@@ -98,9 +101,21 @@ impl Members {
             heard_at: now,
             lost_contact: report.lost_contact,
             given_up: false,
-            closed: if counts { says(report.closed) } else { kept(|member| member.closed) },
-            drained: if counts { says(report.drained) } else { kept(|member| member.drained) },
-            quiet: if counts { quiet } else { kept(|member| member.quiet) },
+            closed: if counts {
+                says(report.closed)
+            } else {
+                kept(|member| member.closed)
+            },
+            drained: if counts {
+                says(report.drained)
+            } else {
+                kept(|member| member.drained)
+            },
+            quiet: if counts {
+                quiet
+            } else {
+                kept(|member| member.quiet)
+            },
             facts: report.facts.clone(),
         };
         self.nodes.insert(report.node, member);
@@ -130,14 +145,20 @@ impl Members {
     /// Starts every lease anew: among what was lost may be its renewal.
     pub(super) fn renew_all(&mut self, lease: Duration) {
         for member in self.nodes.values_mut() {
-            member.expires_ms = member.expires_ms.max(expiry(member.lost_contact, lease, self.clock_ms));
+            member.expires_ms =
+                member
+                    .expires_ms
+                    .max(expiry(member.lost_contact, lease, self.clock_ms));
         }
     }
 
     /// The nodes whose time is over since the last call.
     pub(super) fn expired(&self) -> Vec<NodeId> {
         let is_over = |member: &Member| member.expires_ms.is_some_and(|end| end < self.clock_ms);
-        let over = self.nodes.iter().filter(|(_, member)| !member.given_up && is_over(member));
+        let over = self
+            .nodes
+            .iter()
+            .filter(|(_, member)| !member.given_up && is_over(member));
         over.map(|(node, _)| *node).collect()
     }
 
@@ -145,11 +166,19 @@ impl Members {
     /// them.
     pub(super) fn forget_surplus(&mut self) -> bool {
         let given_up = self.nodes.iter().filter(|(_, member)| member.given_up);
-        let mut given_up: Vec<(u64, NodeId)> = given_up.map(|(node, member)| (member.heard_ms, *node)).collect();
+        let mut given_up: Vec<(u64, NodeId)> = given_up
+            .map(|(node, member)| (member.heard_ms, *node))
+            .collect();
         given_up.sort_unstable();
         let surplus = given_up.len().saturating_sub(Self::GIVEN_UP_KEPT);
-        let forgotten = given_up.into_iter().take(surplus).filter_map(|(_, node)| self.nodes.remove(&node));
-        forgotten.fold(false, |may_run, member| may_run || !member.runs_nothing())
+        let mut may_run = false;
+        for (_, node) in given_up.into_iter().take(surplus) {
+            may_run |= self
+                .nodes
+                .remove(&node)
+                .is_some_and(|member| !member.runs_nothing());
+        }
+        may_run
     }
 
     pub(super) fn all_quiet(&self) -> bool {
@@ -200,7 +229,11 @@ impl Member {
         Unconfirmed {
             node,
             label: self.facts.label.clone(),
-            cause: if self.given_up { UnconfirmedCause::OutOfContact } else { UnconfirmedCause::StillRunning },
+            cause: if self.given_up {
+                UnconfirmedCause::OutOfContact
+            } else {
+                UnconfirmedCause::StillRunning
+            },
             running: self.facts.running,
             last_heard_at: self.heard_at,
         }

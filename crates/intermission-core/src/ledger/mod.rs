@@ -29,7 +29,9 @@ use crate::history::{HistoryEntry, HistoryEvent};
 use crate::id::{ActivationId, NodeId, Revision};
 use crate::phase::Phase;
 use crate::record::{Completion, Record, Settings};
-use crate::report::{Actor, Departure, Intent, NodeReport, OperateReply, Operation, SyncReply, View};
+use crate::report::{
+    Actor, Departure, Intent, NodeReport, OperateReply, Operation, SyncReply, View,
+};
 use crate::timing::Timing;
 use members::{Member, millis};
 
@@ -69,7 +71,12 @@ impl Ledger {
     /// The ledger of a site of which nobody can know more: it begins without a grace.
     #[must_use]
     pub fn new(timing: Timing) -> Self {
-        Self { timing, record: None, history: VecDeque::new(), members: Members::default() }
+        Self {
+            timing,
+            record: None,
+            history: VecDeque::new(),
+            members: Members::default(),
+        }
     }
 
     /// The ledger with what a store has kept. Follow it with [`lost_members`](Self::lost_members) if what the store
@@ -81,7 +88,12 @@ impl Ledger {
         history: impl IntoIterator<Item = HistoryEntry>,
         members: Members,
     ) -> Self {
-        Self { timing, record, history: history.into_iter().collect(), members }
+        Self {
+            timing,
+            record,
+            history: history.into_iter().collect(),
+            members,
+        }
     }
 
     /// The record; `None` for a site that was never changed.
@@ -118,7 +130,9 @@ impl Ledger {
         self.members.advance(now.steady, self.timing.step);
         let members = &mut self.members;
         members.grace_until_ms = members.clock_ms.saturating_add(millis(self.timing.grace));
-        members.reconcile_until_ms = members.clock_ms.saturating_add(millis(self.timing.reconcile));
+        members.reconcile_until_ms = members
+            .clock_ms
+            .saturating_add(millis(self.timing.reconcile));
         members.lost_at = Some(now.calendar);
         members.quiescent = None;
         members.forget_claims();
@@ -128,7 +142,11 @@ impl Ledger {
     /// A node's report: join, renew, acknowledge, poll and bring back, in one.
     pub fn sync(&mut self, report: &NodeReport, now: Moment) -> SyncReply {
         self.members.advance(now.steady, self.timing.step);
-        if let Some(last) = self.members.nodes.get(&report.node).map(|member| member.sequence)
+        if let Some(last) = self
+            .members
+            .nodes
+            .get(&report.node)
+            .map(|member| member.sequence)
             && last >= report.sequence
         {
             return self.reply(last);
@@ -136,8 +154,15 @@ impl Ledger {
         self.notice_loss(report, now);
         self.take_back(report, now);
         let activation = self.record.as_ref().and_then(|record| record.activation());
-        self.members.hear(report, activation, self.timing.lease, now.calendar);
-        if self.members.nodes.get(&report.node).is_some_and(|member| member.drained) && self.confirm(report.node, now) {
+        self.members
+            .hear(report, activation, self.timing.lease, now.calendar);
+        if self
+            .members
+            .nodes
+            .get(&report.node)
+            .is_some_and(|member| member.drained)
+            && self.confirm(report.node, now)
+        {
             let note = format!("{} ({})", report.facts.label, report.node);
             self.remember(HistoryEvent::NodeConfirmed, None, Some(note), now);
         }
@@ -164,22 +189,40 @@ impl Ledger {
     /// A node leaves the list, and nobody has to wonder any more whether something runs there.
     pub fn leave(&mut self, node: NodeId, departure: &Departure, now: Moment) {
         self.members.advance(now.steady, self.timing.step);
-        let listed = self.completion().and_then(|done| done.unconfirmed.iter().find(|listed| listed.node == node));
+        let listed = self
+            .completion()
+            .and_then(|done| done.unconfirmed.iter().find(|listed| listed.node == node));
         let listed = listed.map(|listed| (listed.label.clone(), listed.running));
         let member = self.members.nodes.remove(&node);
-        let held_up = self.phase() == Phase::Activating && member.as_ref().is_some_and(Member::holds_up);
+        let held_up =
+            self.phase() == Phase::Activating && member.as_ref().is_some_and(Member::holds_up);
         let is_confirmed = self.confirm(node, now);
-        if let Some((label, running)) = member.map(|member| (member.facts.label, member.facts.running)).or(listed) {
+        if let Some((label, running)) = member
+            .map(|member| (member.facts.label, member.facts.running))
+            .or(listed)
+        {
             match departure {
                 Departure::Forgotten(actor) => {
-                    let note = format!("{label} ({node}), which last said that it ran {running} executions");
+                    let note = format!(
+                        "{label} ({node}), which last said that it ran {running} executions"
+                    );
                     self.remember(HistoryEvent::NodeForgotten, Some(actor), Some(note), now);
                 }
                 Departure::Died if held_up => {
-                    self.remember(HistoryEvent::NodeDied, None, Some(format!("{label} ({node})")), now);
+                    self.remember(
+                        HistoryEvent::NodeDied,
+                        None,
+                        Some(format!("{label} ({node})")),
+                        now,
+                    );
                 }
                 Departure::Died | Departure::Goodbye if is_confirmed => {
-                    self.remember(HistoryEvent::NodeConfirmed, None, Some(format!("{label} ({node})")), now);
+                    self.remember(
+                        HistoryEvent::NodeConfirmed,
+                        None,
+                        Some(format!("{label} ({node})")),
+                        now,
+                    );
                 }
                 Departure::Died | Departure::Goodbye => {}
             }
@@ -198,7 +241,10 @@ impl Ledger {
     pub fn view(&self, limit: usize, now: Moment) -> View {
         let record = self.current();
         let level_since = record.activation().map(|activation| activation.level_since);
-        let quiescent = self.members.quiescent.filter(|(since, _)| Some(*since) == level_since);
+        let quiescent = self
+            .members
+            .quiescent
+            .filter(|(since, _)| Some(*since) == level_since);
         View {
             nodes: self.members.views(self.timing.lease, now.calendar, limit),
             node_count: u64::try_from(self.members.nodes.len()).unwrap_or(u64::MAX),
@@ -216,21 +262,30 @@ impl Ledger {
     }
 
     fn phase(&self) -> Phase {
-        self.record.as_ref().map_or(Phase::Deactivated, |record| record.phase())
+        self.record
+            .as_ref()
+            .map_or(Phase::Deactivated, |record| record.phase())
     }
 
     fn completion(&self) -> Option<&Completion> {
-        self.record.as_ref().and_then(|record| record.activation()).and_then(|on| on.completion.as_ref())
+        self.record
+            .as_ref()
+            .and_then(|record| record.activation())
+            .and_then(|on| on.completion.as_ref())
     }
 
     fn revision(&self) -> Revision {
-        self.record.as_ref().map_or(Revision::ZERO, |record| record.revision())
+        self.record
+            .as_ref()
+            .map_or(Revision::ZERO, |record| record.revision())
     }
 
     /// INVARIANT: the greatest revision that anybody can have seen, so that a later decision always wins.
     fn next_revision(&self, now: Moment) -> Revision {
         let by_clock = Revision::new(now.calendar.as_millis());
-        by_clock.max(self.revision().next()).max(self.members.newest_claimed.next())
+        by_clock
+            .max(self.revision().next())
+            .max(self.members.newest_claimed.next())
     }
 
     /// Whether some node has seen a record that the ledger no longer has.
@@ -239,31 +294,47 @@ impl Ledger {
     }
 
     fn grace_left(&self) -> Duration {
-        let left = self.members.grace_until_ms.saturating_sub(self.members.clock_ms);
+        let left = self
+            .members
+            .grace_until_ms
+            .saturating_sub(self.members.clock_ms);
         Duration::from_millis(left.max(u64::from(self.is_behind())))
     }
 
     fn reply(&self, sequence: u64) -> SyncReply {
-        SyncReply { sequence, record: self.record.clone(), count: self.members.count(), grace: self.grace_left() }
+        SyncReply {
+            sequence,
+            record: self.record.clone(),
+            count: self.members.count(),
+            grace: self.grace_left(),
+        }
     }
 
     /// Revisions are the ledger's own. Whoever has seen a newer one proves that the ledger has lost it, and who knows
     /// what else with it.
     fn notice_loss(&mut self, report: &NodeReport, now: Moment) {
-        let knows_more = report.seen > self.revision() || report.offer.as_ref().is_some_and(|offer| self.lacks(offer));
+        let knows_more = report.seen > self.revision()
+            || report.offer.as_ref().is_some_and(|offer| self.lacks(offer));
         if knows_more && !self.members.is_in_grace() {
             self.lost_members(now);
         }
     }
 
     fn lacks(&self, offer: &Record) -> bool {
-        offer.revision() > Revision::ZERO && self.record.as_ref().is_none_or(|record| offer.supersedes(record))
+        offer.revision() > Revision::ZERO
+            && self
+                .record
+                .as_ref()
+                .is_none_or(|record| offer.supersedes(record))
     }
 
     /// Takes a newer record back from a node.
     fn take_back(&mut self, report: &NodeReport, now: Moment) {
-        let Some(offer) = report.offer.as_ref().filter(|offer| self.lacks(offer)) else { return };
-        let other_activation = self.activation_id() != offer.activation().map(|activation| activation.id);
+        let Some(offer) = report.offer.as_ref().filter(|offer| self.lacks(offer)) else {
+            return;
+        };
+        let other_activation =
+            self.activation_id() != offer.activation().map(|activation| activation.id);
         self.record = Some(Arc::clone(offer));
         if other_activation {
             self.members.begin_activation();
@@ -273,7 +344,10 @@ impl Ledger {
     }
 
     fn activation_id(&self) -> Option<ActivationId> {
-        self.record.as_ref().and_then(|record| record.activation()).map(|activation| activation.id)
+        self.record
+            .as_ref()
+            .and_then(|record| record.activation())
+            .map(|activation| activation.id)
     }
 
     fn decide(&mut self, operation: &Operation, now: Moment) -> Verdict {
@@ -284,20 +358,29 @@ impl Ledger {
         if operation.known > current.revision() {
             return Verdict::Behind;
         }
-        if operation.expected.is_some_and(|expected| expected != current.revision()) {
+        if operation
+            .expected
+            .is_some_and(|expected| expected != current.revision())
+        {
             return Verdict::Conflict;
         }
         let proposed = match &operation.intent {
-            Intent::Init if self.record.is_some() || self.members.newest_claimed > Revision::ZERO => {
+            Intent::Init
+                if self.record.is_some() || self.members.newest_claimed > Revision::ZERO =>
+            {
                 return Verdict::Unchanged;
             }
-            Intent::Init if self.members.is_in_grace() => return Verdict::Reconciling(self.grace_left()),
+            Intent::Init if self.members.is_in_grace() => {
+                return Verdict::Reconciling(self.grace_left());
+            }
             Intent::Init => Record::default(),
-            Intent::Put(proposed) if **proposed == *current && !self.is_behind() => return Verdict::Unchanged,
+            Intent::Put(proposed) if **proposed == *current && !self.is_behind() => {
+                return Verdict::Unchanged;
+            }
             Intent::Put(proposed) => (**proposed).clone(),
         };
         let begins = proposed.phase().is_on() && !current.phase().is_on();
-        let edits = !begins && !(current.phase().is_on() && !proposed.phase().is_on());
+        let edits = !begins && (!current.phase().is_on() || proposed.phase().is_on());
         if !begins && let Some(wait) = self.reconciling(edits) {
             return Verdict::Reconciling(wait);
         }
@@ -317,10 +400,17 @@ impl Ledger {
     /// waits until all who know better have.
     fn reconciling(&self, edits: bool) -> Option<Duration> {
         if edits {
-            let pause = if self.members.is_in_grace() { self.grace_left() } else { self.timing.heartbeat };
+            let pause = if self.members.is_in_grace() {
+                self.grace_left()
+            } else {
+                self.timing.heartbeat
+            };
             return (!self.knows_all()).then_some(pause);
         }
-        let left = self.members.reconcile_until_ms.saturating_sub(self.members.clock_ms);
+        let left = self
+            .members
+            .reconcile_until_ms
+            .saturating_sub(self.members.clock_ms);
         (left > 0).then(|| Duration::from_millis(left))
     }
 
@@ -369,7 +459,13 @@ impl Ledger {
         }
     }
 
-    fn remember(&mut self, event: HistoryEvent, actor: Option<&Actor>, note: Option<String>, now: Moment) {
+    fn remember(
+        &mut self,
+        event: HistoryEvent,
+        actor: Option<&Actor>,
+        note: Option<String>,
+        now: Moment,
+    ) {
         self.history.push_back(HistoryEntry {
             at: now.calendar,
             revision: self.revision(),
@@ -421,12 +517,19 @@ fn note_of(before: &Record, after: &Record) -> Option<String> {
     let parts = [
         ("level", old.level != new.level),
         ("message", old.message != new.message),
-        ("end", (old.ends_at, old.auto_end) != (new.ends_at, new.auto_end)),
+        (
+            "end",
+            (old.ends_at, old.auto_end) != (new.ends_at, new.auto_end),
+        ),
         ("retry-after", old.retry_after != new.retry_after),
         ("drain", old.drain != new.drain),
         ("allow list", before.allow() != after.allow()),
         ("passes", passes),
     ];
-    let touched: Vec<&str> = parts.iter().filter(|(_, touched)| *touched).map(|(name, _)| *name).collect();
+    let touched: Vec<&str> = parts
+        .iter()
+        .filter(|(_, touched)| *touched)
+        .map(|(name, _)| *name)
+        .collect();
     (!touched.is_empty()).then(|| touched.join(", "))
 }

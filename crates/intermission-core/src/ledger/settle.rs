@@ -21,13 +21,23 @@ impl Ledger {
 
     /// Takes a node off the list of those of which nobody knows that nothing runs there. Says whether it was on it.
     pub(super) fn confirm(&mut self, node: NodeId, now: Moment) -> bool {
-        let is_listed = |done: &Completion| done.unconfirmed.iter().any(|unconfirmed| unconfirmed.node == node);
+        let is_listed = |done: &Completion| {
+            done.unconfirmed
+                .iter()
+                .any(|unconfirmed| unconfirmed.node == node)
+        };
         if !self.knows_all() || !self.completion().is_some_and(is_listed) {
             return false;
         }
         let mut next = (*self.current()).clone();
-        if let Some(completion) = next.activation.as_mut().and_then(|on| on.completion.as_mut()) {
-            completion.unconfirmed.retain(|unconfirmed| unconfirmed.node != node);
+        if let Some(completion) = next
+            .activation
+            .as_mut()
+            .and_then(|on| on.completion.as_mut())
+        {
+            completion
+                .unconfirmed
+                .retain(|unconfirmed| unconfirmed.node != node);
         }
         self.put(next, None, now);
         true
@@ -40,7 +50,9 @@ impl Ledger {
         }
         let is_draining = self.phase() == Phase::Activating;
         for node in expired {
-            let Some(member) = self.members.nodes.get_mut(&node) else { continue };
+            let Some(member) = self.members.nodes.get_mut(&node) else {
+                continue;
+            };
             if member.drained && member.quiet {
                 // It opens only by an answer to a report, and then it is heard of. So it stays as it last said.
                 self.members.nodes.remove(&node);
@@ -50,7 +62,10 @@ impl Ledger {
             member.given_up = true;
             // A fenced node has dropped what it ran by now, so it counts as drained.
             if held_up && matches!(member.lost_contact, LostContact::Wait(_)) {
-                let note = format!("{} ({node}), silent since {}", member.facts.label, member.heard_at);
+                let note = format!(
+                    "{} ({node}), silent since {}",
+                    member.facts.label, member.heard_at
+                );
                 self.remember(HistoryEvent::NodeUnconfirmed, None, Some(note), now);
             }
         }
@@ -61,21 +76,32 @@ impl Ledger {
 
     fn start_plan(&mut self, now: Moment) {
         let current = self.current();
-        let Some(plan) = current.plan().filter(|plan| plan.starts_at <= now.calendar) else { return };
+        let Some(plan) = current.plan().filter(|plan| plan.starts_at <= now.calendar) else {
+            return;
+        };
         if current.phase().is_on() || !self.knows_all() {
             return;
         }
         let mut next = (*current).clone();
         next.plan = None;
-        next.begin(plan.settings.clone(), plan.requested_by.clone(), now.calendar);
+        next.begin(
+            plan.settings.clone(),
+            plan.requested_by.clone(),
+            now.calendar,
+        );
         self.put(next, None, now);
         self.remember(HistoryEvent::PlanStarted, None, None, now);
     }
 
     fn end_by_itself(&mut self, now: Moment) {
         let current = self.current();
-        let Some(activation) = current.activation() else { return };
-        let end = activation.settings.ends_at.filter(|_| activation.settings.auto_end);
+        let Some(activation) = current.activation() else {
+            return;
+        };
+        let end = activation
+            .settings
+            .ends_at
+            .filter(|_| activation.settings.auto_end);
         if end.is_some_and(|end| end <= now.calendar) && self.knows_all() {
             self.reopen(HistoryEvent::Ended, now);
         }
@@ -90,10 +116,17 @@ impl Ledger {
 
     fn complete(&mut self, now: Moment) {
         let current = self.current();
-        let Some(activation) = current.activation().filter(|on| on.completion.is_none()) else { return };
-        let drained_for = self.members.clock_ms.saturating_sub(self.members.drain_began_ms);
+        let Some(activation) = current.activation().filter(|on| on.completion.is_none()) else {
+            return;
+        };
+        let drained_for = self
+            .members
+            .clock_ms
+            .saturating_sub(self.members.drain_began_ms);
         let drain = activation.settings.drain;
-        let is_late = drain.limit().is_some_and(|limit| drained_for >= millis(limit));
+        let is_late = drain
+            .limit()
+            .is_some_and(|limit| drained_for >= millis(limit));
         if !self.knows_all() {
             return;
         }
@@ -109,26 +142,51 @@ impl Ledger {
     }
 
     fn finish_drain(&mut self, forced: bool, now: Moment) {
-        let running = self.members.nodes.iter().filter(|(_, member)| !member.runs_nothing());
-        let unconfirmed: Vec<_> = running.map(|(node, member)| member.unconfirmed(*node)).collect();
+        let running = self
+            .members
+            .nodes
+            .iter()
+            .filter(|(_, member)| !member.runs_nothing());
+        let unconfirmed: Vec<_> = running
+            .map(|(node, member)| member.unconfirmed(*node))
+            .collect();
         let note = (!unconfirmed.is_empty()).then(|| {
-            let labels: Vec<&str> = unconfirmed.iter().map(|unconfirmed| unconfirmed.label.as_str()).collect();
+            let labels: Vec<&str> = unconfirmed
+                .iter()
+                .map(|unconfirmed| unconfirmed.label.as_str())
+                .collect();
             format!("unconfirmed: {}", labels.join(", "))
         });
         let mut next = (*self.current()).clone();
         if let Some(activation) = &mut next.activation {
             let state_lost_at = self.members.lost_at.take();
-            activation.completion = Some(Completion { at: now.calendar, forced, state_lost_at, unconfirmed });
+            activation.completion = Some(Completion {
+                at: now.calendar,
+                forced,
+                state_lost_at,
+                unconfirmed,
+            });
         }
         self.put(next, None, now);
-        let event = if forced { HistoryEvent::Forced } else { HistoryEvent::Activated };
+        let event = if forced {
+            HistoryEvent::Forced
+        } else {
+            HistoryEvent::Activated
+        };
         self.remember(event, None, note, now);
     }
 
     fn note_quiescence(&mut self, now: Moment) {
-        let Some(record) = self.record.as_ref().map(Arc::clone) else { return };
-        let Some(activation) = record.activation() else { return };
-        let complete = activation.completion.as_ref().is_some_and(|completion| completion.unconfirmed.is_empty());
+        let Some(record) = self.record.as_ref().map(Arc::clone) else {
+            return;
+        };
+        let Some(activation) = record.activation() else {
+            return;
+        };
+        let complete = activation
+            .completion
+            .as_ref()
+            .is_some_and(|completion| completion.unconfirmed.is_empty());
         // A node that was forgotten after the drain may know of the drain only, and serve visitors.
         let is_certain = self.knows_all() && self.members.lost_at.is_none();
         if complete && is_certain && self.members.quiescent.is_none() && self.members.all_quiet() {

@@ -31,7 +31,10 @@ use crate::timing::Timing;
 
 /// What a node does with requests while it cannot reach its state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[expect(clippy::exhaustive_enums, reason = "a new policy must not compile until the machine has an answer for it")]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "a new policy must not compile until the machine has an answer for it"
+)]
 pub enum OutagePolicy {
     /// It goes on with what it last knew.
     #[default]
@@ -44,7 +47,10 @@ pub enum OutagePolicy {
 
 /// What a node does when it cannot reach its state at its start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[expect(clippy::exhaustive_enums, reason = "a new policy must not compile until the machine has an answer for it")]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "a new policy must not compile until the machine has an answer for it"
+)]
 pub enum StartPolicy {
     /// It does not start.
     #[default]
@@ -112,8 +118,14 @@ pub struct InstalledSnapshot(pub Snapshot);
 
 impl PartialEq for InstalledSnapshot {
     fn eq(&self, other: &Self) -> bool {
-        let Snapshot { record, hold, executions_suspended } = &self.0;
-        *record == other.0.record && *hold == other.0.hold && *executions_suspended == other.0.executions_suspended
+        let Snapshot {
+            record,
+            hold,
+            executions_suspended,
+        } = &self.0;
+        *record == other.0.record
+            && *hold == other.0.hold
+            && *executions_suspended == other.0.executions_suspended
     }
 }
 
@@ -174,7 +186,10 @@ impl NodeMachine {
             in_flight: None,
             sync_at: now.steady,
             offer_next: false,
-            contact: Contact::Never { since: now.steady, lost: false },
+            contact: Contact::Never {
+                since: now.steady,
+                lost: false,
+            },
             lease_until: None,
             probation: false,
             fenced: false,
@@ -208,7 +223,9 @@ impl NodeMachine {
     pub fn contact_age(&self, now: Duration) -> Option<Duration> {
         match self.contact {
             Contact::Never { .. } => None,
-            Contact::Good { sent_at } | Contact::Lost { sent_at } => Some(now.saturating_sub(sent_at)),
+            Contact::Good { sent_at } | Contact::Lost { sent_at } => {
+                Some(now.saturating_sub(sent_at))
+            }
         }
     }
 
@@ -266,20 +283,32 @@ impl NodeMachine {
         // INVARIANT: one snapshot for all that changed. A record that opens, installed before the suspension that
         // comes with it, would let executions start in between.
         if !self.is_installed(&before) {
-            actions.insert(0, NodeAction::Install(InstalledSnapshot(self.snapshot.clone())));
+            actions.insert(
+                0,
+                NodeAction::Install(InstalledSnapshot(self.snapshot.clone())),
+            );
         }
         self.send_if_due(now, &mut actions);
         actions
     }
 
     fn is_installed(&self, installed: &Snapshot) -> bool {
-        let Snapshot { record, hold, executions_suspended } = &self.snapshot;
+        let Snapshot {
+            record,
+            hold,
+            executions_suspended,
+        } = &self.snapshot;
         Arc::ptr_eq(record, &installed.record)
             && *hold == installed.hold
             && *executions_suspended == installed.executions_suspended
     }
 
-    fn hinted(&mut self, pushed: Option<Arc<Record>>, now: Duration, actions: &mut Vec<NodeAction>) {
+    fn hinted(
+        &mut self,
+        pushed: Option<Arc<Record>>,
+        now: Duration,
+        actions: &mut Vec<NodeAction>,
+    ) {
         if let Some(record) = pushed {
             if !record.supersedes(&self.snapshot.record) {
                 return;
@@ -293,7 +322,12 @@ impl NodeMachine {
 
     fn replied(&mut self, reply: &SyncReply, now: Duration, actions: &mut Vec<NodeAction>) {
         // What was given up may still be answered, and says nothing about the report that is on its way now.
-        let Some(flight) = self.in_flight.filter(|flight| reply.sequence >= flight.sequence) else { return };
+        let Some(flight) = self
+            .in_flight
+            .filter(|flight| reply.sequence >= flight.sequence)
+        else {
+            return;
+        };
         if reply.sequence > flight.sequence {
             // Somebody else speaks in this node's name, so the ledger did not hear this one.
             self.failed(StateErrorKind::Conflict, now, actions);
@@ -301,13 +335,17 @@ impl NodeMachine {
         }
         self.in_flight = None;
         match self.contact {
-            Contact::Lost { sent_at } => actions.push(NodeAction::ContactRestored(now.saturating_sub(sent_at))),
+            Contact::Lost { sent_at } => {
+                actions.push(NodeAction::ContactRestored(now.saturating_sub(sent_at)))
+            }
             Contact::Never { since, lost: true } => {
                 actions.push(NodeAction::ContactRestored(now.saturating_sub(since)));
             }
             Contact::Never { lost: false, .. } | Contact::Good { .. } => {}
         }
-        self.contact = Contact::Good { sent_at: flight.sent_at };
+        self.contact = Contact::Good {
+            sent_at: flight.sent_at,
+        };
         if reply.grace.is_zero() {
             self.probation = false;
         } else if self.lease_until.is_none_or(|end| now >= end) {
@@ -322,11 +360,21 @@ impl NodeMachine {
         self.offer_next = false;
         let theirs = reply.record.clone().unwrap_or_default();
         if theirs.supersedes(&self.snapshot.record) {
+            let opens = self.snapshot.record.phase().is_on() && !theirs.phase().is_on();
             self.apply(theirs, actions);
+            if opens {
+                // So that operators see at once that the site is open here. A node that closes says so anyway, as soon
+                // as it has drained.
+                self.sync_soon(now);
+            }
         } else if self.snapshot.record.supersedes(&theirs) {
             self.offer_next = true;
             // A ledger that does not take what it was offered is not asked again and again.
-            self.sync_at = if flight.offers { self.retry_at(now) } else { now };
+            self.sync_at = if flight.offers {
+                self.retry_at(now)
+            } else {
+                now
+            };
         }
         self.sync_at = self.sync_at.min(now.saturating_add(self.pause()));
     }
@@ -355,10 +403,12 @@ impl NodeMachine {
 
     fn apply(&mut self, record: Arc<Record>, actions: &mut Vec<NodeAction>) {
         let forced = |record: &Record| {
-            let is_forced = |on: &&Activation| on.completion.as_ref().is_some_and(|done| done.forced);
+            let is_forced =
+                |on: &&Activation| on.completion.as_ref().is_some_and(|done| done.forced);
             record.activation().filter(is_forced).map(|on| on.id)
         };
-        let forced_now = forced(&record).is_some() && forced(&record) != forced(&self.snapshot.record);
+        let forced_now =
+            forced(&record).is_some() && forced(&record) != forced(&self.snapshot.record);
         let activation = record.activation();
         let id = activation.map(|on| on.id);
         if self.closed != id {
@@ -401,9 +451,14 @@ impl NodeMachine {
             return;
         }
         let record = &self.snapshot.record;
-        let offer = (self.offer_next && record.revision() > Revision::ZERO).then(|| Arc::clone(record));
+        let offer =
+            (self.offer_next && record.revision() > Revision::ZERO).then(|| Arc::clone(record));
         self.sequence = self.sequence.saturating_add(1);
-        self.in_flight = Some(InFlight { sequence: self.sequence, sent_at: now.steady, offers: offer.is_some() });
+        self.in_flight = Some(InFlight {
+            sequence: self.sequence,
+            sent_at: now.steady,
+            offers: offer.is_some(),
+        });
         // Whatever asks for a sync from now on asks for one after the answer.
         self.sync_at = Duration::MAX;
         actions.push(NodeAction::Send(NodeReport {
@@ -419,17 +474,29 @@ impl NodeMachine {
 
     /// How long to be silent after an answer, if nothing happens.
     fn pause(&mut self) -> Duration {
-        let Timing { heartbeat, drain_poll, .. } = self.settings.timing;
+        let Timing {
+            heartbeat,
+            drain_poll,
+            ..
+        } = self.settings.timing;
         let is_draining = self.snapshot.record.phase() == Phase::Activating;
         let watches = is_draining || !self.fleet_grace.is_zero() || self.asked_about.is_some();
         let crowd = Duration::from_micros(self.fleet_nodes.saturating_mul(250));
-        self.jittered(if watches { drain_poll.max(crowd).min(heartbeat) } else { heartbeat })
+        self.jittered(if watches {
+            drain_poll.max(crowd).min(heartbeat)
+        } else {
+            heartbeat
+        })
     }
 
     /// At once, but not all nodes of a great fleet in the same instant.
     fn sync_soon(&mut self, now: Duration) {
         let spread = Duration::from_micros(self.fleet_nodes.saturating_mul(50));
-        let delay = if self.fleet_nodes < 100 { Duration::ZERO } else { self.random_below(spread) };
+        let delay = if self.fleet_nodes < 100 {
+            Duration::ZERO
+        } else {
+            self.random_below(spread)
+        };
         self.sync_at = self.sync_at.min(now.saturating_add(delay));
     }
 
@@ -437,7 +504,11 @@ impl NodeMachine {
     /// that a planned maintenance has begun.
     fn must_suspend(&self, now: Moment) -> bool {
         let is_cut_off = matches!(self.contact, Contact::Lost { .. });
-        let plan_began = self.snapshot.record.plan().is_some_and(|plan| plan.starts_at <= now.calendar);
+        let plan_began = self
+            .snapshot
+            .record
+            .plan()
+            .is_some_and(|plan| plan.starts_at <= now.calendar);
         !self.has_joined() || self.probation || self.fenced || (is_cut_off && plan_began)
     }
 
@@ -458,7 +529,9 @@ impl NodeMachine {
                 starts_closed || now >= since.saturating_add(limit)
             }
             (Contact::Never { .. }, OutagePolicy::KeepLast) => starts_closed,
-            (Contact::Lost { sent_at }, OutagePolicy::CloseAfter(limit)) => now >= sent_at.saturating_add(limit),
+            (Contact::Lost { sent_at }, OutagePolicy::CloseAfter(limit)) => {
+                now >= sent_at.saturating_add(limit)
+            }
             (Contact::Lost { .. } | Contact::Good { .. }, _) => false,
         };
         is_due.then_some(Hold::StateUnreachable)
@@ -468,12 +541,13 @@ impl NodeMachine {
     fn hold_change_at(&self) -> Option<Duration> {
         let held = self.snapshot.hold.is_some();
         match (self.contact, self.settings.outage) {
-            (Contact::Never { since, .. }, OutagePolicy::OpenAfter(limit)) if held => Some(since.saturating_add(limit)),
-            (Contact::Never { since: from, .. } | Contact::Lost { sent_at: from }, OutagePolicy::CloseAfter(limit))
-                if !held =>
-            {
-                Some(from.saturating_add(limit))
+            (Contact::Never { since, .. }, OutagePolicy::OpenAfter(limit)) if held => {
+                Some(since.saturating_add(limit))
             }
+            (
+                Contact::Never { since: from, .. } | Contact::Lost { sent_at: from },
+                OutagePolicy::CloseAfter(limit),
+            ) if !held => Some(from.saturating_add(limit)),
             _ => None,
         }
     }
@@ -482,12 +556,17 @@ impl NodeMachine {
     fn planned(&self) -> Option<Timestamp> {
         let record = &self.snapshot.record;
         let begins = record.plan().map(|plan| plan.starts_at);
-        let ends = record.activation().filter(|on| on.settings.auto_end).and_then(|on| on.settings.ends_at);
+        let ends = record
+            .activation()
+            .filter(|on| on.settings.auto_end)
+            .and_then(|on| on.settings.ends_at);
         begins.or(ends)
     }
 
     fn jittered(&mut self, period: Duration) -> Duration {
-        period.mul_f64(0.8).saturating_add(self.random_below(period.mul_f64(0.4)))
+        period
+            .mul_f64(0.8)
+            .saturating_add(self.random_below(period.mul_f64(0.4)))
     }
 
     fn random_below(&mut self, limit: Duration) -> Duration {

@@ -13,7 +13,9 @@ use crate::error::StateErrorKind;
 use crate::id::{ActivationId, NodeId, Revision};
 use crate::ledger::{Ledger, Moment};
 use crate::record::Record;
-use crate::report::{Actor, FleetCount, LostContact, NodeReport, OperateReply, Operation, SyncReply};
+use crate::report::{
+    Actor, FleetCount, LostContact, NodeReport, OperateReply, Operation, SyncReply,
+};
 use crate::timing::Timing;
 use crate::{Activate, Change, Deactivate, OperationId, Outcome, Phase, Timestamp};
 
@@ -32,11 +34,18 @@ impl Bench {
     fn with(settings: NodeSettings) -> Self {
         let now = Moment::new(Timestamp::from_millis(1_800_000_000_000), SECOND * 400_000);
         let machine = NodeMachine::new(NodeId::from_bits(1), settings, 42, now);
-        Self { machine, now, actions: Vec::new() }
+        Self {
+            machine,
+            now,
+            actions: Vec::new(),
+        }
     }
 
     fn new(lost_contact: LostContact) -> Self {
-        Self::with(NodeSettings { lost_contact, ..NodeSettings::default() })
+        Self::with(NodeSettings {
+            lost_contact,
+            ..NodeSettings::default()
+        })
     }
 
     /// A node that has joined a site with this record.
@@ -57,14 +66,20 @@ impl Bench {
     }
 
     fn pass(&mut self, time: Duration) {
-        self.now = Moment::new(self.now.calendar.saturating_add(time), self.now.steady + time);
+        self.now = Moment::new(
+            self.now.calendar.saturating_add(time),
+            self.now.steady + time,
+        );
     }
 
     /// Lets time pass and the machine wake whenever it wants to.
     fn sleep(&mut self, time: Duration) {
         let end = self.now.steady + time;
         while self.machine.wake_at(self.now) <= end {
-            let pause = self.machine.wake_at(self.now).saturating_sub(self.now.steady);
+            let pause = self
+                .machine
+                .wake_at(self.now)
+                .saturating_sub(self.now.steady);
             self.pass(pause);
             self.tick();
         }
@@ -74,7 +89,10 @@ impl Bench {
     /// Waits for the next report.
     fn next_report(&mut self) -> NodeReport {
         for _ in 0..9 {
-            let pause = self.machine.wake_at(self.now).saturating_sub(self.now.steady);
+            let pause = self
+                .machine
+                .wake_at(self.now)
+                .saturating_sub(self.now.steady);
             self.pass(pause);
             self.tick();
             if let Some(report) = self.sent() {
@@ -96,14 +114,20 @@ impl Bench {
     }
 
     fn installs(&self) -> usize {
-        self.actions.iter().filter(|action| matches!(action, NodeAction::Install(_))).count()
+        self.actions
+            .iter()
+            .filter(|action| matches!(action, NodeAction::Install(_)))
+            .count()
     }
 
     fn reply(&self, record: Option<&Arc<Record>>) -> SyncReply {
         SyncReply {
             sequence: self.machine.sequence,
             record: record.cloned(),
-            count: FleetCount { nodes: 1, ..FleetCount::default() },
+            count: FleetCount {
+                nodes: 1,
+                ..FleetCount::default()
+            },
             grace: Duration::ZERO,
         }
     }
@@ -116,7 +140,10 @@ impl Bench {
     }
 
     fn answer_in_grace(&mut self, record: Option<&Arc<Record>>) -> &[NodeAction] {
-        let reply = SyncReply { grace: SECOND, ..self.reply(record) };
+        let reply = SyncReply {
+            grace: SECOND,
+            ..self.reply(record)
+        };
         self.step(NodeEvent::Replied(reply))
     }
 
@@ -154,7 +181,12 @@ impl Records {
     fn new() -> Self {
         let now = Moment::new(Timestamp::from_millis(1_700_000_000_000), SECOND);
         let busy = NodeReport::new(NodeId::from_bits(99), 0);
-        Self { ledger: Ledger::new(Timing::default()), now, operations: 0, busy }
+        Self {
+            ledger: Ledger::new(Timing::default()),
+            now,
+            operations: 0,
+            busy,
+        }
     }
 
     fn change(&mut self, change: &Change) -> Arc<Record> {
@@ -162,10 +194,17 @@ impl Records {
         self.busy.drained = None;
         self.ledger.sync(&self.busy, self.now);
         let before = self.ledger.current();
-        let Outcome::Changed(next) = before.apply(change, self.now.calendar).unwrap() else { panic!("{change:?}") };
+        let Outcome::Changed(next) = before.apply(change, self.now.calendar).unwrap() else {
+            panic!("{change:?}")
+        };
         self.operations += 1;
         let actor = Actor::new("ana", "test");
-        let operation = Operation::replace(OperationId::from_bits(self.operations), &before, next, actor);
+        let operation = Operation::replace(
+            OperationId::from_bits(self.operations),
+            &before,
+            next,
+            actor,
+        );
         match self.ledger.operate(&operation, self.now) {
             OperateReply::Stored(record) => record,
             other => panic!("{change:?}: {other:?}"),

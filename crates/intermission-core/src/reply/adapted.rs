@@ -31,6 +31,9 @@ mod tests {
         let shared = adapted.clone();
         assert_eq!(adapted.get::<u8>(), Some(&0));
         assert_eq!(shared.get::<u16>(), None);
-        assert!(std::ptr::eq(adapted.get::<u8>().unwrap(), shared.get::<u8>().unwrap()));
+        assert!(std::ptr::eq(
+            adapted.get::<u8>().unwrap(),
+            shared.get::<u8>().unwrap()
+        ));
     }
 }

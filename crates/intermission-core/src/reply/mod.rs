@@ -299,7 +299,10 @@ enum Kind {
 
 /// The form of a reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[expect(clippy::exhaustive_enums, reason = "an adapter that keeps something for each form must not miss one")]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "an adapter that keeps something for each form must not miss one"
+)]
 pub enum ReplyForm {
     /// Headers alone, for a status that has no body.
     Empty,
@@ -323,8 +326,12 @@ impl Reply {
         match &self.kind {
             Kind::Empty => ReplyForm::Empty,
             Kind::Grpc(_) => ReplyForm::Grpc,
-            Kind::Html { refresh_s: Some(_), .. } => ReplyForm::Page,
-            Kind::Html { refresh_s: None, .. } => ReplyForm::PageThatStays,
+            Kind::Html {
+                refresh_s: Some(_), ..
+            } => ReplyForm::Page,
+            Kind::Html {
+                refresh_s: None, ..
+            } => ReplyForm::PageThatStays,
             Kind::Problem => ReplyForm::Problem,
             Kind::Text => ReplyForm::Text,
         }

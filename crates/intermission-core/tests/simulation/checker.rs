@@ -74,12 +74,17 @@ impl Checker {
         self.note_record(&record);
         self.readmit(ledger, nodes);
         let view = ledger.view(0, now);
-        let ahead = nodes.iter().filter(|node| node.record().supersedes(&record));
+        let ahead = nodes
+            .iter()
+            .filter(|node| node.record().supersedes(&record));
         let ahead = ahead.map(|node| node.record().revision()).max();
         if let Some(ahead) = ahead
             && view.grace.is_zero()
         {
-            assert!(self.told < ahead, "the ledger was told of {ahead}, and goes on without it: {record:?}");
+            assert!(
+                self.told < ahead,
+                "the ledger was told of {ahead}, and goes on without it: {record:?}"
+            );
             // Whoever knew better was cut off for the whole grace.
             self.forgotten = self.newest;
         }
@@ -88,41 +93,70 @@ impl Checker {
             return;
         };
         let began = activation.id.began();
-        if self.closed.is_some_and(|closed| closed != began || closed <= self.forgotten) {
+        if self
+            .closed
+            .is_some_and(|closed| closed != began || closed <= self.forgotten)
+        {
             self.closed = None;
         }
         if let Some(done) = &activation.completion
             && done.state_lost_at.is_some()
         {
             let known: BTreeSet<NodeId> = ledger.nodes().collect();
-            self.disclosed.extend(nodes.iter().map(|node| node.id).filter(|node| !known.contains(node)));
+            self.disclosed.extend(
+                nodes
+                    .iter()
+                    .map(|node| node.id)
+                    .filter(|node| !known.contains(node)),
+            );
         }
         if began <= self.forgotten || ahead.is_some() {
             return;
         }
         let mut known: BTreeSet<NodeId> = ledger.nodes().collect();
         known.extend(&self.disclosed);
-        let knows_all = nodes.iter().all(|node| known.contains(&node.id) || !node.machine.has_joined());
+        let knows_all = nodes
+            .iter()
+            .all(|node| known.contains(&node.id) || !node.machine.has_joined());
         let has_none_given_up = view.node_count == view.count.nodes;
-        if view.grace.is_zero() && view.count.closed == view.count.nodes && knows_all && has_none_given_up {
+        if view.grace.is_zero()
+            && view.count.closed == view.count.nodes
+            && knows_all
+            && has_none_given_up
+        {
             self.claims.closed += 1;
             self.closed = Some(began);
         }
-        let Some(done) = &activation.completion else { return };
+        let Some(done) = &activation.completion else {
+            return;
+        };
         if done.forced || done.state_lost_at.is_some() || !done.unconfirmed.is_empty() {
             return;
         }
         self.claims.drained += 1;
-        for node in nodes.iter().filter(|node| !self.disclosed.contains(&node.id)) {
+        for node in nodes
+            .iter()
+            .filter(|node| !self.disclosed.contains(&node.id))
+        {
             let running = node.executions.len();
-            assert_eq!(running, 0, "I2: {:?} ({:?}) runs something under {record:?}", node.id, node.lost_contact);
+            assert_eq!(
+                running, 0,
+                "I2: {:?} ({:?}) runs something under {record:?}",
+                node.id, node.lost_contact
+            );
         }
         if view.quiescent_at.is_some() {
             self.claims.quiescent += 1;
-            let served = nodes.iter().filter(|node| !self.disclosed.contains(&node.id) && node.machine.has_joined());
+            let served = nodes
+                .iter()
+                .filter(|node| !self.disclosed.contains(&node.id) && node.machine.has_joined());
             for node in served {
                 let requests = node.requests.len();
-                assert_eq!(requests, 0, "{:?} serves visitors, and the ledger says that none is", node.id);
+                assert_eq!(
+                    requests, 0,
+                    "{:?} serves visitors, and the ledger says that none is",
+                    node.id
+                );
             }
         }
     }
@@ -135,9 +169,12 @@ impl Checker {
         }
         let record = ledger.current();
         for node in ledger.nodes() {
-            let is_back = nodes.iter().find(|other| other.id == node).is_none_or(|node| {
-                *node.record() == *record && (!record.phase().is_on() || node.is_idle())
-            });
+            let is_back = nodes
+                .iter()
+                .find(|other| other.id == node)
+                .is_none_or(|node| {
+                    *node.record() == *record && (!record.phase().is_on() || node.is_idle())
+                });
             if is_back {
                 self.disclosed.remove(&node);
             }
@@ -147,7 +184,10 @@ impl Checker {
     fn note_record(&mut self, record: &Arc<Record>) {
         let before = self.record.replace(Arc::clone(record)).unwrap_or_default();
         let is_newer = *before == **record || record.supersedes(&before);
-        assert!(is_newer, "I3: the ledger went back from {before:?} to {record:?}");
+        assert!(
+            is_newer,
+            "I3: the ledger went back from {before:?} to {record:?}"
+        );
         self.newest = self.newest.max(record.revision());
     }
 }

@@ -42,17 +42,24 @@ fn the_invariants_hold() {
         all.add(claims);
     }
     // A checker that never had anything to check proves nothing.
-    assert!(all.closed > 10_000 && all.drained > 10_000 && all.quiescent > 10_000, "{all:?}");
+    assert!(
+        all.closed > 10_000 && all.drained > 10_000 && all.quiescent > 10_000,
+        "{all:?}"
+    );
 }
 
 /// Finds a run in which a rule that is broken on purpose breaks an invariant.
 fn is_noticed(mutation: Mutation) {
     const RUNS: u64 = 6_000;
-    let is_clean = |seed| catch_unwind(AssertUnwindSafe(|| World::new(seed, Some(mutation)).run())).is_ok();
+    let is_clean =
+        |seed| catch_unwind(AssertUnwindSafe(|| World::new(seed, Some(mutation)).run())).is_ok();
     let start = std::time::Instant::now();
     let found = (0..RUNS).find(|seed| !is_clean(*seed));
     println!("RESULT {mutation:?} {found:?} {:?}", start.elapsed());
-    assert!(found.is_some(), "{mutation:?} went unnoticed in {RUNS} runs");
+    assert!(
+        found.is_some(),
+        "{mutation:?} went unnoticed in {RUNS} runs"
+    );
 }
 
 macro_rules! mutations {
@@ -90,7 +97,9 @@ fn long_probe() {
             let text = error.downcast_ref::<String>().cloned().unwrap_or_default();
             println!("RESULT {seed} {:.300}", text);
             bad += 1;
-            if bad > 12 { break; }
+            if bad > 12 {
+                break;
+            }
         }
     }
     println!("RESULT done {bad}");

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use intermission_core::{
-    ActivationId, LostContact, Moment, NodeAction, NodeEvent, NodeId, NodeMachine, NodeReport, NodeSettings, Phase,
-    Record, Revision, Snapshot, Timestamp,
+    ActivationId, LostContact, Moment, NodeAction, NodeEvent, NodeId, NodeMachine, NodeReport,
+    NodeSettings, Phase, Record, Revision, Snapshot, Timestamp,
 };
 
 use crate::mutation::Mutation;
@@ -85,7 +85,9 @@ impl Node {
         if mutation == Some(Mutation::FenceNotObeyed) {
             return !self.gate.record.phase().is_on() && self.gate.hold.is_none();
         }
-        let in_time = self.fence_at.is_none_or(|end| self.moment(now).steady < end);
+        let in_time = self
+            .fence_at
+            .is_none_or(|end| self.moment(now).steady < end);
         in_time && self.gate.execution_refusal().is_none()
     }
 
@@ -127,7 +129,12 @@ impl Node {
     }
 
     /// Takes out what has ended, and tells the machine what follows from it.
-    pub(crate) fn end_work(&mut self, now: u64, random: &mut Random, mutation: Option<Mutation>) -> Vec<Effect> {
+    pub(crate) fn end_work(
+        &mut self,
+        now: u64,
+        random: &mut Random,
+        mutation: Option<Mutation>,
+    ) -> Vec<Effect> {
         self.executions.retain(|_, ends_at| *ends_at > now);
         self.requests.retain(|_, ends_at| *ends_at > now);
         let mut effects = Vec::new();
@@ -149,15 +156,31 @@ impl Node {
         effects
     }
 
-    fn notice(&mut self, now: u64, random: &mut Random, mutation: Option<Mutation>, effects: &mut Vec<Effect>) {
+    fn notice(
+        &mut self,
+        now: u64,
+        random: &mut Random,
+        mutation: Option<Mutation>,
+        effects: &mut Vec<Effect>,
+    ) {
         let activation = self.gate.record.activation();
-        let drained = activation.filter(|_| self.executions.is_empty()).map(|on| on.id);
+        let drained = activation
+            .filter(|_| self.executions.is_empty())
+            .map(|on| on.id);
         let is_complete = activation.is_some_and(|on| on.completion.is_some());
-        let quiet = activation.filter(|_| is_complete && self.requests.is_empty()).map(|on| on.level_since);
+        let quiet = activation
+            .filter(|_| is_complete && self.requests.is_empty())
+            .map(|on| on.level_since);
         if drained != self.told_drained {
             self.told_drained = drained;
             if let Some(activation) = drained {
-                self.step(NodeEvent::Drained(activation), now, random, mutation, effects);
+                self.step(
+                    NodeEvent::Drained(activation),
+                    now,
+                    random,
+                    mutation,
+                    effects,
+                );
             }
         }
         if quiet != self.told_quiet {
@@ -207,13 +230,20 @@ impl Node {
         self.fence_at = self.machine.fence_at();
         let after = &self.gate.record;
         let is_newer = std::sync::Arc::ptr_eq(after, &before) || after.supersedes(&before);
-        assert!(is_newer, "I3: {:?} went back from {before:?} to {after:?}", self.id);
+        assert!(
+            is_newer,
+            "I3: {:?} went back from {before:?} to {after:?}",
+            self.id
+        );
     }
 }
 
 /// What every clock shows that nobody has touched.
 pub(crate) fn moment(now: u64) -> Moment {
-    Moment::new(calendar(now), Duration::from_secs(400_000) + Duration::from_millis(now))
+    Moment::new(
+        calendar(now),
+        Duration::from_secs(400_000) + Duration::from_millis(now),
+    )
 }
 
 fn calendar(now: u64) -> Timestamp {

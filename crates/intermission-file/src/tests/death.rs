@@ -16,9 +16,23 @@ async fn a_killed_process_is_off_the_list_with_the_next_step() {
     let (node, other) = (Node::new(1), Node::new(2));
     theirs.sync(node.report(Revision::ZERO)).await.unwrap();
     let ours = site.open();
-    assert_eq!(ours.sync(other.report(Revision::ZERO)).await.unwrap().count.nodes, 2);
+    assert_eq!(
+        ours.sync(other.report(Revision::ZERO))
+            .await
+            .unwrap()
+            .count
+            .nodes,
+        2
+    );
     sleeper.kill();
-    assert_eq!(ours.sync(other.report(Revision::ZERO)).await.unwrap().count.nodes, 1);
+    assert_eq!(
+        ours.sync(other.report(Revision::ZERO))
+            .await
+            .unwrap()
+            .count
+            .nodes,
+        1
+    );
 }
 
 #[tokio::test]
@@ -27,16 +41,27 @@ async fn a_look_completes_the_drain_of_which_everybody_has_died() {
     let mut sleeper = Sleeper::new();
     let process = sleeper.process();
     let theirs = site.open_with(move |surroundings| surroundings.process = Some(process.clone()));
-    theirs.sync(Node::new(1).report(Revision::ZERO)).await.unwrap();
+    theirs
+        .sync(Node::new(1).report(Revision::ZERO))
+        .await
+        .unwrap();
     let ours = site.open();
     let draining = stored(&ours, &activate()).await;
     assert_eq!(draining.phase(), Phase::Activating);
     assert_eq!(ours.inspect(9).await.unwrap().nodes.len(), 1);
     sleeper.kill();
     let view = ours.inspect(9).await.unwrap();
-    assert_eq!((view.record.phase(), view.nodes.len()), (Phase::Activated, 0));
+    assert_eq!(
+        (view.record.phase(), view.nodes.len()),
+        (Phase::Activated, 0)
+    );
     let history = ours.history(9).await.unwrap();
-    assert!(history.iter().any(|line| line.event == HistoryEvent::NodeDied), "{history:?}");
+    assert!(
+        history
+            .iter()
+            .any(|line| line.event == HistoryEvent::NodeDied),
+        "{history:?}"
+    );
     let stored = site.open().inspect(0).await.unwrap().record;
     assert_eq!(stored, view.record, "what was shown was stored");
 }
@@ -47,7 +72,10 @@ async fn a_look_that_may_not_step_shows_the_dead_as_gone_and_nothing_that_has_no
     let mut sleeper = Sleeper::new();
     let process = sleeper.process();
     let theirs = site.open_with(move |surroundings| surroundings.process = Some(process.clone()));
-    theirs.sync(Node::new(1).report(Revision::ZERO)).await.unwrap();
+    theirs
+        .sync(Node::new(1).report(Revision::ZERO))
+        .await
+        .unwrap();
     let ours = site.open();
     let draining = stored(&ours, &activate()).await;
     sleeper.kill();
@@ -57,7 +85,10 @@ async fn a_look_that_may_not_step_shows_the_dead_as_gone_and_nothing_that_has_no
     assert_eq!((view.nodes.len(), view.count.nodes), (0, 0));
     assert_eq!((view.record, view.quiescent_at), (draining, None));
     drop(lock);
-    assert_eq!(ours.inspect(9).await.unwrap().record.phase(), Phase::Activated);
+    assert_eq!(
+        ours.inspect(9).await.unwrap().record.phase(),
+        Phase::Activated
+    );
 }
 
 #[tokio::test]
@@ -66,7 +97,10 @@ async fn a_look_without_a_drain_writes_nothing() {
     let mut sleeper = Sleeper::new();
     let process = sleeper.process();
     let theirs = site.open_with(move |surroundings| surroundings.process = Some(process.clone()));
-    theirs.sync(Node::new(1).report(Revision::ZERO)).await.unwrap();
+    theirs
+        .sync(Node::new(1).report(Revision::ZERO))
+        .await
+        .unwrap();
     let before = site.read("members.json");
     sleeper.kill();
     assert_eq!(site.open().inspect(9).await.unwrap().node_count, 0);
@@ -79,9 +113,15 @@ async fn a_pid_that_another_process_has_got_proves_death() {
     let site = Site::new();
     let theirs = site.open_with(|surroundings| {
         let own = Process::own().unwrap();
-        surroundings.process = Some(Process { started: own.started - 1, ..own });
+        surroundings.process = Some(Process {
+            started: own.started - 1,
+            ..own
+        });
     });
-    theirs.sync(Node::new(1).report(Revision::ZERO)).await.unwrap();
+    theirs
+        .sync(Node::new(1).report(Revision::ZERO))
+        .await
+        .unwrap();
     assert_eq!(site.open().inspect(9).await.unwrap().node_count, 0);
 }
 
@@ -89,7 +129,10 @@ async fn a_pid_that_another_process_has_got_proves_death() {
 async fn the_dead_of_another_namespace_are_waited_for_until_their_lease_ends() {
     let site = Site::new();
     let mut sleeper = Sleeper::new();
-    let elsewhere = Process { pid_namespace: "pid:[1]".to_owned(), ..sleeper.process() };
+    let elsewhere = Process {
+        pid_namespace: "pid:[1]".to_owned(),
+        ..sleeper.process()
+    };
     let theirs = site.open_with(move |surroundings| surroundings.process = Some(elsewhere.clone()));
     let node = Node::new(1);
     let mut report = node.report(Revision::ZERO);
@@ -99,11 +142,18 @@ async fn the_dead_of_another_namespace_are_waited_for_until_their_lease_ends() {
     let ours = site.open();
     assert_eq!(stored(&ours, &activate()).await.phase(), Phase::Activating);
     site.wait(&ours, Duration::from_secs(15)).await;
-    assert_eq!(ours.inspect(9).await.unwrap().record.phase(), Phase::Activating);
+    assert_eq!(
+        ours.inspect(9).await.unwrap().record.phase(),
+        Phase::Activating
+    );
     site.wait(&ours, Duration::from_secs(10)).await;
     let record = ours.inspect(9).await.unwrap().record;
     let completion = record.activation().unwrap().completion.as_ref().unwrap();
-    assert_eq!(completion.unconfirmed.len(), 1, "it was not heard of, and not proved dead");
+    assert_eq!(
+        completion.unconfirmed.len(),
+        1,
+        "it was not heard of, and not proved dead"
+    );
 }
 
 #[tokio::test]
@@ -112,11 +162,20 @@ async fn without_a_proof_of_its_own_nobody_is_a_witness() {
     let mut sleeper = Sleeper::new();
     let process = sleeper.process();
     let theirs = site.open_with(move |surroundings| surroundings.process = Some(process.clone()));
-    theirs.sync(Node::new(1).report(Revision::ZERO)).await.unwrap();
+    theirs
+        .sync(Node::new(1).report(Revision::ZERO))
+        .await
+        .unwrap();
     sleeper.kill();
     let blind = site.open_with(|surroundings| surroundings.process = None);
     assert_eq!(blind.inspect(9).await.unwrap().node_count, 1);
     operate(&blind, &activate()).await;
-    assert_eq!(blind.inspect(9).await.unwrap().record.phase(), Phase::Activating);
-    assert_eq!(site.open().inspect(9).await.unwrap().record.phase(), Phase::Activated);
+    assert_eq!(
+        blind.inspect(9).await.unwrap().record.phase(),
+        Phase::Activating
+    );
+    assert_eq!(
+        site.open().inspect(9).await.unwrap().record.phase(),
+        Phase::Activated
+    );
 }

@@ -11,8 +11,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use intermission_core::{
-    Activate, Actor, Change, Clock, LostContact, MaintenanceState, NodeFacts, NodeId, NodeReport, OperateReply,
-    Operation, OperationId, Outcome, Record, Revision, SystemClock, Timestamp, Timing,
+    Activate, Actor, Change, Clock, LostContact, MaintenanceState, NodeFacts, NodeId, NodeReport,
+    OperateReply, Operation, OperationId, Outcome, Record, Revision, SystemClock, Timestamp,
+    Timing,
 };
 
 use crate::process::Surroundings;
@@ -24,7 +25,8 @@ struct Hands(AtomicU64);
 
 impl Hands {
     fn advance(&self, by: Duration) {
-        self.0.fetch_add(u64::try_from(by.as_millis()).unwrap(), Ordering::Relaxed);
+        self.0
+            .fetch_add(u64::try_from(by.as_millis()).unwrap(), Ordering::Relaxed);
     }
 }
 
@@ -46,7 +48,10 @@ struct Site {
 
 impl Site {
     fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), hands: Arc::default() }
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+            hands: Arc::default(),
+        }
     }
 
     fn options(&self) -> FileOptions {
@@ -64,7 +69,10 @@ impl Site {
             change(&mut surroundings);
             surroundings
         };
-        self.options().with_look(Arc::new(look)).open_or_create().unwrap()
+        self.options()
+            .with_look(Arc::new(look))
+            .open_or_create()
+            .unwrap()
     }
 
     fn path(&self) -> &Path {
@@ -84,7 +92,10 @@ impl Site {
         let step = Timing::default().step;
         for _ in 0..time.as_millis().div_ceil(step.as_millis()) {
             self.hands.advance(step);
-            state.leave(NodeId::from_bits(0), intermission_core::Departure::Goodbye).await.unwrap();
+            state
+                .leave(NodeId::from_bits(0), intermission_core::Departure::Goodbye)
+                .await
+                .unwrap();
         }
     }
 }
@@ -97,7 +108,10 @@ struct Node {
 
 impl Node {
     fn new(number: u128) -> Self {
-        Self { id: NodeId::from_bits(number), sequence: Mutex::default() }
+        Self {
+            id: NodeId::from_bits(number),
+            sequence: Mutex::default(),
+        }
     }
 
     fn report(&self, seen: Revision) -> NodeReport {
@@ -121,7 +135,12 @@ async fn operate(state: &FileState, change: &Change) -> OperateReply {
         Outcome::Changed(next) => next,
         Outcome::Unchanged => panic!("{change:?} changes nothing"),
     };
-    let operation = Operation::replace(OperationId::random().unwrap(), &before, next, Actor::new("ana", "test"));
+    let operation = Operation::replace(
+        OperationId::random().unwrap(),
+        &before,
+        next,
+        Actor::new("ana", "test"),
+    );
     state.operate(operation).await.unwrap()
 }
 
@@ -137,7 +156,12 @@ struct Sleeper(std::process::Child);
 
 impl Sleeper {
     fn new() -> Self {
-        Self(std::process::Command::new("sleep").arg("600").spawn().unwrap())
+        Self(
+            std::process::Command::new("sleep")
+                .arg("600")
+                .spawn()
+                .unwrap(),
+        )
     }
 
     fn process(&self) -> crate::process::Process {

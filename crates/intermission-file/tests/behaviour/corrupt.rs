@@ -11,7 +11,10 @@ async fn errors(state: &FileState) -> Vec<StateError> {
     let node = NodeId::random().unwrap();
     vec![
         state.sync(NodeReport::new(node, 1)).await.unwrap_err(),
-        state.operate(operation(&Record::default(), &activate())).await.unwrap_err(),
+        state
+            .operate(operation(&Record::default(), &activate()))
+            .await
+            .unwrap_err(),
         state.leave(node, Departure::Goodbye).await.unwrap_err(),
         state.inspect(9).await.unwrap_err(),
         state.history(9).await.unwrap_err(),
@@ -24,7 +27,10 @@ async fn assert_corrupt(site: &Site, what: &str) {
         assert_eq!(error.kind(), StateErrorKind::Corrupt, "{what}: {error}");
         let path = site.file("record.json").display().to_string();
         assert!(error.to_string().contains(&path), "{error}");
-        assert!(error.to_string().contains("intermission deactivate"), "it says what to do: {error}");
+        assert!(
+            error.to_string().contains("intermission deactivate"),
+            "it says what to do: {error}"
+        );
         assert!(std::error::Error::source(&error).is_some(), "{error}");
     }
 }
@@ -58,7 +64,11 @@ async fn a_record_cut_off_anywhere_is_an_error() {
     let whole = site.record();
     let lines: Vec<usize> = (0..whole.len()).filter(|at| whole[*at] == b'\n').collect();
     // After each line here, and after each byte in the unit test of the document.
-    for length in lines.iter().copied().filter(|length| *length < whole.len() - 1) {
+    for length in lines
+        .iter()
+        .copied()
+        .filter(|length| *length < whole.len() - 1)
+    {
         fs::write(site.file("record.json"), &whole[..length]).unwrap();
         assert_corrupt(&site, &format!("cut at {length}")).await;
         assert_eq!(site.record(), &whole[..length]);

@@ -1,6 +1,10 @@
 //! A file state as services and operators use it, in real directories.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on has failed"
+)]
 
 mod corrupt;
 mod opening;
@@ -13,8 +17,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use intermission_core::{
-    Activate, Actor, Change, Clock, Deactivate, MaintenanceState, OperateReply, Operation, OperationId, Outcome,
-    Record, SystemClock,
+    Activate, Actor, Change, Clock, Deactivate, MaintenanceState, OperateReply, Operation,
+    OperationId, Outcome, Record, SystemClock,
 };
 use intermission_file::FileState;
 
@@ -55,7 +59,12 @@ fn operation(before: &Record, change: &Change) -> Operation {
     let Outcome::Changed(next) = before.apply(change, SystemClock.now()).unwrap() else {
         panic!("{change:?} changes nothing")
     };
-    Operation::replace(OperationId::random().unwrap(), before, next, Actor::new("ana", "test"))
+    Operation::replace(
+        OperationId::random().unwrap(),
+        before,
+        next,
+        Actor::new("ana", "test"),
+    )
 }
 
 async fn stored(state: &FileState, change: &Change) -> Arc<Record> {

@@ -17,24 +17,41 @@ fn service() -> (u32, u32) {
     if is_root() {
         (12_345, 12_346)
     } else {
-        (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw())
+        (
+            rustix::process::geteuid().as_raw(),
+            rustix::process::getegid().as_raw(),
+        )
     }
 }
 
 #[tokio::test]
 async fn what_root_writes_belongs_to_the_service() {
     let (user, group) = service();
-    for (directory_mode, file_mode, lock_mode) in [(0o750, 0o640, 0o600), (0o2770, 0o660, 0o660), (0o755, 0o644, 0o600)]
-    {
+    for (directory_mode, file_mode, lock_mode) in [
+        (0o750, 0o640, 0o600),
+        (0o2770, 0o660, 0o660),
+        (0o755, 0o644, 0o600),
+    ] {
         let site = Site::new();
         chown(site.path(), Some(user), Some(group)).unwrap();
         fs::set_permissions(site.path(), Permissions::from_mode(directory_mode)).unwrap();
         let state = site.open();
         stored(&state, &activate()).await;
-        state.sync(NodeReport::new(NodeId::random().unwrap(), 1)).await.unwrap();
-        for (name, mode) in FILES.map(|name| (name, file_mode)).into_iter().chain([("lock", lock_mode)]) {
+        state
+            .sync(NodeReport::new(NodeId::random().unwrap(), 1))
+            .await
+            .unwrap();
+        for (name, mode) in FILES
+            .map(|name| (name, file_mode))
+            .into_iter()
+            .chain([("lock", lock_mode)])
+        {
             let file = fs::metadata(site.file(name)).unwrap();
-            assert_eq!((file.uid(), file.gid(), file.mode() & 0o7777), (user, group, mode), "{name}");
+            assert_eq!(
+                (file.uid(), file.gid(), file.mode() & 0o7777),
+                (user, group, mode),
+                "{name}"
+            );
         }
     }
 }
@@ -52,7 +69,11 @@ async fn a_file_that_is_replaced_keeps_its_owner_and_mode() {
     stored(&state, &deactivate()).await;
     for name in FILES {
         let file = fs::metadata(site.file(name)).unwrap();
-        assert_eq!((file.uid(), file.gid(), file.mode() & 0o7777), (user, group, 0o604), "{name}");
+        assert_eq!(
+            (file.uid(), file.gid(), file.mode() & 0o7777),
+            (user, group, 0o604),
+            "{name}"
+        );
     }
 }
 
@@ -63,9 +84,22 @@ fn directories_that_root_makes_for_a_service_belong_to_it() {
     chown(site.path(), Some(user), Some(group)).unwrap();
     let directory = site.path().join("a").join("b");
     FileState::open_or_create(&directory).unwrap();
-    let shop = FileOptions::new(&directory).with_site("shop").unwrap().open_or_create().unwrap();
-    for path in [site.path().join("a"), directory, shop.directory().to_owned()] {
+    let shop = FileOptions::new(&directory)
+        .with_site("shop")
+        .unwrap()
+        .open_or_create()
+        .unwrap();
+    for path in [
+        site.path().join("a"),
+        directory,
+        shop.directory().to_owned(),
+    ] {
         let made = fs::metadata(&path).unwrap();
-        assert_eq!((made.uid(), made.gid()), (user, group), "{}", path.display());
+        assert_eq!(
+            (made.uid(), made.gid()),
+            (user, group),
+            "{}",
+            path.display()
+        );
     }
 }

@@ -1,7 +1,8 @@
 use std::fs;
 
 use intermission_core::{
-    Departure, MaintenanceState, NodeFacts, NodeId, NodeReport, OperateReply, Phase, Revision, StateUrl,
+    Departure, MaintenanceState, NodeFacts, NodeId, NodeReport, OperateReply, Phase, Revision,
+    StateUrl,
 };
 use intermission_file::FileOptions;
 
@@ -16,12 +17,21 @@ async fn what_was_accepted_is_there_after_a_restart() {
         let mut report = NodeReport::new(node, 1);
         report.facts = NodeFacts::labelled("worker");
         state.sync(report).await.unwrap();
-        (stored(&state, &activate()).await, state.history(99).await.unwrap())
+        (
+            stored(&state, &activate()).await,
+            state.history(99).await.unwrap(),
+        )
     };
     let state = site.open();
     let view = state.inspect(9).await.unwrap();
     assert_eq!(view.record, record);
-    assert_eq!(view.nodes.iter().map(|node| node.facts.label.as_str()).collect::<Vec<_>>(), ["worker"]);
+    assert_eq!(
+        view.nodes
+            .iter()
+            .map(|node| node.facts.label.as_str())
+            .collect::<Vec<_>>(),
+        ["worker"]
+    );
     assert_eq!(state.history(99).await.unwrap(), history);
     assert_eq!(state.history(1).await.unwrap().as_slice(), &history[..1]);
 }
@@ -34,10 +44,18 @@ async fn the_slower_of_two_operators_sees_the_record_of_the_faster() {
     let before = one.inspect(0).await.unwrap().record;
     let open = operation(&before, &deactivate());
     let faster = one.operate(open.clone()).await.unwrap();
-    let OperateReply::Stored(record) = faster else { panic!("{faster:?}") };
-    let slower = other.operate(operation(&before, &deactivate())).await.unwrap();
+    let OperateReply::Stored(record) = faster else {
+        panic!("{faster:?}")
+    };
+    let slower = other
+        .operate(operation(&before, &deactivate()))
+        .await
+        .unwrap();
     assert_eq!(slower, OperateReply::Conflict(record.clone()));
-    assert_eq!(other.operate(open).await.unwrap(), OperateReply::Duplicate(record));
+    assert_eq!(
+        other.operate(open).await.unwrap(),
+        OperateReply::Duplicate(record)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -61,9 +79,15 @@ async fn many_handles_lose_nothing() {
     let state = site.open();
     assert_eq!(state.inspect(99).await.unwrap().node_count, 8);
     for number in 0..8_u128 {
-        let stale = state.sync(NodeReport::new(NodeId::from_bits(number + 1), EACH)).await.unwrap();
+        let stale = state
+            .sync(NodeReport::new(NodeId::from_bits(number + 1), EACH))
+            .await
+            .unwrap();
         assert_eq!(stale.sequence, EACH, "the last report was kept");
-        state.leave(NodeId::from_bits(number + 1), Departure::Goodbye).await.unwrap();
+        state
+            .leave(NodeId::from_bits(number + 1), Departure::Goodbye)
+            .await
+            .unwrap();
     }
     assert_eq!(state.inspect(99).await.unwrap().node_count, 0);
 }
@@ -74,7 +98,10 @@ async fn a_heartbeat_leaves_the_record_alone() {
     let state = site.open();
     stored(&state, &activate()).await;
     let before = fs::metadata(site.file("record.json")).unwrap();
-    state.sync(NodeReport::new(NodeId::random().unwrap(), 1)).await.unwrap();
+    state
+        .sync(NodeReport::new(NodeId::random().unwrap(), 1))
+        .await
+        .unwrap();
     let after = fs::metadata(site.file("record.json")).unwrap();
     assert_eq!(before.modified().unwrap(), after.modified().unwrap());
 }
@@ -83,13 +110,24 @@ async fn a_heartbeat_leaves_the_record_alone() {
 async fn sites_in_one_directory_are_their_own() {
     let site = Site::new();
     let open = |name: &str| {
-        let url: StateUrl = format!("file:{}?site={name}", site.path().display()).parse().unwrap();
-        FileOptions::from_url(&url).unwrap().open_or_create().unwrap()
+        let url: StateUrl = format!("file:{}?site={name}", site.path().display())
+            .parse()
+            .unwrap();
+        FileOptions::from_url(&url)
+            .unwrap()
+            .open_or_create()
+            .unwrap()
     };
     let (shop, blog) = (open("shop"), open("blog"));
     stored(&shop, &activate()).await;
-    assert_eq!(shop.inspect(0).await.unwrap().record.phase(), Phase::Activated);
-    assert_eq!(blog.inspect(0).await.unwrap().record.revision(), Revision::ZERO);
+    assert_eq!(
+        shop.inspect(0).await.unwrap().record.phase(),
+        Phase::Activated
+    );
+    assert_eq!(
+        blog.inspect(0).await.unwrap().record.revision(),
+        Revision::ZERO
+    );
 }
 
 #[tokio::test]

@@ -2,7 +2,9 @@ use std::fs;
 use std::sync::Arc;
 use std::time::Duration;
 
-use intermission_core::{MaintenanceState, NodeId, NodeReport, Phase, Record, Revision, StateErrorKind};
+use intermission_core::{
+    MaintenanceState, NodeId, NodeReport, Phase, Record, Revision, StateErrorKind,
+};
 use intermission_file::FileState;
 use tokio::task::JoinHandle;
 
@@ -13,7 +15,12 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 fn watch(state: &FileState, seen: Revision) -> JoinHandle<Option<Arc<Record>>> {
     let state = state.clone();
-    tokio::spawn(async move { tokio::time::timeout(PATIENCE, state.watch(seen)).await.unwrap().unwrap() })
+    tokio::spawn(async move {
+        tokio::time::timeout(PATIENCE, state.watch(seen))
+            .await
+            .unwrap()
+            .unwrap()
+    })
 }
 
 #[tokio::test]
@@ -36,7 +43,10 @@ async fn who_has_seen_an_older_record_need_not_wait() {
     let first = stored(&state, &activate()).await;
     let second = stored(&state, &deactivate()).await;
     for seen in [Revision::ZERO, first.revision()] {
-        assert_eq!(watch(&state, seen).await.unwrap(), Some(Arc::clone(&second)));
+        assert_eq!(
+            watch(&state, seen).await.unwrap(),
+            Some(Arc::clone(&second))
+        );
     }
     let mut pending = Box::pin(state.watch(second.revision()));
     let heartbeat = state.sync(NodeReport::new(NodeId::random().unwrap(), 1));
@@ -83,12 +93,27 @@ async fn what_cannot_be_understood_is_an_error_until_it_is_mended() {
     let waiting = state.clone();
     let hint = tokio::spawn(async move { waiting.watch(record.revision()).await });
     fs::write(site.file("record.json"), &whole[..whole.len() / 2]).unwrap();
-    let error = tokio::time::timeout(PATIENCE, hint).await.unwrap().unwrap().unwrap_err();
+    let error = tokio::time::timeout(PATIENCE, hint)
+        .await
+        .unwrap()
+        .unwrap()
+        .unwrap_err();
     assert_eq!(error.kind(), StateErrorKind::Corrupt);
-    assert!(error.in_full().contains("JSON"), "the cause is kept: {}", error.in_full());
-    assert_eq!(state.watch(Revision::ZERO).await.unwrap_err().kind(), StateErrorKind::Corrupt);
+    assert!(
+        error.in_full().contains("JSON"),
+        "the cause is kept: {}",
+        error.in_full()
+    );
+    assert_eq!(
+        state.watch(Revision::ZERO).await.unwrap_err().kind(),
+        StateErrorKind::Corrupt
+    );
     fs::write(site.file("record.json"), &whole).unwrap();
-    tokio::time::timeout(PATIENCE, async { while state.watch(Revision::ZERO).await.is_err() {} }).await.unwrap();
+    tokio::time::timeout(PATIENCE, async {
+        while state.watch(Revision::ZERO).await.is_err() {}
+    })
+    .await
+    .unwrap();
 }
 
 #[tokio::test]
@@ -97,11 +122,18 @@ async fn a_directory_that_takes_the_place_of_the_old_one_is_watched_instead() {
     let directory = site.path().join("maintenance");
     let state = FileState::open_or_create(&directory).unwrap();
     let first = stored(&state, &activate()).await;
-    assert_eq!(state.watch(Revision::ZERO).await.unwrap(), Some(Arc::clone(&first)));
+    assert_eq!(
+        state.watch(Revision::ZERO).await.unwrap(),
+        Some(Arc::clone(&first))
+    );
     fs::rename(&directory, site.path().join("old")).unwrap();
     let waiting = state.clone();
     let gone = tokio::spawn(async move { waiting.watch(first.revision()).await });
-    let error = tokio::time::timeout(PATIENCE, gone).await.unwrap().unwrap().unwrap_err();
+    let error = tokio::time::timeout(PATIENCE, gone)
+        .await
+        .unwrap()
+        .unwrap()
+        .unwrap_err();
     assert_eq!(error.kind(), StateErrorKind::Unavailable);
     let fresh = FileState::open_or_create(&directory).unwrap();
     let record = stored(&fresh, &activate()).await;
@@ -113,5 +145,8 @@ async fn a_directory_that_takes_the_place_of_the_old_one_is_watched_instead() {
             }
         }
     };
-    assert_eq!(tokio::time::timeout(PATIENCE, seen).await.unwrap(), Some(record));
+    assert_eq!(
+        tokio::time::timeout(PATIENCE, seen).await.unwrap(),
+        Some(record)
+    );
 }

@@ -202,11 +202,14 @@ impl InFlight {
     pub(crate) fn executions(&self, limit: usize) -> Vec<ExecutionView> {
         let mut views = Vec::new();
         for shard in &self.shards {
-            shard.executions.for_each(|number, awaited, Running { info, started_at }| {
-                let label = info.label().map(str::to_owned);
-                let view = ExecutionView::new(shard.id(number), info.kind(), label, *started_at);
-                views.push(view.with_bypass(!awaited));
-            });
+            shard
+                .executions
+                .for_each(|number, awaited, Running { info, started_at }| {
+                    let label = info.label().map(str::to_owned);
+                    let view =
+                        ExecutionView::new(shard.id(number), info.kind(), label, *started_at);
+                    views.push(view.with_bypass(!awaited));
+                });
         }
         views.sort_by_key(|view| (view.started_at, view.id));
         views.truncate(limit);

@@ -29,8 +29,14 @@ struct Inner<T> {
 
 #[derive(Debug)]
 enum Slot<T> {
-    Free { next: usize },
-    Taken { number: u64, awaited: bool, entry: T },
+    Free {
+        next: usize,
+    },
+    Taken {
+        number: u64,
+        awaited: bool,
+        entry: T,
+    },
 }
 
 /// Where an execution is listed. Given back once, at its end.
@@ -74,7 +80,11 @@ impl<T> Table<T> {
         inner.begun += 1;
         let number = inner.begun;
         let place = inner.first_free;
-        let taken = Slot::Taken { number, awaited, entry: entry() };
+        let taken = Slot::Taken {
+            number,
+            awaited,
+            entry: entry(),
+        };
         if let Some(slot) = inner.slots.get_mut(place) {
             let Slot::Free { next } = *slot else {
                 // INVARIANT: the list of free places holds free places only. If it does not, a new place is right.
@@ -134,8 +144,17 @@ impl<T> Table<T> {
     /// How many a drain waits for, and how many others there are.
     pub(crate) fn count(&self) -> (u64, u64) {
         let inner = self.0.lock();
-        let listed = inner.slots.iter().filter(|slot| matches!(slot, Slot::Taken { .. })).count();
-        (inner.awaited, u64::try_from(listed).unwrap_or(u64::MAX).saturating_sub(inner.awaited))
+        let listed = inner
+            .slots
+            .iter()
+            .filter(|slot| matches!(slot, Slot::Taken { .. }))
+            .count();
+        (
+            inner.awaited,
+            u64::try_from(listed)
+                .unwrap_or(u64::MAX)
+                .saturating_sub(inner.awaited),
+        )
     }
 
     /// Gives an order to all that run now.
@@ -167,7 +186,12 @@ impl<T> Table<T> {
     /// Shows all, each with its number, and whether a drain waits for it.
     pub(crate) fn for_each(&self, mut show: impl FnMut(u64, bool, &T)) {
         for slot in &self.0.lock().slots {
-            if let Slot::Taken { number, awaited, entry } = slot {
+            if let Slot::Taken {
+                number,
+                awaited,
+                entry,
+            } = slot
+            {
                 show(*number, *awaited, entry);
             }
         }

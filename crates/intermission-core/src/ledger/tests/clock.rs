@@ -10,7 +10,11 @@ fn a_jump_of_the_clock_counts_as_one_step() {
     site.activate();
     for hours in [1, 1_000] {
         site.jump(SECOND * 3_600 * hours);
-        assert_eq!(site.phase(), Phase::Activating, "after {hours} hours at once");
+        assert_eq!(
+            site.phase(),
+            Phase::Activating,
+            "after {hours} hours at once"
+        );
     }
     site.pass(lease() - SECOND * 2);
     assert_eq!(site.phase(), Phase::Activating);
@@ -64,7 +68,11 @@ fn a_plan_starts_by_itself() {
     let mut site = Site::new();
     let mut one = Node::joined("one", &mut site);
     let at = site.now.calendar.saturating_add(SECOND * 60);
-    site.change(&Change::Activate(Activate::by("ana").with_starts_at(at).with_message("planned")));
+    site.change(&Change::Activate(
+        Activate::by("ana")
+            .with_starts_at(at)
+            .with_message("planned"),
+    ));
     site.pass_with(SECOND * 59, &mut [&mut one]);
     assert_eq!(site.phase(), Phase::Deactivated);
     let reply = {
@@ -72,10 +80,19 @@ fn a_plan_starts_by_itself() {
         one.sync(&mut site)
     };
     let record = reply.record.unwrap();
-    assert_eq!((record.phase(), record.plan(), record.message()), (Phase::Activating, None, Some("planned")));
+    assert_eq!(
+        (record.phase(), record.plan(), record.message()),
+        (Phase::Activating, None, Some("planned"))
+    );
     let activation = record.activation().unwrap();
-    assert_eq!((activation.id.began(), activation.level_since), (record.revision(), record.revision()));
-    assert_eq!((activation.requested_by.as_str(), activation.requested_at), ("ana", at));
+    assert_eq!(
+        (activation.id.began(), activation.level_since),
+        (record.revision(), record.revision())
+    );
+    assert_eq!(
+        (activation.requested_by.as_str(), activation.requested_at),
+        ("ana", at)
+    );
     one.drains(activation.id, &mut site);
     assert_eq!(site.events(), [Planned, PlanStarted, Activated]);
 }
@@ -85,14 +102,21 @@ fn an_announced_end_opens_only_if_that_was_asked_for() {
     for auto_end in [false, true] {
         let mut site = Site::new();
         let end = site.now.calendar.saturating_add(SECOND * 60);
-        site.activate_with(Activate::by("ana").with_ends_at(end).with_auto_end(auto_end));
+        site.activate_with(
+            Activate::by("ana")
+                .with_ends_at(end)
+                .with_auto_end(auto_end),
+        );
         site.pass(SECOND * 59);
         assert_eq!(site.phase(), Phase::Activated);
         site.pass(SECOND);
         let opened = site.phase() == Phase::Deactivated;
         assert_eq!(opened, auto_end);
-        let expected: &[HistoryEvent] =
-            if auto_end { &[Requested, Activated, Ended] } else { &[Requested, Activated] };
+        let expected: &[HistoryEvent] = if auto_end {
+            &[Requested, Activated, Ended]
+        } else {
+            &[Requested, Activated]
+        };
         assert_eq!(site.events(), expected);
     }
 }
@@ -103,7 +127,10 @@ fn a_window_that_is_over_ends_a_drain_that_still_goes_on() {
     let mut busy = Node::joined("busy", &mut site);
     let start = site.now.calendar.saturating_add(SECOND * 10);
     let end = site.now.calendar.saturating_add(SECOND * 20);
-    let plan = Activate::by("ana").with_starts_at(start).with_ends_at(end).with_auto_end(true);
+    let plan = Activate::by("ana")
+        .with_starts_at(start)
+        .with_ends_at(end)
+        .with_auto_end(true);
     site.change(&Change::Activate(plan));
     site.pass_with(SECOND * 15, &mut [&mut busy]);
     assert_eq!(site.phase(), Phase::Activating);

@@ -3,14 +3,18 @@
 use super::*;
 use crate::DrainPolicy;
 use crate::record::UnconfirmedCause;
-use HistoryEvent::{Aborted, Activated, Deactivated, Forced, NodeConfirmed, NodeUnconfirmed, Requested, Updated};
+use HistoryEvent::{
+    Aborted, Activated, Deactivated, Forced, NodeConfirmed, NodeUnconfirmed, Requested, Updated,
+};
 
 #[test]
 fn without_nodes_a_drain_is_complete_at_once() {
     let mut site = Site::new();
     let change = Change::Activate(Activate::by("ana"));
     let reply = site.try_change(&change);
-    let OperateReply::Stored(record) = reply else { panic!("{reply:?}") };
+    let OperateReply::Stored(record) = reply else {
+        panic!("{reply:?}")
+    };
     assert_eq!(record.phase(), Phase::Activated);
     assert_eq!(record, site.ledger.current());
     assert_eq!(site.completion().at, site.now.calendar);
@@ -107,14 +111,30 @@ fn a_node_that_waits_is_named_when_its_time_is_over() {
     assert_eq!(site.phase(), Phase::Activated);
     assert_eq!(site.events(), [Requested, NodeUnconfirmed, Activated]);
     let completion = site.completion();
-    let [unconfirmed] = completion.unconfirmed.as_slice() else { panic!("{completion:?}") };
-    assert_eq!((unconfirmed.node, unconfirmed.label.as_str()), (away.id(), "away"));
+    let [unconfirmed] = completion.unconfirmed.as_slice() else {
+        panic!("{completion:?}")
+    };
+    assert_eq!(
+        (unconfirmed.node, unconfirmed.label.as_str()),
+        (away.id(), "away")
+    );
     assert_eq!(unconfirmed.cause, UnconfirmedCause::OutOfContact);
-    assert_eq!((unconfirmed.running, unconfirmed.last_heard_at), (3, heard_at));
+    assert_eq!(
+        (unconfirmed.running, unconfirmed.last_heard_at),
+        (3, heard_at)
+    );
     assert!(!completion.forced);
     let count = site.view().count;
-    assert_eq!((count.nodes, count.running), (1, 0), "nobody waits for it any more");
-    assert_eq!(site.view().quiescent_at, None, "its requests are as unknown as its executions");
+    assert_eq!(
+        (count.nodes, count.running),
+        (1, 0),
+        "nobody waits for it any more"
+    );
+    assert_eq!(
+        site.view().quiescent_at,
+        None,
+        "its requests are as unknown as its executions"
+    );
 }
 
 #[test]
@@ -125,7 +145,11 @@ fn a_node_whose_time_was_over_before_the_activation_is_named_all_the_same() {
     site.pass_with(SECOND * 3_600, &mut [&mut here]);
     let on = site.activate();
     here.drains(on, &mut site);
-    assert_eq!(site.phase(), Phase::Activated, "nobody waits for a node that died an hour ago");
+    assert_eq!(
+        site.phase(),
+        Phase::Activated,
+        "nobody waits for a node that died an hour ago"
+    );
     assert_eq!(site.unconfirmed(), ["away"]);
     // And again for the next, until it is back or an operator knows better.
     site.deactivate();
@@ -156,7 +180,11 @@ fn a_node_that_is_back_confirms_when_it_has_drained() {
     assert_eq!(site.unconfirmed(), ["away"]);
     let before = site.revision();
     away.sync(&mut site);
-    assert_eq!(site.unconfirmed(), ["away"], "it is back, and still runs something");
+    assert_eq!(
+        site.unconfirmed(),
+        ["away"],
+        "it is back, and still runs something"
+    );
     assert_eq!(site.revision(), before);
     let at = site.completion().at;
     site.pass(SECOND);
@@ -164,7 +192,10 @@ fn a_node_that_is_back_confirms_when_it_has_drained() {
     assert!(site.unconfirmed().is_empty());
     assert!(site.revision() > before, "nodes must learn of it");
     assert_eq!(site.completion().at, at, "the drain did not end anew");
-    assert_eq!(site.events(), [Requested, NodeUnconfirmed, Activated, NodeConfirmed]);
+    assert_eq!(
+        site.events(),
+        [Requested, NodeUnconfirmed, Activated, NodeConfirmed]
+    );
 }
 
 #[test]
@@ -223,7 +254,10 @@ fn force_ends_a_drain_and_names_who_still_runs_something() {
     assert_eq!(site.phase(), Phase::Activated);
     assert!(site.completion().forced);
     assert_eq!(site.unconfirmed(), ["busy"]);
-    assert_eq!(site.completion().unconfirmed[0].cause, UnconfirmedCause::StillRunning);
+    assert_eq!(
+        site.completion().unconfirmed[0].cause,
+        UnconfirmedCause::StillRunning
+    );
     busy.drains(on, &mut site);
     assert!(site.unconfirmed().is_empty());
     assert!(site.completion().forced, "it was forced all the same");
@@ -237,7 +271,11 @@ fn abort_opens_again_and_is_not_forced_by_a_clock_that_somebody_set() {
     let abort = DrainPolicy::Abort(SECOND * 10);
     site.activate_with(Activate::by("ana").with_drain(abort));
     site.jump(SECOND * 3_600);
-    assert_eq!(site.phase(), Phase::Activating, "the fleet clock believed one second of that");
+    assert_eq!(
+        site.phase(),
+        Phase::Activating,
+        "the fleet clock believed one second of that"
+    );
     site.pass_with(SECOND * 8, &mut [&mut busy]);
     assert_eq!(site.phase(), Phase::Activating);
     site.pass_with(SECOND, &mut [&mut busy]);
@@ -272,18 +310,27 @@ fn quiescence_comes_after_the_completion_when_everybody_is_quiet() {
     let mut nodes = ["one", "two"].map(|label| Node::joined(label, &mut site));
     let on = site.activate();
     let since = site.activation().level_since;
-    nodes.iter_mut().for_each(|node| drop(node.is_quiet(since, &mut site)));
+    nodes
+        .iter_mut()
+        .for_each(|node| drop(node.is_quiet(since, &mut site)));
     assert_eq!(site.view().quiescent_at, None, "the drain goes on");
     let [one, two] = &mut nodes;
     (one.report.quiet, two.report.quiet) = (None, None);
     one.drains(on, &mut site);
     two.drains(on, &mut site);
-    assert_eq!((site.phase(), site.view().quiescent_at), (Phase::Activated, None));
+    assert_eq!(
+        (site.phase(), site.view().quiescent_at),
+        (Phase::Activated, None)
+    );
     one.is_quiet(since, &mut site);
     assert_eq!(site.view().quiescent_at, None);
     site.pass(SECOND);
     two.is_quiet(Revision::new(since.number() - 1), &mut site);
-    assert_eq!(site.view().quiescent_at, None, "that was said of something else");
+    assert_eq!(
+        site.view().quiescent_at,
+        None,
+        "that was said of something else"
+    );
     two.is_quiet(since, &mut site);
     assert_eq!(site.view().quiescent_at, Some(site.now.calendar));
     let at = site.now.calendar;
@@ -307,7 +354,11 @@ fn another_level_is_waited_for_anew_and_another_message_is_not() {
     site.activate_with(Activate::by("ana").with_level(crate::Level::Full));
     assert_eq!(site.view().quiescent_at, None);
     one.sync(&mut site);
-    assert_eq!(site.view().quiescent_at, None, "it was quiet at the level before");
+    assert_eq!(
+        site.view().quiescent_at,
+        None,
+        "it was quiet at the level before"
+    );
     site.pass(SECOND);
     let since = site.activation().level_since;
     one.is_quiet(since, &mut site);

@@ -22,7 +22,10 @@ fn allow() -> Change {
 fn restored(site: &Site, record: Option<Arc<Record>>) -> Site {
     let mut ledger = Ledger::restored(Timing::default(), record, [], crate::Members::default());
     ledger.lost_members(site.now);
-    Site { ledger, ..site.clone() }
+    Site {
+        ledger,
+        ..site.clone()
+    }
 }
 
 #[test]
@@ -35,10 +38,16 @@ fn nothing_that_nodes_say_in_a_grace_counts() {
     assert_eq!(reply.grace, grace());
     assert_eq!((reply.count.closed, reply.count.drained), (0, 0));
     site.pass_with(grace() - SECOND, &mut [&mut one]);
-    assert_eq!((site.phase(), site.view().grace), (Phase::Activating, SECOND));
+    assert_eq!(
+        (site.phase(), site.view().grace),
+        (Phase::Activating, SECOND)
+    );
     // Not even when it ends: a report that came before it says nothing.
     site.pass(SECOND);
-    assert_eq!((site.phase(), site.view().grace), (Phase::Activating, Duration::ZERO));
+    assert_eq!(
+        (site.phase(), site.view().grace),
+        (Phase::Activating, Duration::ZERO)
+    );
     one.sync(&mut site);
     assert_eq!(site.phase(), Phase::Activated);
 }
@@ -115,7 +124,10 @@ fn a_node_brings_back_what_an_empty_ledger_has_lost() {
     let mut one = Node::joined("one", &mut site);
     let on = site.activate();
     let record = site.ledger.current();
-    let mut site = Site { ledger: Ledger::new(Timing::default()), ..site };
+    let mut site = Site {
+        ledger: Ledger::new(Timing::default()),
+        ..site
+    };
     site.jump(Duration::ZERO);
     one.report.drained = Some(on);
     let reply = one.offers(&record, &mut site);
@@ -124,8 +136,14 @@ fn a_node_brings_back_what_an_empty_ledger_has_lost() {
     assert_eq!(site.events(), [Restored]);
     // Nobody opens or edits before the others had time to say what they know.
     let off = Change::Deactivate(Deactivate::by("ana"));
-    assert_eq!(site.try_change(&off), OperateReply::Reconciling(reconcile()));
-    assert_eq!(site.try_change(&allow()), OperateReply::Reconciling(grace()));
+    assert_eq!(
+        site.try_change(&off),
+        OperateReply::Reconciling(reconcile())
+    );
+    assert_eq!(
+        site.try_change(&allow()),
+        OperateReply::Reconciling(grace())
+    );
     site.pass_with(reconcile() - SECOND, &mut [&mut one]);
     assert_eq!(site.try_change(&off), OperateReply::Reconciling(SECOND));
     assert_eq!(site.ledger.current(), record);
@@ -133,7 +151,11 @@ fn a_node_brings_back_what_an_empty_ledger_has_lost() {
     opened.pass(SECOND);
     assert!(matches!(opened.try_change(&off), OperateReply::Stored(_)));
     site.pass_with(grace() - reconcile(), &mut [&mut one]);
-    assert_eq!(site.try_change(&allow()), OperateReply::Reconciling(SECOND), "who edits waits for all");
+    assert_eq!(
+        site.try_change(&allow()),
+        OperateReply::Reconciling(SECOND),
+        "who edits waits for all"
+    );
     assert_eq!(site.phase(), Phase::Activating);
     site.pass_with(SECOND, &mut [&mut one]);
     assert_eq!(site.phase(), Phase::Activated);
@@ -147,7 +169,10 @@ fn whoever_closes_does_not_have_to_wait() {
     site.change(&allow());
     let record = site.ledger.current();
     let mut one = Node::new("one");
-    let mut site = Site { ledger: Ledger::new(Timing::default()), ..site };
+    let mut site = Site {
+        ledger: Ledger::new(Timing::default()),
+        ..site
+    };
     one.offers(&record, &mut site);
     site.activate();
     assert_eq!(site.phase(), Phase::Activating);
@@ -165,10 +190,17 @@ fn a_node_that_knows_more_than_a_ledger_that_noticed_nothing_begins_a_grace() {
     let mut late = Node::joined("late", &mut site);
     let on = site.activate();
     let record = site.ledger.current();
-    let mut site = Site { ledger: copy, ..site };
+    let mut site = Site {
+        ledger: copy,
+        ..site
+    };
     one.report.drained = Some(on);
     let reply = one.offers(&record, &mut site);
-    assert_eq!(site.phase(), Phase::Activating, "the ledger forgot the other node, which still runs something");
+    assert_eq!(
+        site.phase(),
+        Phase::Activating,
+        "the ledger forgot the other node, which still runs something"
+    );
     assert_eq!(reply.grace, grace());
     late.sync(&mut site);
     site.pass_with(grace() + SECOND, &mut [&mut one, &mut late]);
@@ -186,7 +218,10 @@ fn a_claim_alone_begins_a_grace() {
     one.report.seen = site.revision().next();
     assert_eq!(one.sync(&mut site).grace, grace());
     let off = Change::Deactivate(Deactivate::by("ana"));
-    assert_eq!(site.try_change(&off), OperateReply::Reconciling(reconcile()));
+    assert_eq!(
+        site.try_change(&off),
+        OperateReply::Reconciling(reconcile())
+    );
 }
 
 #[test]
@@ -198,16 +233,28 @@ fn only_a_newer_record_is_taken_back() {
     let newest = site.ledger.current();
     let mut one = Node::new("one");
     let reply = one.offers(&older, &mut site);
-    assert_eq!((reply.record, reply.grace), (Some(Arc::clone(&newest)), Duration::ZERO));
+    assert_eq!(
+        (reply.record, reply.grace),
+        (Some(Arc::clone(&newest)), Duration::ZERO)
+    );
     assert_eq!(site.ledger.current(), newest);
     one.offers(&newest, &mut site);
     assert_eq!(site.ledger.current(), newest);
-    assert_eq!(site.events().iter().filter(|event| **event == Restored).count(), 0);
+    assert_eq!(
+        site.events()
+            .iter()
+            .filter(|event| **event == Restored)
+            .count(),
+        0
+    );
     // A site that was never changed has nothing to bring back.
     let mut empty = Site::new();
     one.report.sequence = 0;
     one.offers(&Arc::default(), &mut empty);
-    assert_eq!((empty.ledger.record(), empty.view().grace), (None, Duration::ZERO));
+    assert_eq!(
+        (empty.ledger.record(), empty.view().grace),
+        (None, Duration::ZERO)
+    );
 }
 
 #[test]
@@ -221,13 +268,20 @@ fn what_was_said_of_an_activation_ends_when_another_is_brought_back() {
     site.deactivate();
     let second = site.activate();
     let record = site.ledger.current();
-    let mut site = Site { ledger: copy, ..site };
+    let mut site = Site {
+        ledger: copy,
+        ..site
+    };
     site.lose_members();
     site.pass_with(grace() - SECOND, &mut [&mut one]);
     two.offers(&record, &mut site);
     site.pass_with(SECOND * 2, &mut [&mut one]);
     two.drains(second, &mut site);
-    assert_eq!(site.phase(), Phase::Activating, "one has said nothing about this one");
+    assert_eq!(
+        site.phase(),
+        Phase::Activating,
+        "one has said nothing about this one"
+    );
     one.drains(second, &mut site);
     assert_eq!(site.phase(), Phase::Activated);
 }
@@ -248,9 +302,16 @@ fn nothing_completes_while_somebody_knows_more() {
     site.leave(&two, &Departure::Died);
     one.sync(&mut site);
     assert_eq!(site.phase(), Phase::Activating);
-    assert_eq!(site.view().grace, Duration::from_millis(1), "fresh nodes must not begin anything");
+    assert_eq!(
+        site.view().grace,
+        Duration::from_millis(1),
+        "fresh nodes must not begin anything"
+    );
     assert_eq!(site.view().quiescent_at, None);
-    assert!(matches!(site.try_change(&allow()), OperateReply::Reconciling(_)), "that would be an edit of what is lost");
+    assert!(
+        matches!(site.try_change(&allow()), OperateReply::Reconciling(_)),
+        "that would be an edit of what is lost"
+    );
     // The one who knew is dead, so a person has to decide.
     site.deactivate();
     assert!(site.revision() > two.report.seen);
@@ -265,7 +326,10 @@ fn a_revision_is_never_given_twice_even_after_a_loss() {
     let mut one = Node::new("one");
     one.report.seen = lost;
     // The calendar was set back, so that it does not help.
-    let mut site = Site { ledger: Ledger::new(Timing::default()), ..site };
+    let mut site = Site {
+        ledger: Ledger::new(Timing::default()),
+        ..site
+    };
     site.now.calendar = Timestamp::from_millis(5);
     one.sync(&mut site);
     site.activate();
@@ -328,7 +392,11 @@ fn the_limit_of_a_drain_of_an_old_copy_does_not_win_against_what_nodes_know() {
         site.pass_with(grace() - SECOND * 4, &mut [&mut one]);
         assert_eq!(site.ledger.current(), newest, "{drain:?}");
         site.pass_with(SECOND, &mut [&mut one]);
-        let expected = if matches!(drain, DrainPolicy::Force(_)) { Phase::Activated } else { Phase::Deactivated };
+        let expected = if matches!(drain, DrainPolicy::Force(_)) {
+            Phase::Activated
+        } else {
+            Phase::Deactivated
+        };
         assert_eq!(site.phase(), expected, "{drain:?}");
     }
 }
@@ -356,7 +424,10 @@ fn an_edit_of_an_old_copy_does_not_repeat_what_is_no_longer_true() {
     let copy = site.ledger.clone();
     site.deactivate();
     let newest = site.ledger.current();
-    let mut site = Site { ledger: copy, ..site };
+    let mut site = Site {
+        ledger: copy,
+        ..site
+    };
     site.lose_members();
     site.pass(grace() - SECOND);
     assert_eq!(site.try_change(&allow()), OperateReply::Reconciling(SECOND));
@@ -372,7 +443,10 @@ fn a_confirmation_in_an_old_copy_does_not_win_against_what_nodes_know() {
     let copy = site.ledger.clone();
     site.change(&allow());
     let newest = site.ledger.current();
-    let mut site = Site { ledger: copy, ..site };
+    let mut site = Site {
+        ledger: copy,
+        ..site
+    };
     busy.report.seen = newest.revision();
     busy.drains(on, &mut site);
     site.leave(&busy, &Departure::Goodbye);
@@ -405,7 +479,10 @@ fn leases_start_anew_after_a_loss() {
     site.pass_with(SECOND * 30, &mut [&mut here]);
     away.sync(&mut site);
     let renewed = site.now.steady;
-    let mut site = Site { ledger: copy, ..site };
+    let mut site = Site {
+        ledger: copy,
+        ..site
+    };
     site.lose_members();
     here.report.drained = Some(on);
     while site.now.steady < renewed + lease() + SECOND * 60 {

@@ -1,9 +1,11 @@
 //! Who is there, and who is not.
 
 use super::*;
-use HistoryEvent::{Activated, Forced, NodeConfirmed, NodeDied, NodeForgotten, NodeUnconfirmed, Requested};
 use crate::DrainPolicy;
 use crate::report::FleetCount;
+use HistoryEvent::{
+    Activated, Forced, NodeConfirmed, NodeDied, NodeForgotten, NodeUnconfirmed, Requested,
+};
 
 #[test]
 fn a_report_that_is_not_newer_than_the_last_is_ignored() {
@@ -63,7 +65,10 @@ fn whoever_forgets_a_node_is_in_the_history() {
     assert_eq!(site.events(), [Requested, NodeForgotten, Activated]);
     let entry = site.ledger.kept_history().nth(1).unwrap();
     assert_eq!(entry.by.as_deref(), Some("bob"));
-    assert!(entry.note.as_ref().unwrap().contains("one") && entry.note.as_ref().unwrap().contains("4 executions"));
+    assert!(
+        entry.note.as_ref().unwrap().contains("one")
+            && entry.note.as_ref().unwrap().contains("4 executions")
+    );
     site.leave(&one, &Departure::Forgotten(ana()));
     assert_eq!(site.events().len(), 3, "there was nobody to forget");
     // It lives after all, and is known again.
@@ -81,11 +86,21 @@ fn a_node_that_was_given_up_is_shown_until_it_leaves() {
     let view = site.view();
     assert_eq!(view.node_count, 1);
     assert!(view.nodes[0].out_of_contact && !view.nodes[0].drained);
-    assert_eq!(site.ledger.nodes().collect::<Vec<_>>(), [away.id()], "a store may still find it dead");
+    assert_eq!(
+        site.ledger.nodes().collect::<Vec<_>>(),
+        [away.id()],
+        "a store may still find it dead"
+    );
     site.leave(&away, &Departure::Forgotten(ana()));
     assert_eq!(site.view().node_count, 0);
-    assert!(site.unconfirmed().is_empty(), "somebody took the responsibility");
-    assert_eq!(site.events(), [Requested, NodeUnconfirmed, Activated, NodeForgotten]);
+    assert!(
+        site.unconfirmed().is_empty(),
+        "somebody took the responsibility"
+    );
+    assert_eq!(
+        site.events(),
+        [Requested, NodeUnconfirmed, Activated, NodeForgotten]
+    );
 }
 
 #[test]
@@ -115,14 +130,18 @@ fn too_many_lost_nodes_are_forgotten_and_the_next_completion_says_so() {
     assert_eq!(site.view().node_count, u64::try_from(kept).unwrap());
     site.activate();
     assert_eq!(site.completion().unconfirmed.len(), kept);
-    assert!(!site.unconfirmed().contains(&"lost 000".to_owned()), "the one that was silent longest");
+    assert!(
+        !site.unconfirmed().contains(&"lost 000".to_owned()),
+        "the one that was silent longest"
+    );
     assert!(site.completion().state_lost_at.is_some());
 }
 
 #[test]
 fn the_view_counts_all_and_shows_those_that_hold_up_the_drain_first() {
     let mut site = Site::new();
-    let mut nodes = ["a done", "b busy", "c done", "d busy"].map(|label| Node::joined(label, &mut site));
+    let mut nodes =
+        ["a done", "b busy", "c done", "d busy"].map(|label| Node::joined(label, &mut site));
     let on = site.activate();
     for node in &mut nodes {
         node.report.facts.running = 2;
@@ -133,11 +152,30 @@ fn the_view_counts_all_and_shows_those_that_hold_up_the_drain_first() {
     (a.report.facts.running, c.report.facts.running) = (0, 0);
     a.drains(on, &mut site);
     c.drains(on, &mut site);
-    let labels = |view: &View| view.nodes.iter().map(|node| node.facts.label.clone()).collect::<Vec<_>>();
-    assert_eq!(labels(&site.view()), ["b busy", "d busy", "a done", "c done"]);
+    let labels = |view: &View| {
+        view.nodes
+            .iter()
+            .map(|node| node.facts.label.clone())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        labels(&site.view()),
+        ["b busy", "d busy", "a done", "c done"]
+    );
     let view = site.ledger.view(1, site.now);
-    assert_eq!((labels(&view), view.node_count), (vec!["b busy".to_owned()], 4));
-    assert_eq!(view.count, FleetCount { nodes: 4, closed: 2, drained: 2, running: 4 });
+    assert_eq!(
+        (labels(&view), view.node_count),
+        (vec!["b busy".to_owned()], 4)
+    );
+    assert_eq!(
+        view.count,
+        FleetCount {
+            nodes: 4,
+            closed: 2,
+            drained: 2,
+            running: 4
+        }
+    );
     assert!(site.ledger.view(0, site.now).nodes.is_empty());
 }
 
@@ -154,9 +192,10 @@ fn a_silent_node_is_shown_as_out_of_contact_after_its_lease() {
 #[test]
 fn senseless_numbers_are_borne() {
     let mut site = Site::new();
-    for (label, lost_contact) in
-        [("wait", LostContact::Wait(Duration::MAX)), ("fence", LostContact::Fence(Duration::MAX))]
-    {
+    for (label, lost_contact) in [
+        ("wait", LostContact::Wait(Duration::MAX)),
+        ("fence", LostContact::Fence(Duration::MAX)),
+    ] {
         let mut node = Node::new(label);
         node.report.lost_contact = lost_contact;
         node.report.facts.running = u64::MAX;
@@ -172,7 +211,12 @@ fn senseless_numbers_are_borne() {
     members.insert("clock_ms".to_owned(), (u64::MAX - 5).into());
     members.insert("drain_began_ms".to_owned(), u64::MAX.into());
     let members = serde_json::from_value(members.into()).unwrap();
-    let mut ledger = Ledger::restored(Timing::default(), site.ledger.record().cloned(), [], members);
+    let mut ledger = Ledger::restored(
+        Timing::default(),
+        site.ledger.record().cloned(),
+        [],
+        members,
+    );
     ledger.tick(site.now);
     ledger.lost_members(site.now);
     let later = Moment::new(site.now.calendar, Duration::MAX);

@@ -12,7 +12,9 @@ use super::{Ledger, Moment};
 use crate::history::HistoryEvent;
 use crate::id::{ActivationId, NodeId, OperationId, Revision};
 use crate::record::{Activation, Completion, Record};
-use crate::report::{Actor, Departure, LostContact, NodeReport, OperateReply, Operation, SyncReply, View};
+use crate::report::{
+    Actor, Departure, LostContact, NodeReport, OperateReply, Operation, SyncReply, View,
+};
 use crate::timing::Timing;
 use crate::{Activate, Change, Deactivate, Outcome, Phase, Timestamp};
 
@@ -31,7 +33,11 @@ impl Site {
         let now = Moment::new(Timestamp::from_millis(1_800_000_000_000), SECOND * 400_000);
         let mut ledger = Ledger::new(Timing::default());
         ledger.tick(now);
-        Self { ledger, now, operations: 0 }
+        Self {
+            ledger,
+            now,
+            operations: 0,
+        }
     }
 
     /// Lets time pass in steps that the fleet clock believes, while nobody speaks.
@@ -82,7 +88,10 @@ impl Site {
 
     fn change(&mut self, change: &Change) {
         let reply = self.try_change(change);
-        assert!(matches!(reply, OperateReply::Stored(_)), "{change:?} was answered by {reply:?}");
+        assert!(
+            matches!(reply, OperateReply::Stored(_)),
+            "{change:?} was answered by {reply:?}"
+        );
     }
 
     fn activate_with(&mut self, activate: Activate) -> ActivationId {
@@ -128,7 +137,11 @@ impl Site {
     }
 
     fn unconfirmed(&self) -> Vec<String> {
-        self.completion().unconfirmed.iter().map(|unconfirmed| unconfirmed.label.clone()).collect()
+        self.completion()
+            .unconfirmed
+            .iter()
+            .map(|unconfirmed| unconfirmed.label.clone())
+            .collect()
     }
 
     fn view(&self) -> View {
@@ -137,7 +150,10 @@ impl Site {
 
     /// The events, oldest first.
     fn events(&self) -> Vec<HistoryEvent> {
-        self.ledger.kept_history().map(|entry| entry.event).collect()
+        self.ledger
+            .kept_history()
+            .map(|entry| entry.event)
+            .collect()
     }
 }
 
@@ -148,7 +164,9 @@ struct Node {
 
 impl Node {
     fn new(label: &str) -> Self {
-        let id = label.bytes().fold(7_u128, |bits, byte| bits * 257 + u128::from(byte));
+        let id = label
+            .bytes()
+            .fold(7_u128, |bits, byte| bits * 257 + u128::from(byte));
         let mut report = NodeReport::new(NodeId::from_bits(id), 0);
         label.clone_into(&mut report.facts.label);
         Self { report }

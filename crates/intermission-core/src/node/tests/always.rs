@@ -12,9 +12,17 @@ enum Happening {
     /// Sleep until the machine wants to be woken.
     Wake,
     /// Time passes, and it is woken at some other time.
-    Late { millis: u64, leap: i64 },
+    Late {
+        millis: u64,
+        leap: i64,
+    },
     /// The report on its way is answered.
-    Answer { record: usize, grace: bool, sequence: i8, nodes: u64 },
+    Answer {
+        record: usize,
+        grace: bool,
+        sequence: i8,
+        nodes: u64,
+    },
     Fail,
     Push(Option<usize>),
     Drained(usize),
@@ -35,7 +43,11 @@ fn happening() -> impl Strategy<Value = Happening> {
 }
 
 fn limit() -> impl Strategy<Value = Duration> {
-    prop_oneof![Just(Duration::ZERO), Just(Duration::MAX), (0..60_000_u64).prop_map(Duration::from_millis)]
+    prop_oneof![
+        Just(Duration::ZERO),
+        Just(Duration::MAX),
+        (0..60_000_u64).prop_map(Duration::from_millis)
+    ]
 }
 
 fn settings() -> impl Strategy<Value = NodeSettings> {
@@ -49,8 +61,11 @@ fn settings() -> impl Strategy<Value = NodeSettings> {
         limit().prop_map(OutagePolicy::CloseAfter),
         limit().prop_map(OutagePolicy::OpenAfter),
     ];
-    let start =
-        prop_oneof![Just(StartPolicy::RefuseToStart), Just(StartPolicy::StartClosed), Just(StartPolicy::StartOpen)];
+    let start = prop_oneof![
+        Just(StartPolicy::RefuseToStart),
+        Just(StartPolicy::StartClosed),
+        Just(StartPolicy::StartOpen)
+    ];
     (lost_contact, outage, start).prop_map(|(lost_contact, outage, start)| NodeSettings {
         lost_contact,
         outage,
@@ -70,7 +85,12 @@ fn life(now: Timestamp) -> Vec<Arc<Record>> {
         records.off(),
         records.activate(Activate::by("ana").with_starts_at(soon)),
         records.activate(Activate::by("ana").with_level(crate::Level::ReadOnly)),
-        records.activate(Activate::by("ana").with_level(crate::Level::Full).with_ends_at(soon).with_auto_end(true)),
+        records.activate(
+            Activate::by("ana")
+                .with_level(crate::Level::Full)
+                .with_ends_at(soon)
+                .with_auto_end(true),
+        ),
         records.activate(Activate::by("ana").with_drain(crate::DrainPolicy::Force(Duration::ZERO))),
         records.off(),
     ]

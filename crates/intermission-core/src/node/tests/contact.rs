@@ -4,17 +4,30 @@ use super::*;
 
 #[test]
 fn a_node_of_which_the_ledger_never_heard_starts_no_execution() {
-    for start in [StartPolicy::RefuseToStart, StartPolicy::StartClosed, StartPolicy::StartOpen] {
-        let mut bench = Bench::with(NodeSettings { start, ..NodeSettings::default() });
+    for start in [
+        StartPolicy::RefuseToStart,
+        StartPolicy::StartClosed,
+        StartPolicy::StartOpen,
+    ] {
+        let mut bench = Bench::with(NodeSettings {
+            start,
+            ..NodeSettings::default()
+        });
         assert!(bench.suspended(), "{start:?}");
         bench.tick();
         bench.fail();
         bench.sleep(SECOND * 600);
-        assert!(bench.suspended() && !bench.machine.has_joined(), "{start:?}");
+        assert!(
+            bench.suspended() && !bench.machine.has_joined(),
+            "{start:?}"
+        );
         bench.fail();
         bench.next_report();
         bench.answer(None);
-        assert!(!bench.suspended() && bench.machine.has_joined(), "{start:?}");
+        assert!(
+            !bench.suspended() && bench.machine.has_joined(),
+            "{start:?}"
+        );
     }
 }
 
@@ -28,7 +41,10 @@ fn a_fenced_node_stops_when_its_lease_is_over_and_nobody_answers() {
     bench.pass(MILLI);
     bench.tick();
     assert!(bench.suspended());
-    assert!(matches!(bench.actions.as_slice(), [NodeAction::Install(_), NodeAction::CancelExecutions]));
+    assert!(matches!(
+        bench.actions.as_slice(),
+        [NodeAction::Install(_), NodeAction::CancelExecutions]
+    ));
     bench.sleep(SECOND * 5 - MILLI);
     assert!(!bench.has(&NodeAction::DropExecutions));
     bench.pass(MILLI);
@@ -37,7 +53,10 @@ fn a_fenced_node_stops_when_its_lease_is_over_and_nobody_answers() {
     bench.pass(SECOND * 60);
     assert_eq!(bench.tick(), [], "once is enough");
     bench.answer(None);
-    assert!(bench.suspended(), "that report is from long ago, and so is its lease");
+    assert!(
+        bench.suspended(),
+        "that report is from long ago, and so is its lease"
+    );
     bench.next_report();
     bench.answer(None);
     assert!(!bench.suspended());
@@ -49,8 +68,12 @@ fn a_tick_that_comes_late_does_all_that_is_due() {
     let mut bench = Bench::joined(fence(5), None);
     bench.pass(SECOND * 60);
     bench.tick();
-    let [NodeAction::Install(_), NodeAction::CancelExecutions, NodeAction::DropExecutions, NodeAction::Send(_)] =
-        bench.actions.as_slice()
+    let [
+        NodeAction::Install(_),
+        NodeAction::CancelExecutions,
+        NodeAction::DropExecutions,
+        NodeAction::Send(_),
+    ] = bench.actions.as_slice()
     else {
         panic!("{:?}", bench.actions)
     };
@@ -64,7 +87,10 @@ fn the_lease_counts_from_when_its_renewal_was_sent() {
     bench.pass(SECOND * 4);
     bench.answer(None);
     assert_eq!(bench.machine.fence_at(), Some(sent_at + usable_lease()));
-    assert_eq!(bench.machine.contact_age(bench.now.steady), Some(SECOND * 4));
+    assert_eq!(
+        bench.machine.contact_age(bench.now.steady),
+        Some(SECOND * 4)
+    );
 }
 
 #[test]
@@ -76,7 +102,10 @@ fn a_second_loss_cancels_and_drops_again() {
         let (mut cancels, mut drops) = (0, 0);
         let end = bench.now.steady + SECOND * 60;
         while bench.now.steady < end {
-            let pause = bench.machine.wake_at(bench.now).saturating_sub(bench.now.steady);
+            let pause = bench
+                .machine
+                .wake_at(bench.now)
+                .saturating_sub(bench.now.steady);
             bench.pass(pause);
             bench.tick();
             cancels += usize::from(bench.has(&NodeAction::CancelExecutions));
@@ -103,7 +132,10 @@ fn a_node_on_probation_that_loses_its_lease_is_told_all_the_same() {
     let end = bench.now.steady + SECOND * 60;
     let mut cancels = 0;
     while bench.now.steady < end {
-        let pause = bench.machine.wake_at(bench.now).saturating_sub(bench.now.steady);
+        let pause = bench
+            .machine
+            .wake_at(bench.now)
+            .saturating_sub(bench.now.steady);
         bench.pass(pause);
         bench.tick();
         cancels += usize::from(bench.has(&NodeAction::CancelExecutions));
@@ -124,7 +156,10 @@ fn other_nodes_go_on_without_a_lease() {
         bench.sleep(SECOND * 600);
         assert!(!bench.suspended() && !bench.held());
         for action in &bench.actions {
-            assert!(!matches!(action, NodeAction::CancelExecutions | NodeAction::DropExecutions));
+            assert!(!matches!(
+                action,
+                NodeAction::CancelExecutions | NodeAction::DropExecutions
+            ));
         }
     }
 }
@@ -134,10 +169,16 @@ fn a_fresh_node_is_on_probation_until_the_grace_is_over() {
     let mut bench = Bench::new(LostContact::Hold);
     bench.tick();
     bench.answer_in_grace(None);
-    assert!(bench.suspended() && !bench.held(), "requests go on, executions wait");
+    assert!(
+        bench.suspended() && !bench.held(),
+        "requests go on, executions wait"
+    );
     let asked_at = bench.now.steady;
     bench.next_report();
-    assert!(bench.now.steady - asked_at <= SECOND, "it asks often, for the fleet clock moves only when asked");
+    assert!(
+        bench.now.steady - asked_at <= SECOND,
+        "it asks often, for the fleet clock moves only when asked"
+    );
     bench.answer_in_grace(None);
     assert!(bench.suspended());
     bench.next_report();
@@ -202,7 +243,12 @@ fn a_start_without_the_state_is_said_once_too() {
     let age = bench.now.steady - age;
     assert_eq!(bench.machine.contact_age(bench.now.steady), None);
     bench.answer(None);
-    assert!(bench.actions.iter().any(|action| matches!(action, NodeAction::ContactRestored(after) if *after > age)));
+    assert!(
+        bench
+            .actions
+            .iter()
+            .any(|action| matches!(action, NodeAction::ContactRestored(after) if *after > age))
+    );
 }
 
 #[test]
@@ -215,7 +261,10 @@ fn a_failed_report_is_repeated_soon_and_not_at_once() {
         bench.next_report();
         let pause = bench.now.steady - failed_at;
         let quarter = Timing::default().heartbeat / 4;
-        assert!(pause >= quarter.mul_f64(0.79) && pause <= quarter.mul_f64(1.21), "{pause:?}");
+        assert!(
+            pause >= quarter.mul_f64(0.79) && pause <= quarter.mul_f64(1.21),
+            "{pause:?}"
+        );
         bench.answer(None);
     }
 }
@@ -224,14 +273,21 @@ fn a_failed_report_is_repeated_soon_and_not_at_once() {
 fn a_drain_is_watched_more_closely_than_normal_life() {
     let mut records = Records::new();
     let (on, off) = (records.on(), records.off());
-    let Timing { heartbeat, drain_poll, .. } = Timing::default();
+    let Timing {
+        heartbeat,
+        drain_poll,
+        ..
+    } = Timing::default();
     for (record, period) in [(&on, drain_poll), (&off, heartbeat)] {
         let mut bench = Bench::joined(LostContact::Hold, Some(record));
         for _ in 0..20 {
             let answered = bench.now.steady;
             bench.next_report();
             let pause = bench.now.steady - answered;
-            assert!(pause >= period.mul_f64(0.79) && pause <= period.mul_f64(1.21), "{pause:?} of {period:?}");
+            assert!(
+                pause >= period.mul_f64(0.79) && pause <= period.mul_f64(1.21),
+                "{pause:?} of {period:?}"
+            );
             bench.answer(Some(record));
         }
     }
@@ -243,7 +299,10 @@ fn requests_go_on_as_last_known_while_the_state_is_away() {
     let on = records.on();
     for outage in [OutagePolicy::KeepLast, OutagePolicy::OpenAfter(SECOND)] {
         for record in [None, Some(&on)] {
-            let mut bench = Bench::with(NodeSettings { outage, ..NodeSettings::default() });
+            let mut bench = Bench::with(NodeSettings {
+                outage,
+                ..NodeSettings::default()
+            });
             bench.tick();
             bench.answer(record);
             let phase = bench.phase();
@@ -258,7 +317,10 @@ fn requests_go_on_as_last_known_while_the_state_is_away() {
 #[test]
 fn a_node_may_close_when_the_state_was_away_for_too_long() {
     let outage = OutagePolicy::CloseAfter(SECOND * 10);
-    let mut bench = Bench::with(NodeSettings { outage, ..NodeSettings::default() });
+    let mut bench = Bench::with(NodeSettings {
+        outage,
+        ..NodeSettings::default()
+    });
     bench.tick();
     bench.answer(None);
     let answered = bench.now.steady;
@@ -277,11 +339,17 @@ fn a_node_may_close_when_the_state_was_away_for_too_long() {
 #[test]
 fn an_outage_is_counted_from_the_last_report_that_was_answered() {
     let outage = OutagePolicy::CloseAfter(SECOND);
-    let mut bench = Bench::with(NodeSettings { outage, ..NodeSettings::default() });
+    let mut bench = Bench::with(NodeSettings {
+        outage,
+        ..NodeSettings::default()
+    });
     bench.tick();
     bench.answer(None);
     bench.next_report();
-    assert!(!bench.held(), "as long as nothing has failed, there is no outage");
+    assert!(
+        !bench.held(),
+        "as long as nothing has failed, there is no outage"
+    );
     bench.fail();
     assert!(bench.held(), "the last answer is older than that already");
 }
@@ -304,14 +372,26 @@ fn a_node_starts_as_its_policies_say() {
         (StartOpen, OpenAfter(ten), false, false),
     ];
     for (start, outage, at_first, later) in table {
-        let mut bench = Bench::with(NodeSettings { start, outage, ..NodeSettings::default() });
+        let mut bench = Bench::with(NodeSettings {
+            start,
+            outage,
+            ..NodeSettings::default()
+        });
         assert_eq!(bench.held(), at_first, "{start:?} {outage:?}");
         bench.tick();
         bench.fail();
         bench.sleep(ten - MILLI);
-        assert_eq!(bench.held(), at_first, "{start:?} {outage:?} after ten seconds less a millisecond");
+        assert_eq!(
+            bench.held(),
+            at_first,
+            "{start:?} {outage:?} after ten seconds less a millisecond"
+        );
         bench.sleep(MILLI);
-        assert_eq!(bench.held(), later, "{start:?} {outage:?} after ten seconds");
+        assert_eq!(
+            bench.held(),
+            later,
+            "{start:?} {outage:?} after ten seconds"
+        );
         bench.sleep(SECOND * 600);
         assert_eq!(bench.held(), later, "{start:?} {outage:?} much later");
         bench.answer(None);
@@ -331,12 +411,18 @@ fn the_ledger_is_asked_when_a_plan_is_to_begin() {
         let report = bench.next_report();
         assert_eq!(report.seen, planned.revision());
         let early = at.saturating_since(answered);
-        assert!(bench.now.calendar <= at || early.is_zero(), "it slept past the time");
+        assert!(
+            bench.now.calendar <= at || early.is_zero(),
+            "it slept past the time"
+        );
         bench.answer(Some(&planned));
     }
     assert_eq!(bench.now.calendar, at);
     // The store's clock may be behind: it is asked again, and often.
-    assert!(!bench.suspended(), "the ledger is in reach, and its clock counts");
+    assert!(
+        !bench.suspended(),
+        "the ledger is in reach, and its clock counts"
+    );
     bench.next_report();
     assert!(bench.now.calendar.saturating_since(at) <= SECOND);
     let begun = records.on();
@@ -358,7 +444,10 @@ fn a_plan_begins_while_the_state_is_away() {
     assert!(!bench.suspended());
     bench.sleep(MILLI);
     assert!(bench.suspended(), "nobody else can tell it");
-    assert!(!bench.has(&NodeAction::CancelExecutions), "what runs may finish");
+    assert!(
+        !bench.has(&NodeAction::CancelExecutions),
+        "what runs may finish"
+    );
     bench.sleep(SECOND * 600);
     assert!(bench.suspended());
     // It was cancelled, as it turns out.
@@ -400,5 +489,8 @@ fn a_calendar_that_is_set_back_is_not_asked_twice_at_once() {
             bench.now.calendar = Timestamp::from_millis(at.as_millis() - 1_000);
         }
     }
-    assert!(bench.now.steady > SECOND * 400_000 + SECOND * 30, "a hundred reports within seconds");
+    assert!(
+        bench.now.steady > SECOND * 400_000 + SECOND * 30,
+        "a hundred reports within seconds"
+    );
 }

@@ -10,9 +10,16 @@ fn a_push_that_closes_applies_at_once() {
     let on = records.on();
     bench.step(NodeEvent::Hint(Some(Arc::clone(&on))));
     assert_eq!(bench.machine.snapshot().record, on);
-    assert!(matches!(&bench.actions[0], NodeAction::Install(installed) if installed.0.record == on));
-    let report = bench.sent().expect("the ledger learns at once that it is closed");
-    assert_eq!((report.seen, report.closed, report.drained), (on.revision(), Some(id_of(&on)), None));
+    assert!(
+        matches!(&bench.actions[0], NodeAction::Install(installed) if installed.0.record == on)
+    );
+    let report = bench
+        .sent()
+        .expect("the ledger learns at once that it is closed");
+    assert_eq!(
+        (report.seen, report.closed, report.drained),
+        (on.revision(), Some(id_of(&on)), None)
+    );
 }
 
 #[test]
@@ -59,8 +66,14 @@ fn one_report_is_on_its_way_and_what_happens_meanwhile_leads_to_one_more() {
         assert!(bench.sent().is_none());
     }
     bench.answer(Some(&on));
-    let second = bench.sent().expect("what the ledger does not know yet is said at once").clone();
-    assert_eq!((second.sequence, second.closed), (first + 1, Some(id_of(&on))));
+    let second = bench
+        .sent()
+        .expect("what the ledger does not know yet is said at once")
+        .clone();
+    assert_eq!(
+        (second.sequence, second.closed),
+        (first + 1, Some(id_of(&on)))
+    );
     bench.answer(Some(&on));
     assert!(bench.sent().is_none());
 }
@@ -78,7 +91,11 @@ fn an_answer_that_is_older_than_a_push_does_not_open_again() {
     bench.step(NodeEvent::Hint(Some(Arc::clone(&on))));
     bench.answer(Some(&off));
     assert_eq!(bench.phase(), Phase::Activating);
-    assert_eq!(bench.sent().unwrap().offer.as_ref(), Some(&on), "the ledger seems to have lost it");
+    assert_eq!(
+        bench.sent().unwrap().offer.as_ref(),
+        Some(&on),
+        "the ledger seems to have lost it"
+    );
 }
 
 #[test]
@@ -87,15 +104,24 @@ fn an_answer_to_a_report_that_was_given_up_is_not_heard() {
     let on = records.on();
     let mut bench = Bench::joined(LostContact::Hold, Some(&on));
     bench.step(NodeEvent::Hint(None));
-    let late = SyncReply { record: Some(records.off()), ..bench.reply(None) };
+    let late = SyncReply {
+        record: Some(records.off()),
+        ..bench.reply(None)
+    };
     bench.fail();
     let report = bench.next_report();
     assert!(bench.step(NodeEvent::Replied(late.clone())).is_empty());
     assert!(bench.in_flight() && bench.phase() == Phase::Activating);
     bench.sleep(SECOND * 60);
-    assert_eq!(bench.machine.sequence, report.sequence, "still one report on its way");
+    assert_eq!(
+        bench.machine.sequence, report.sequence,
+        "still one report on its way"
+    );
     bench.fail();
-    assert!(bench.step(NodeEvent::Replied(late)).is_empty(), "nothing at all is on its way");
+    assert!(
+        bench.step(NodeEvent::Replied(late)).is_empty(),
+        "nothing at all is on its way"
+    );
     assert_eq!(bench.phase(), Phase::Activating);
 }
 
@@ -106,19 +132,34 @@ fn an_answer_to_somebody_else_is_no_contact() {
     let mut bench = Bench::joined(fence(0), Some(&on));
     let report = bench.next_report();
     let off = records.off();
-    let reply = SyncReply { sequence: report.sequence + 1, ..bench.reply(Some(&off)) };
+    let reply = SyncReply {
+        sequence: report.sequence + 1,
+        ..bench.reply(Some(&off))
+    };
     let fence_at = bench.machine.fence_at();
     bench.step(NodeEvent::Replied(reply));
     assert!(bench.has(&NodeAction::ContactLost(StateErrorKind::Conflict)));
-    assert_eq!((bench.machine.fence_at(), bench.phase()), (fence_at, Phase::Activating));
-    assert!(!bench.in_flight() && bench.sent().is_none(), "not at once again");
+    assert_eq!(
+        (bench.machine.fence_at(), bench.phase()),
+        (fence_at, Phase::Activating)
+    );
+    assert!(
+        !bench.in_flight() && bench.sent().is_none(),
+        "not at once again"
+    );
     bench.next_report();
 }
 
 #[test]
 fn a_nodes_record_never_goes_back() {
     let mut records = Records::new();
-    let all = [records.on(), records.off(), records.on(), records.complete(), records.off()];
+    let all = [
+        records.on(),
+        records.off(),
+        records.on(),
+        records.complete(),
+        records.off(),
+    ];
     for newest in 0..all.len() {
         let mut bench = Bench::joined(LostContact::Hold, Some(&all[newest]));
         for older in &all[..newest] {
@@ -143,10 +184,20 @@ fn drained_is_said_at_once_and_only_of_the_activation_that_is_on() {
     assert!(bench.step(NodeEvent::Drained(id_of(&first))).is_empty());
     bench.step(NodeEvent::Drained(id_of(&second)));
     let report = bench.sent().unwrap();
-    assert_eq!((report.closed, report.drained), (Some(id_of(&second)), Some(id_of(&second))));
+    assert_eq!(
+        (report.closed, report.drained),
+        (Some(id_of(&second)), Some(id_of(&second)))
+    );
     bench.answer(Some(&second));
-    assert!(bench.step(NodeEvent::Drained(id_of(&second))).is_empty(), "it was said");
-    assert_eq!(bench.next_report().drained, Some(id_of(&second)), "and is said again, for a ledger that forgot it");
+    assert!(
+        bench.step(NodeEvent::Drained(id_of(&second))).is_empty(),
+        "it was said"
+    );
+    assert_eq!(
+        bench.next_report().drained,
+        Some(id_of(&second)),
+        "and is said again, for a ledger that forgot it"
+    );
 }
 
 #[test]
@@ -158,7 +209,10 @@ fn drained_survives_an_edit_and_ends_with_the_activation() {
     let edited = records.activate(Activate::by("ana").with_message("edited"));
     bench.answer(Some(&edited));
     let report = bench.next_report();
-    assert_eq!((report.seen, report.drained), (edited.revision(), Some(id_of(&on))));
+    assert_eq!(
+        (report.seen, report.drained),
+        (edited.revision(), Some(id_of(&on)))
+    );
     // It hears of the next activation, and never that there was nothing in between.
     records.off();
     let next = records.on();
@@ -167,8 +221,14 @@ fn drained_survives_an_edit_and_ends_with_the_activation() {
     assert_eq!((report.closed, report.drained), (Some(id_of(&next)), None));
     let off = records.off();
     bench.answer(Some(&off));
-    let report = bench.next_report();
-    assert_eq!((report.closed, report.drained, report.quiet), (None, None, None));
+    let report = bench
+        .sent()
+        .expect("that it is open is said at once")
+        .clone();
+    assert_eq!(
+        (report.seen, report.closed, report.drained, report.quiet),
+        (off.revision(), None, None, None)
+    );
     assert!(bench.step(NodeEvent::Drained(id_of(&next))).is_empty());
 }
 
@@ -197,11 +257,24 @@ fn a_forced_completion_cancels_and_drops_once() {
     let on = records.on();
     let mut bench = Bench::joined(LostContact::Hold, Some(&on));
     bench.next_report();
-    let forced = records.activate(Activate::by("ana").with_drain(DrainPolicy::Force(Duration::ZERO)));
-    assert!(forced.activation().unwrap().completion.as_ref().unwrap().forced);
+    let forced =
+        records.activate(Activate::by("ana").with_drain(DrainPolicy::Force(Duration::ZERO)));
+    assert!(
+        forced
+            .activation()
+            .unwrap()
+            .completion
+            .as_ref()
+            .unwrap()
+            .forced
+    );
     bench.answer(Some(&forced));
-    let [NodeAction::Install(_), NodeAction::CancelExecutions, NodeAction::DropExecutions, ..] =
-        bench.actions.as_slice()
+    let [
+        NodeAction::Install(_),
+        NodeAction::CancelExecutions,
+        NodeAction::DropExecutions,
+        ..,
+    ] = bench.actions.as_slice()
     else {
         panic!("{:?}", bench.actions)
     };
@@ -210,7 +283,8 @@ fn a_forced_completion_cancels_and_drops_once() {
     assert!(!bench.has(&NodeAction::CancelExecutions) && !bench.has(&NodeAction::DropExecutions));
     // Another activation is forced, and this node has heard of nothing in between.
     records.off();
-    let again = records.activate(Activate::by("ana").with_drain(DrainPolicy::Force(Duration::ZERO)));
+    let again =
+        records.activate(Activate::by("ana").with_drain(DrainPolicy::Force(Duration::ZERO)));
     bench.step(NodeEvent::Hint(Some(again)));
     assert!(bench.has(&NodeAction::CancelExecutions));
 }
@@ -232,13 +306,21 @@ fn what_the_node_knows_better_it_offers() {
     let mut records = Records::new();
     let (older, newest) = (records.on(), records.off());
     let mut bench = Bench::joined(LostContact::Hold, Some(&newest));
-    assert_eq!(bench.next_report().offer, None, "in normal life nothing is offered");
+    assert_eq!(
+        bench.next_report().offer,
+        None,
+        "in normal life nothing is offered"
+    );
     bench.answer(Some(&older));
     assert_eq!(bench.sent().unwrap().offer.as_ref(), Some(&newest));
     bench.answer(Some(&newest));
     assert_eq!(bench.next_report().offer, None);
     bench.answer(None);
-    assert_eq!(bench.sent().unwrap().offer.as_ref(), Some(&newest), "an empty ledger has lost it");
+    assert_eq!(
+        bench.sent().unwrap().offer.as_ref(),
+        Some(&newest),
+        "an empty ledger has lost it"
+    );
 }
 
 #[test]
@@ -292,10 +374,18 @@ fn an_opening_and_the_suspension_that_comes_with_it_are_installed_together() {
         bench.next_report();
         // It is back without a lease, and the ledger may have forgotten something.
         bench.answer_in_grace(Some(&off));
-        assert_eq!((bench.phase(), bench.suspended(), bench.installs()), (Phase::Deactivated, true, 1));
+        assert_eq!(
+            (bench.phase(), bench.suspended(), bench.installs()),
+            (Phase::Deactivated, true, 1)
+        );
         for action in &bench.actions {
-            let NodeAction::Install(installed) = action else { continue };
-            assert!(installed.0.executions_suspended, "an execution could start before the suspension");
+            let NodeAction::Install(installed) = action else {
+                continue;
+            };
+            assert!(
+                installed.0.executions_suspended,
+                "an execution could start before the suspension"
+            );
         }
     }
 }
@@ -308,15 +398,38 @@ fn the_nodes_of_a_great_fleet_do_not_all_answer_a_push_in_the_same_instant() {
         .map(|seed| {
             let now = Bench::new(LostContact::Hold).now;
             let settings = NodeSettings::default();
-            let machine = NodeMachine::new(NodeId::from_bits(u128::from(seed)), settings, seed * 0x9E37_79B9, now);
-            let mut bench = Bench { machine, now, actions: Vec::new() };
+            let machine = NodeMachine::new(
+                NodeId::from_bits(u128::from(seed)),
+                settings,
+                seed * 0x9E37_79B9,
+                now,
+            );
+            let mut bench = Bench {
+                machine,
+                now,
+                actions: Vec::new(),
+            };
             bench.tick();
-            let count = FleetCount { nodes: 10_000, ..FleetCount::default() };
-            let reply = SyncReply { count, ..bench.reply(None) };
+            let count = FleetCount {
+                nodes: 10_000,
+                ..FleetCount::default()
+            };
+            let reply = SyncReply {
+                count,
+                ..bench.reply(None)
+            };
             bench.step(NodeEvent::Replied(reply));
             bench.step(NodeEvent::Hint(Some(Arc::clone(&on))));
-            assert_eq!(bench.phase(), Phase::Activating, "closing itself waits for nothing");
-            let at = if bench.in_flight() { now.steady } else { bench.machine.wake_at(now) };
+            assert_eq!(
+                bench.phase(),
+                Phase::Activating,
+                "closing itself waits for nothing"
+            );
+            let at = if bench.in_flight() {
+                now.steady
+            } else {
+                bench.machine.wake_at(now)
+            };
             assert!(at < now.steady + SECOND);
             at
         })

@@ -11,8 +11,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use intermission_core::{
-    Departure, Ledger, LostContact, Moment, NodeEvent, NodeId, NodeReport, NodeSettings, OutagePolicy, Phase, Record,
-    Revision, StartPolicy, StateErrorKind, SyncReply, Timing,
+    Departure, Ledger, LostContact, Moment, NodeEvent, NodeId, NodeReport, NodeSettings,
+    OutagePolicy, Phase, Record, Revision, StartPolicy, StateErrorKind, SyncReply, Timing,
 };
 
 use crate::checker::{Checker, Claims};
@@ -157,7 +157,10 @@ impl World {
     pub(crate) fn run(mut self) -> Claims {
         self.run_until(STORM);
         // Most mutations show in the storm, if at all.
-        if self.mutation.is_none_or(|mutation| mutation == Mutation::NothingOffered) {
+        if self
+            .mutation
+            .is_none_or(|mutation| mutation == Mutation::NothingOffered)
+        {
             self.calm_down();
         }
         self.checker.claims
@@ -181,7 +184,9 @@ impl World {
 
     fn run_until(&mut self, end: u64) {
         while self.queue.peek().is_some_and(|Reverse(due)| due.at <= end) {
-            let Some(Reverse(due)) = self.queue.pop() else { return };
+            let Some(Reverse(due)) = self.queue.pop() else {
+                return;
+            };
             self.now = self.now.max(due.at);
             self.tell_event(&due.event);
             self.has_changed = false;
@@ -197,7 +202,11 @@ impl World {
 
     fn schedule(&mut self, delay: u64, event: Event) {
         self.queued += 1;
-        self.queue.push(Reverse(Due { at: self.now + delay, order: self.queued, event }));
+        self.queue.push(Reverse(Due {
+            at: self.now + delay,
+            order: self.queued,
+            event,
+        }));
     }
 
     fn store_moment(&self) -> Moment {
@@ -232,7 +241,8 @@ impl World {
             Event::Work(node) => self.work(node),
             Event::WorkEnds(node) => {
                 if let Some(index) = self.index_of(node) {
-                    let effects = self.nodes[index].end_work(self.now, &mut self.random, self.mutation);
+                    let effects =
+                        self.nodes[index].end_work(self.now, &mut self.random, self.mutation);
                     self.carry_out(index, effects);
                 }
             }
@@ -266,7 +276,8 @@ impl World {
 
     fn bear(&mut self) {
         self.born += 1;
-        let id = NodeId::from_bits(u128::from(self.born) + (u128::from(self.random.bits() >> 16) << 16));
+        let id =
+            NodeId::from_bits(u128::from(self.born) + (u128::from(self.random.bits() >> 16) << 16));
         let mut settings = NodeSettings::default();
         settings.timing = self.node_timing;
         let more = Duration::from_millis(self.random.range(0, self.weather.patience));
@@ -275,7 +286,9 @@ impl World {
             drawn if drawn < self.weather.fence + self.weather.hold => LostContact::Hold,
             _ => LostContact::Wait(more),
         };
-        settings.start = self.random.pick(&[StartPolicy::StartClosed, StartPolicy::StartOpen]);
+        settings.start = self
+            .random
+            .pick(&[StartPolicy::StartClosed, StartPolicy::StartOpen]);
         settings.outage = self.random.pick(&[
             OutagePolicy::KeepLast,
             OutagePolicy::CloseAfter(Duration::from_millis(2_000)),
@@ -310,13 +323,22 @@ impl World {
     }
 
     fn work(&mut self, node: NodeId) {
-        let Some(index) = self.index_of(node) else { return };
+        let Some(index) = self.index_of(node) else {
+            return;
+        };
         let (now, mutation) = (self.now, self.mutation);
         let is_long = self.random.percent(self.weather.slow_work);
-        let length = if is_long { self.random.range(500, 6_000) } else { self.random.range(10, 500) };
+        let length = if is_long {
+            self.random.range(500, 6_000)
+        } else {
+            self.random.range(10, 500)
+        };
         let node = &mut self.nodes[index];
         let mut effects = Vec::new();
-        if !node.is_stopping && node.executions.len() < 3 && node.may_start_executions(now, mutation) {
+        if !node.is_stopping
+            && node.executions.len() < 3
+            && node.may_start_executions(now, mutation)
+        {
             self.checker.begins(node);
             effects.push(node.begin_execution(now + length));
         }
@@ -335,7 +357,9 @@ impl World {
     }
 
     fn leave(&mut self, node: NodeId) {
-        let Some(index) = self.index_of(node) else { return };
+        let Some(index) = self.index_of(node) else {
+            return;
+        };
         let gone = self.nodes.remove(index);
         if !gone.is_cut_off(self.now) {
             self.step(|ledger, now| ledger.leave(node, &Departure::Goodbye, now));
@@ -348,7 +372,7 @@ impl World {
         let id = report.node;
         self.schedule(self.weather.timeout, Event::GivenUp(id, report.sequence));
         for _ in 0..self.copies_of_a_message(id) {
-            let delay = self.delay();
+            let delay = self.delay(self.weather.slow_reports);
             self.schedule(delay, Event::Report(report.clone()));
         }
     }
@@ -360,8 +384,8 @@ impl World {
             Some(Mutation::NothingOffered) => report.offer = None,
             Some(Mutation::NothingClaimed) => {
                 report.seen = Revision::ZERO;
-                // As if bringing back took two calls, of which the second is lost now and then.
-                report.offer = report.offer.filter(|_| self.random.percent(80));
+                // As if bringing back took two calls, of which the second is often lost.
+                report.offer = report.offer.filter(|_| self.random.percent(30));
             }
             Some(Mutation::AcknowledgementsKept) => {
                 // What it said of any activation before is in `closed` for as long as one is on.
@@ -373,29 +397,38 @@ impl World {
         let reply = self.step(|ledger, now| ledger.sync(&report, now));
         self.form = Some(reply.clone());
         for _ in 0..self.copies_of_a_message(report.node) {
-            let delay = self.delay();
+            let delay = self.delay(self.weather.slow_replies);
             self.schedule(delay, Event::Reply(report.node, reply.clone()));
         }
     }
 
     fn answer(&mut self, node: NodeId, mut reply: SyncReply) {
-        let Some(index) = self.index_of(node) else { return };
+        let Some(index) = self.index_of(node) else {
+            return;
+        };
         let is_waited_for = self.nodes[index].waits_for == Some(reply.sequence);
         if is_waited_for {
             self.nodes[index].waits_for = None;
-        } else if self.nodes[index].waits_for.is_some_and(|sequence| sequence < reply.sequence) {
+        } else if self.nodes[index]
+            .waits_for
+            .is_some_and(|sequence| sequence < reply.sequence)
+        {
             panic!("an answer from the future: {reply:?}");
         }
         match self.mutation {
             Some(Mutation::NoProbation) => reply.grace = Duration::ZERO,
-            Some(Mutation::LeaseFromReply) if is_waited_for => self.nodes[index].hide_round_trip(self.now),
+            Some(Mutation::LeaseFromReply) if is_waited_for => {
+                self.nodes[index].hide_round_trip(self.now)
+            }
             _ => {}
         }
         self.take(index, NodeEvent::Replied(reply));
     }
 
     fn push(&mut self, node: NodeId, record: Option<Arc<Record>>) {
-        let Some(index) = self.index_of(node) else { return };
+        let Some(index) = self.index_of(node) else {
+            return;
+        };
         if self.mutation == Some(Mutation::PushOpens)
             && let (Some(record), Some(form), Some(sequence)) =
                 (&record, self.form.clone(), self.nodes[index].waits_for)
@@ -410,7 +443,9 @@ impl World {
     }
 
     fn copies_of_a_message(&mut self, node: NodeId) -> u64 {
-        let cut_off = self.index_of(node).is_some_and(|index| self.nodes[index].is_cut_off(self.now));
+        let cut_off = self
+            .index_of(node)
+            .is_some_and(|index| self.nodes[index].is_cut_off(self.now));
         match self.random.range(0, 99) {
             _ if cut_off => 0,
             _ if self.is_calm => 1,
@@ -420,10 +455,10 @@ impl World {
         }
     }
 
-    fn delay(&mut self) -> u64 {
+    fn delay(&mut self, slow: u64) -> u64 {
         match self.random.range(0, 99) {
             _ if self.is_calm => self.random.range(1, 30),
-            drawn if drawn >= self.weather.slow_messages => self.random.range(1, 50),
+            drawn if drawn >= slow => self.random.range(1, 50),
             drawn if drawn % 5 > 0 => self.random.range(50, 600),
             _ => self.random.range(600, 3_000),
         }
@@ -454,9 +489,15 @@ impl World {
     /// Nodes that hold and are gone need a person.
     fn bury_the_dead(&mut self) {
         let view = self.ledger.view(usize::MAX, self.store_moment());
-        for member in view.nodes.iter().filter(|member| member.lost_contact == LostContact::Hold) {
+        for member in view
+            .nodes
+            .iter()
+            .filter(|member| member.lost_contact == LostContact::Hold)
+        {
             if self.index_of(member.node).is_none() {
-                self.step(|ledger, now| ledger.leave(member.node, &Departure::Forgotten(operator::ana()), now));
+                self.step(|ledger, now| {
+                    ledger.leave(member.node, &Departure::Forgotten(operator::ana()), now)
+                });
             }
         }
     }
@@ -471,12 +512,31 @@ impl World {
     fn judge(&self) {
         let record = self.ledger.current();
         let view = self.ledger.view(usize::MAX, self.store_moment());
-        assert_eq!(view.grace, Duration::ZERO, "I4: the ledger is still in doubt: {view:?}");
-        assert_ne!(record.phase(), Phase::Activating, "I4: the drain does not end: {view:?}");
+        assert_eq!(
+            view.grace,
+            Duration::ZERO,
+            "I4: the ledger is still in doubt: {view:?}"
+        );
+        assert_ne!(
+            record.phase(),
+            Phase::Activating,
+            "I4: the drain does not end: {view:?}"
+        );
         for node in &self.nodes {
-            assert_eq!(node.record(), &*record, "I4: {:?} differs from the ledger", node.id);
+            assert_eq!(
+                node.record(),
+                &*record,
+                "I4: {:?} differs from the ledger",
+                node.id
+            );
             let may_start = node.may_start_executions(self.now, None);
-            assert_eq!(may_start, !record.phase().is_on(), "I4: {:?} is suspended: {:?}", node.id, node.machine);
+            assert_eq!(
+                may_start,
+                !record.phase().is_on(),
+                "I4: {:?} is suspended: {:?}",
+                node.id,
+                node.machine
+            );
         }
     }
 }

@@ -8,10 +8,21 @@ use crate::mutation::Mutation;
 
 impl World {
     pub(super) fn strike(&mut self) {
-        let victim = (!self.nodes.is_empty()).then(|| self.random.range(0, self.nodes.len() as u64 - 1));
+        let victim =
+            (!self.nodes.is_empty()).then(|| self.random.range(0, self.nodes.len() as u64 - 1));
         let victim = victim.map(|index| usize::try_from(index).unwrap());
-        let Weather { crashes, goodbyes, cuts, outages, losses, jumps, .. } = self.weather;
-        let mut drawn = self.random.range(0, crashes + goodbyes + cuts + outages + losses + jumps - 1);
+        let Weather {
+            crashes,
+            goodbyes,
+            cuts,
+            outages,
+            losses,
+            jumps,
+            ..
+        } = self.weather;
+        let mut drawn = self
+            .random
+            .range(0, crashes + goodbyes + cuts + outages + losses + jumps - 1);
         let mut is = |weight: u64| {
             let is_drawn = drawn < weight;
             drawn = if is_drawn { u64::MAX } else { drawn - weight };
@@ -64,7 +75,12 @@ impl World {
                 let copy = self.copies.front().cloned();
                 let copy = copy.unwrap_or_else(|| Ledger::new(timing));
                 let history: Vec<_> = copy.kept_history().cloned().collect();
-                Ledger::restored(timing, copy.record().cloned(), history, copy.members().clone())
+                Ledger::restored(
+                    timing,
+                    copy.record().cloned(),
+                    history,
+                    copy.members().clone(),
+                )
             }
         };
         self.copies.clear();
@@ -88,7 +104,11 @@ impl World {
             return;
         }
         self.jumped_at = Some(self.now);
-        let by = if self.random.percent(50) { 400 } else { 3_600_000 };
+        let by = if self.random.percent(50) {
+            400
+        } else {
+            3_600_000
+        };
         self.store_offset += by;
     }
 }

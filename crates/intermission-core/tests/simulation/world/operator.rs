@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use intermission_core::{
-    Activate, Actor, AllowChange, AllowList, Change, Deactivate, Departure, DrainPolicy, Level, NodeId, Operation,
-    OperationId, Outcome, Record,
+    Activate, Actor, AllowChange, AllowList, Change, Deactivate, Departure, DrainPolicy, Level,
+    NodeId, Operation, OperationId, Outcome, Record,
 };
 
 use super::World;
@@ -18,7 +18,9 @@ impl World {
         let later = |millis| at.saturating_add(Duration::from_millis(millis));
         let is_on = record.phase().is_on();
         let change = match self.random.range(0, 99) {
-            drawn if drawn < self.weather.switches && is_on => Change::Deactivate(Deactivate::by("ana")),
+            drawn if drawn < self.weather.switches && is_on => {
+                Change::Deactivate(Deactivate::by("ana"))
+            }
             drawn if drawn < self.weather.switches && drawn % 8 == 0 => {
                 let start = self.random.range(500, 4_000);
                 let plan = Activate::by("ana").with_starts_at(later(start));
@@ -41,7 +43,9 @@ impl World {
                 return;
             }
             drawn if drawn % 5 < 4 && is_on => {
-                let level = self.random.pick(&[Level::Full, Level::Exclusive, Level::ReadOnly]);
+                let level = self
+                    .random
+                    .pick(&[Level::Full, Level::Exclusive, Level::ReadOnly]);
                 let message = format!("message {}", self.operations);
                 Change::Activate(Activate::by("bob").with_level(level).with_message(message))
             }
@@ -54,9 +58,12 @@ impl World {
     }
 
     fn change(&mut self, before: &Arc<Record>, change: &Change) {
-        let Ok(Outcome::Changed(next)) = before.apply(change, moment(self.now).calendar) else { return };
+        let Ok(Outcome::Changed(next)) = before.apply(change, moment(self.now).calendar) else {
+            return;
+        };
         self.operations += 1;
-        let operation = Operation::replace(OperationId::from_bits(self.operations), before, next, ana());
+        let operation =
+            Operation::replace(OperationId::from_bits(self.operations), before, next, ana());
         for _ in 0..1 + u64::from(self.random.percent(10)) {
             self.step(|ledger, now| ledger.operate(&operation, now));
         }

@@ -6,7 +6,12 @@ use super::{Event, World};
 
 impl World {
     pub(super) fn tell_event(&self, event: &Event) {
-        if self.told.is_some() && !matches!(event, Event::Work(_) | Event::Copy | Event::Wake(..) | Event::WorkEnds(_)) {
+        if self.told.is_some()
+            && !matches!(
+                event,
+                Event::Work(_) | Event::Copy | Event::Wake(..) | Event::WorkEnds(_)
+            )
+        {
             println!("{:>6} {event:?}", self.now);
         }
     }
@@ -17,11 +22,23 @@ impl World {
             return;
         }
         let view = self.ledger.view(usize::MAX, self.store_moment());
-        let mut lines = vec![format!("       ledger: {}, grace {:?}, {:?}", name(&view.record), view.grace, view.count)];
+        let mut lines = vec![format!(
+            "       ledger: {}, grace {:?}, {:?}",
+            name(&view.record),
+            view.grace,
+            view.count
+        )];
         lines.extend(view.nodes.iter().map(|member| {
             let said = (member.closed, member.drained);
-            let out = if member.out_of_contact { ", out of contact" } else { "" };
-            format!("         member {:?}: seen {}, closed and drained {said:?}{out}", member.node, member.seen)
+            let out = if member.out_of_contact {
+                ", out of contact"
+            } else {
+                ""
+            };
+            format!(
+                "         member {:?}: seen {}, closed and drained {said:?}{out}",
+                member.node, member.seen
+            )
         }));
         lines.extend(self.nodes.iter().map(|node| {
             let is_suspended = node.machine.snapshot().executions_suspended;
@@ -39,8 +56,17 @@ impl World {
 fn name(record: &Record) -> String {
     let done = record.activation().and_then(|on| on.completion.as_ref());
     let how = done.map(|done| {
-        let (forced, lost, unconfirmed) = (done.forced, done.state_lost_at.is_some(), done.unconfirmed.len());
+        let (forced, lost, unconfirmed) = (
+            done.forced,
+            done.state_lost_at.is_some(),
+            done.unconfirmed.len(),
+        );
         format!(" (forced {forced}, lost {lost}, unconfirmed {unconfirmed})")
     });
-    format!("{} at {}{}", record.phase(), record.revision(), how.unwrap_or_default())
+    format!(
+        "{} at {}{}",
+        record.phase(),
+        record.revision(),
+        how.unwrap_or_default()
+    )
 }

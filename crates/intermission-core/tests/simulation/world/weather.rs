@@ -17,8 +17,9 @@ pub(super) struct Weather {
     pub(super) patience: u64,
     /// How many milliseconds a node waits for an answer.
     pub(super) timeout: u64,
-    /// Of a hundred messages, how many are under way for long, and how many executions take long.
-    pub(super) slow_messages: u64,
+    /// Of a hundred reports, replies and executions, how many take long.
+    pub(super) slow_reports: u64,
+    pub(super) slow_replies: u64,
     pub(super) slow_work: u64,
     /// Of a hundred acts of an operator, how many switch maintenance on or off, and how many milliseconds lie between
     /// two acts at most.
@@ -41,7 +42,8 @@ impl Weather {
             hold: random.pick(&[0, 15]),
             patience: random.pick(&[0, 2_000, LONGEST_PATIENCE]),
             timeout: random.pick(&[600, 2_500]),
-            slow_messages: random.pick(&[5, 30, 80]),
+            slow_reports: random.pick(&[5, 30, 80]),
+            slow_replies: random.pick(&[5, 30, 80]),
             slow_work: random.pick(&[5, 20]),
             switches: random.pick(&[50, 95]),
             leisure: random.pick(&[1_500, 5_000]),
@@ -57,14 +59,54 @@ impl Weather {
 
     /// The weather that brings out what a mutation breaks.
     pub(super) fn for_mutation(self, mutation: Mutation) -> Self {
-        let calm = Self { crashes: 0, goodbyes: 0, outages: 0, losses: 0, slow_work: 5, switches: 95, ..self };
-        let cuts = Self { fence: 100, patience: 0, slow_messages: 5, cuts: 60, jumps: 0, leisure: 3_000, ..calm };
+        let calm = Self {
+            crashes: 0,
+            goodbyes: 0,
+            outages: 0,
+            losses: 0,
+            slow_work: 5,
+            switches: 95,
+            ..self
+        };
+        let cuts = Self {
+            fence: 100,
+            patience: 0,
+            slow_reports: 5,
+            slow_replies: 5,
+            cuts: 60,
+            jumps: 0,
+            leisure: 3_000,
+            ..calm
+        };
         match mutation {
             Mutation::NoMargin | Mutation::NoClamp => Self { jumps: 60, ..cuts },
-            Mutation::LeaseFromReply => Self { slow_messages: 80, timeout: 2_500, peace: 8_000, ..cuts },
-            Mutation::NoProbation => Self { crashes: 60, losses: 60, cuts: 30, outages: 30, switches: 95, ..self },
-            Mutation::NoGrace | Mutation::NothingOffered | Mutation::NothingClaimed => Self { losses: 60, ..self },
-            Mutation::PushOpens => Self { leisure: 1_500, slow_messages: 30, ..calm },
+            Mutation::LeaseFromReply => Self {
+                slow_replies: 60,
+                timeout: 2_500,
+                peace: 8_000,
+                ..cuts
+            },
+            Mutation::NoProbation => Self {
+                crashes: 60,
+                losses: 60,
+                cuts: 30,
+                outages: 30,
+                switches: 95,
+                ..self
+            },
+            Mutation::NothingClaimed => Self {
+                losses: 60,
+                cuts: 100,
+                outages: 30,
+                switches: 95,
+                ..self
+            },
+            Mutation::NoGrace | Mutation::NothingOffered => Self { losses: 60, ..self },
+            Mutation::PushOpens => Self {
+                leisure: 1_500,
+                slow_replies: 30,
+                ..calm
+            },
             Mutation::AcknowledgementsKept | Mutation::FenceNotObeyed => self,
         }
     }
@@ -84,6 +126,8 @@ pub(super) fn tight() -> Timing {
     timing.grace = Duration::from_millis(4_000);
     timing.reconcile = Duration::from_millis(2_000);
     timing.drain_poll = Duration::from_millis(200);
-    timing.validate().expect("the periods of the simulation fit together");
+    timing
+        .validate()
+        .expect("the periods of the simulation fit together");
     timing
 }
