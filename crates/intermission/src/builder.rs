@@ -10,8 +10,9 @@ use intermission_core::{
 };
 use tokio::sync::{mpsc, oneshot};
 
-use crate::gate::{Gate, Parts, Shared};
+use crate::gate::Gate;
 use crate::keeper::{Keeper, Stopping, supervise};
+use crate::shared::{Parts, Shared};
 
 /// Settings of a node, and its start.
 ///

@@ -3,23 +3,21 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
-use intermission_core::reply::{Marker, Notice, Replies, ReplyPolicy};
 use intermission_core::{
-    ActivationId, AdmitReason, Clock, Decision, Explanation, Hold, Level, MaintenanceState, Moment,
-    NodeFacts, NodeId, Phase, Policy, Record, RefuseReason, Revision, RouteAccess, Snapshot,
-    StateErrorKind, Timestamp, Visitor, decide, explain, is_safe,
+    AdmitReason, Decision, Explanation, Hold, Level, MaintenanceState, NodeId, Phase, Record,
+    RouteAccess, Snapshot, StateErrorKind, Visitor, decide, explain, is_safe,
 };
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 
-use crate::admission::{Admission, Admitted, Refusal, RequestInFlight};
+use crate::admission::{Admission, Admitted, RequestInFlight};
 use crate::builder::GateBuilder;
 use crate::execution::{Execution, ExecutionInfo, ExecutionRefused, RunError};
-use crate::in_flight::{Entered, InFlight, RequestClass};
+use crate::in_flight::{Entered, RequestClass};
+use crate::shared::{Installed, Shared};
 use crate::subscription::Subscription;
 
 /// How often a request that starts an execution is decided about anew because the door was moved in between. The
@@ -48,42 +46,6 @@ struct Handle {
 #[derive(Debug)]
 pub(crate) struct Stop {
     pub(crate) done: tokio::sync::oneshot::Sender<()>,
-}
-
-/// No time at all.
-const NEVER: u64 = u64::MAX;
-
-/// What gate and keeper share.
-pub(crate) struct Shared {
-    /// Whether nothing needs to be asked: no maintenance, no hold, no suspension.
-    open: AtomicBool,
-    installed: ArcSwap<Installed>,
-    pub(crate) in_flight: InFlight,
-    policy: Policy,
-    reply_policy: ReplyPolicy,
-    clock: Arc<dyn Clock>,
-    published: watch::Sender<Arc<Installed>>,
-    pub(crate) node: NodeId,
-    label: String,
-    framework: Option<String>,
-    contact: Mutex<Contact>,
-    /// From when on the steady clock, in nanoseconds, this node begins no execution unless the state answers before.
-    fence_at: AtomicU64,
-    keeper_restarts: AtomicU64,
-    entropy: AtomicU64,
-}
-
-/// A snapshot with all that follows from it.
-#[derive(Debug)]
-pub(crate) struct Installed {
-    pub(crate) snapshot: Snapshot,
-    replies: Arc<Replies>,
-}
-
-#[derive(Clone, Copy, Debug, Default)]
-struct Contact {
-    answered_at: Option<Duration>,
-    lost: Option<StateErrorKind>,
 }
 
 /// How a node is, for health checks and for people.
@@ -410,209 +372,6 @@ impl fmt::Debug for Gate {
             .field("phase", &record.phase())
             .field("revision", &record.revision())
             .finish_non_exhaustive()
-    }
-}
-
-/// What a node is made of, besides its state.
-pub(crate) struct Parts {
-    pub(crate) node: NodeId,
-    pub(crate) label: String,
-    pub(crate) framework: Option<String>,
-    pub(crate) policy: Policy,
-    pub(crate) reply_policy: ReplyPolicy,
-    pub(crate) clock: Arc<dyn Clock>,
-}
-
-impl Shared {
-    pub(crate) fn new(parts: Parts, snapshot: Snapshot) -> Self {
-        let Parts {
-            node,
-            label,
-            framework,
-            policy,
-            reply_policy,
-            clock,
-        } = parts;
-        let installed = Arc::new(Installed::new(snapshot, &reply_policy));
-        let (published, _) = watch::channel(Arc::clone(&installed));
-        let shared = Self {
-            open: AtomicBool::new(false),
-            installed: ArcSwap::new(Arc::clone(&installed)),
-            in_flight: InFlight::new(),
-            policy,
-            reply_policy,
-            clock,
-            published,
-            node,
-            label,
-            framework,
-            contact: Mutex::default(),
-            fence_at: AtomicU64::new(NEVER),
-            keeper_restarts: AtomicU64::new(0),
-            entropy: AtomicU64::new(0),
-        };
-        shared.in_flight.close();
-        shared.install(installed.snapshot.clone());
-        shared
-    }
-
-    pub(crate) fn moment(&self) -> Moment {
-        Moment::new(self.clock.now(), self.clock.steady())
-    }
-
-    /// Decides by this snapshot from now on. Only the keeper calls it.
-    pub(crate) fn install(&self, snapshot: Snapshot) {
-        let installed = Arc::new(Installed::new(snapshot, &self.reply_policy));
-        // INVARIANT: whoever finds a door closed finds the snapshot that closed it. So the snapshot is published
-        // before the doors close, and after they open.
-        if installed.snapshot.is_open() {
-            self.in_flight.open();
-            self.installed.store(Arc::clone(&installed));
-            self.open.store(true, Ordering::Release);
-        } else {
-            self.installed.store(Arc::clone(&installed));
-            self.open.store(false, Ordering::Release);
-            self.in_flight.close();
-        }
-        self.published.send_replace(installed);
-    }
-
-    /// The activation for which this node has drained, if it has.
-    pub(crate) fn drained(&self) -> Option<ActivationId> {
-        let installed = self.installed.load();
-        let activation = installed.snapshot.record.activation()?;
-        (self.in_flight.watch_executions() == 0).then_some(activation.id)
-    }
-
-    /// The level change since which no request that the level closes out has been running here, if none has.
-    pub(crate) fn quiet(&self) -> Option<Revision> {
-        let installed = self.installed.load();
-        let activation = installed.snapshot.record.activation()?;
-        activation.completion.as_ref()?;
-        let level = activation.settings.level;
-        // At this level nobody's work goes on, not even that of those who were let in before.
-        let writes = level == Level::Exclusive && self.in_flight.running() != (0, 0);
-        if self.in_flight.watch_requests(level) > 0 || writes {
-            return None;
-        }
-        self.in_flight.unwatch_requests();
-        Some(activation.level_since)
-    }
-
-    pub(crate) fn facts(&self) -> NodeFacts {
-        let mut facts = NodeFacts::labelled(self.label.clone());
-        facts.framework.clone_from(&self.framework);
-        (facts.running, facts.bypass_running) = self.in_flight.running();
-        facts.requests = self.in_flight.requests();
-        facts.executions = self.in_flight.executions(NodeFacts::EXECUTIONS_SHOWN);
-        facts.hold = self
-            .installed
-            .load()
-            .snapshot
-            .hold
-            .as_ref()
-            .map(ToString::to_string);
-        facts
-    }
-
-    pub(crate) fn record(&self) -> Arc<Record> {
-        Arc::clone(&self.installed.load().snapshot.record)
-    }
-
-    pub(crate) fn note_contact(&self, age: Option<Duration>, lost: Option<StateErrorKind>) {
-        let now = self.clock.steady();
-        let answered_at = age.map(|age| now.saturating_sub(age));
-        *self.contact.lock().unwrap_or_else(PoisonError::into_inner) =
-            Contact { answered_at, lost };
-    }
-
-    pub(crate) fn note_keeper_restart(&self) {
-        self.keeper_restarts.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// The time, if the decision needs it: only passes end by it.
-    fn now_for(&self, visitor: &Visitor<'_>) -> Timestamp {
-        if visitor.pass.is_some() {
-            self.clock.now()
-        } else {
-            Timestamp::default()
-        }
-    }
-
-    fn contact(&self) -> Contact {
-        *self.contact.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// From then on this node begins no execution, even if the keeper is late to say so.
-    pub(crate) fn fence_at(&self, fence_at: Option<Duration>) {
-        let nanos = fence_at.map(|at| u64::try_from(at.as_nanos()).unwrap_or(NEVER));
-        self.fence_at
-            .store(nanos.unwrap_or(NEVER), Ordering::Release);
-    }
-
-    /// Whether the lease is over on a node that fences itself. Looked at here and not by a timer: a process that was
-    /// paused gets its timers too late.
-    #[inline]
-    fn is_fenced(&self) -> bool {
-        let fence_at = self.fence_at.load(Ordering::Acquire);
-        fence_at != NEVER && self.clock.steady() >= Duration::from_nanos(fence_at)
-    }
-
-    /// Begins an execution; `None` if the door is closed.
-    #[inline]
-    fn begin(&self, info: ExecutionInfo, bypass: bool) -> Option<Execution> {
-        if self.is_fenced() {
-            return None;
-        }
-        let now = self.clock.now();
-        Execution::begin(self.in_flight.shard(), info, now, bypass)
-    }
-
-    /// Why an execution found the door closed.
-    #[cold]
-    fn execution_refusal(&self) -> RefuseReason {
-        // The snapshot is published after the door opens, so it may still say why the door was closed, or no longer.
-        let refusal = self.installed.load().snapshot.execution_refusal();
-        let by_time = if self.is_fenced() {
-            RefuseReason::OutOfContact
-        } else {
-            RefuseReason::Activating
-        };
-        refusal.unwrap_or(by_time)
-    }
-
-    fn refusal(&self, installed: &Installed, reason: RefuseReason) -> Refusal {
-        // Spreads the jitter; an odd stride visits every value.
-        let entropy = self
-            .entropy
-            .fetch_add(0x9E37_79B9_7F4A_7C15, Ordering::Relaxed);
-        Refusal::new(
-            reason,
-            Arc::clone(&installed.replies),
-            self.clock.now(),
-            entropy,
-        )
-    }
-}
-
-impl Installed {
-    fn new(snapshot: Snapshot, policy: &ReplyPolicy) -> Self {
-        let (phase, level) = snapshot.closure();
-        let record = &snapshot.record;
-        let settings = record.activation().map(|activation| &activation.settings);
-        // A node that may start no execution refuses those as if a drain went on.
-        let marker = if phase.is_on() {
-            Marker::of(phase, level)
-        } else {
-            Marker::Activating
-        };
-        let notice = Notice::new(marker)
-            .with_message(record.message())
-            .with_until(record.ends_at())
-            .with_retry_after(settings.and_then(|settings| settings.retry_after))
-            .with_passes(!record.passes().is_empty());
-        let replies = Arc::new(Replies::render(policy, &notice));
-        Self { snapshot, replies }
     }
 }
 

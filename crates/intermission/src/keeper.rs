@@ -15,9 +15,10 @@ use intermission_core::{
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::time::{sleep, timeout};
 
-use crate::gate::{Shared, Stop};
+use crate::gate::Stop;
 use crate::in_flight::Order;
 use crate::log::{Line, line};
+use crate::shared::Shared;
 
 /// What the keeper is made of. It outlives a keeper that died.
 pub(crate) struct Keeper {

@@ -76,7 +76,7 @@
 //!
 //! # Reading order
 //!
-//! `intermission_core` ([`record`], [`change`], [`decision`]) → `gate.rs` → [`ledger`], [`node`] → `keeper.rs` → a
+//! `intermission_core` ([`record`], [`change`], [`decision`]) → `gate.rs`, `shared.rs` → [`ledger`], [`node`] → `keeper.rs` → a
 //! backend → an adapter.
 
 mod admission;
@@ -88,6 +88,7 @@ mod keeper;
 mod log;
 mod memory;
 mod operator;
+mod shared;
 mod subscription;
 
 #[doc(no_inline)]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use intermission_core::Record;
 use tokio::sync::watch;
 
-use crate::gate::Installed;
+use crate::shared::Installed;
 
 /// One change, as it reached a node: after it, not before (Magento fires its event before, and always).
 #[derive(Clone, Debug, PartialEq)]

@@ -336,7 +336,7 @@ impl NodeMachine {
         self.in_flight = None;
         match self.contact {
             Contact::Lost { sent_at } => {
-                actions.push(NodeAction::ContactRestored(now.saturating_sub(sent_at)))
+                actions.push(NodeAction::ContactRestored(now.saturating_sub(sent_at)));
             }
             Contact::Never { since, lost: true } => {
                 actions.push(NodeAction::ContactRestored(now.saturating_sub(since)));

@@ -19,15 +19,12 @@ use crate::checker::{Checker, Claims};
 use crate::mutation::Mutation;
 use crate::node::{Effect, Node, moment};
 use crate::random::Random;
-use weather::{LONGEST_PATIENCE, Weather, tight};
+use weather::{Weather, tight};
 
 /// For how many milliseconds everything may go wrong.
-const STORM: u64 = 25_000;
+const STORM: u64 = 20_000;
 /// For how many all must be well before it is judged.
-const CALM: u64 = 30_000;
-/// For how many somebody relies on a lease at most. The design assumes that nobody sets the store's clock forward twice
-/// in that time.
-const RELIANCE: u64 = 5_000 + LONGEST_PATIENCE;
+const CALM: u64 = 22_000;
 
 /// Everything there is.
 #[derive(Debug)]
@@ -63,7 +60,7 @@ pub(crate) struct World {
 struct Due {
     at: u64,
     order: u64,
-    event: Event,
+    event: Box<Event>,
 }
 
 #[derive(Debug)]
@@ -190,7 +187,7 @@ impl World {
             self.now = self.now.max(due.at);
             self.tell_event(&due.event);
             self.has_changed = false;
-            self.happen(due.event);
+            self.happen(*due.event);
             self.tell_state();
             if self.has_changed {
                 let now = self.store_moment();
@@ -352,7 +349,7 @@ impl World {
                 self.schedule(at - now, Event::WorkEnds(id));
             }
         }
-        let pause = self.random.range(50, 900);
+        let pause = self.random.range(50, 1_200);
         self.schedule(pause, Event::Work(id));
     }
 

@@ -40,7 +40,7 @@ impl Weather {
         Self {
             fence: random.pick(&[0, 45, 100]),
             hold: random.pick(&[0, 15]),
-            patience: random.pick(&[0, 2_000, LONGEST_PATIENCE]),
+            patience: random.pick(&[0, 2_000, 6_000]),
             timeout: random.pick(&[600, 2_500]),
             slow_reports: random.pick(&[5, 30, 80]),
             slow_replies: random.pick(&[5, 30, 80]),
@@ -55,6 +55,11 @@ impl Weather {
             losses: random.pick(&[0, 20, 60]),
             jumps: random.pick(&[0, 18, 60]),
         }
+    }
+
+    /// For how many milliseconds anybody relies on a lease at most.
+    pub(super) const fn reliance(self) -> u64 {
+        5_000 + self.patience
     }
 
     /// The weather that brings out what a mutation breaks.
@@ -111,9 +116,6 @@ impl Weather {
         }
     }
 }
-
-/// The longest that a node drops or is waited for after its lease, in milliseconds.
-pub(super) const LONGEST_PATIENCE: u64 = 6_000;
 
 /// Periods with little slack, so that little goes wrong unnoticed.
 pub(super) fn tight() -> Timing {
