@@ -113,19 +113,18 @@ impl Checker {
         if began <= self.forgotten || ahead.is_some() {
             return;
         }
-        let mut known: BTreeSet<NodeId> = ledger.nodes().collect();
-        known.extend(&self.disclosed);
-        let knows_all = nodes
-            .iter()
-            .all(|node| known.contains(&node.id) || !node.machine.has_joined());
         let has_none_given_up = view.node_count == view.count.nodes;
-        if view.grace.is_zero()
-            && view.count.closed == view.count.nodes
-            && knows_all
-            && has_none_given_up
-        {
-            self.claims.closed += 1;
-            self.closed = Some(began);
+        if view.grace.is_zero() && view.count.closed == view.count.nodes && has_none_given_up {
+            let known: BTreeSet<NodeId> = ledger.nodes().collect();
+            let is_known =
+                |node: &Node| known.contains(&node.id) || self.disclosed.contains(&node.id);
+            if nodes
+                .iter()
+                .all(|node| is_known(node) || !node.machine.has_joined())
+            {
+                self.claims.closed += 1;
+                self.closed = Some(began);
+            }
         }
         let Some(done) = &activation.completion else {
             return;

@@ -14,6 +14,7 @@ use crate::random::Random;
 
 /// What the world has to do about something that a node did.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "handed over at once")]
 pub(crate) enum Effect {
     /// Bring this to the ledger.
     Transmit(NodeReport),

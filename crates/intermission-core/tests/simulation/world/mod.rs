@@ -202,13 +202,19 @@ impl World {
         self.queue.push(Reverse(Due {
             at: self.now + delay,
             order: self.queued,
-            event,
+            event: Box::new(event),
         }));
     }
 
     fn store_moment(&self) -> Moment {
-        let shown = self.now.saturating_add_signed(self.store_offset);
-        Moment::new(moment(self.now).calendar, moment(shown).steady)
+        let untouched = moment(self.now);
+        let offset = Duration::from_millis(self.store_offset.unsigned_abs());
+        let steady = if self.store_offset < 0 {
+            untouched.steady - offset
+        } else {
+            untouched.steady + offset
+        };
+        Moment::new(untouched.calendar, steady)
     }
 
     fn index_of(&self, node: NodeId) -> Option<usize> {
@@ -307,7 +313,7 @@ impl World {
         for effect in effects {
             match effect {
                 Effect::WorkEnds(at) => self.schedule(at - self.now, Event::WorkEnds(id)),
-                Effect::Transmit(report) => self.transmit(report),
+                Effect::Transmit(report) => self.transmit(&report),
             }
         }
         let node = &mut self.nodes[index];
@@ -365,7 +371,7 @@ impl World {
 
     // The network.
 
-    fn transmit(&mut self, report: NodeReport) {
+    fn transmit(&mut self, report: &NodeReport) {
         let id = report.node;
         self.schedule(self.weather.timeout, Event::GivenUp(id, report.sequence));
         for _ in 0..self.copies_of_a_message(id) {
@@ -415,7 +421,7 @@ impl World {
         match self.mutation {
             Some(Mutation::NoProbation) => reply.grace = Duration::ZERO,
             Some(Mutation::LeaseFromReply) if is_waited_for => {
-                self.nodes[index].hide_round_trip(self.now)
+                self.nodes[index].hide_round_trip(self.now);
             }
             _ => {}
         }
@@ -493,7 +499,7 @@ impl World {
         {
             if self.index_of(member.node).is_none() {
                 self.step(|ledger, now| {
-                    ledger.leave(member.node, &Departure::Forgotten(operator::ana()), now)
+                    ledger.leave(member.node, &Departure::Forgotten(operator::ana()), now);
                 });
             }
         }

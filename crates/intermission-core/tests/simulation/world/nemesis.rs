@@ -98,7 +98,9 @@ impl World {
         if self.weather.jumps == 0 {
             return;
         }
-        let is_allowed = self.jumped_at.is_none_or(|at| self.now > at + self.weather.reliance());
+        let is_allowed = self
+            .jumped_at
+            .is_none_or(|at| self.now > at + self.weather.reliance());
         if self.random.percent(30) || !is_allowed {
             self.store_offset -= i64::try_from(self.random.range(0, 5_000)).unwrap();
             return;
