@@ -148,6 +148,7 @@ impl Operator {
         tries: usize,
     ) -> Result<Accepted, OperatorError> {
         let id = OperationId::random()?;
+        let mut behind = false;
         for _ in 0..tries {
             let next = match record.apply(&change, self.clock.now())? {
                 Outcome::Changed(next) => next,
@@ -177,12 +178,20 @@ impl Operator {
                     return Err(OperatorError::Reconciling { after });
                 }
                 // The state has lost the record that it gave out a moment ago; a node will bring it back.
-                OperateReply::Behind(_) => sleep(LOOK_EVERY).await,
+                OperateReply::Behind(_) => {
+                    behind = true;
+                    sleep(LOOK_EVERY).await;
+                    continue;
+                }
                 other => return Err(unexpected(&other).into()),
             }
+            behind = false;
+        }
+        if behind {
+            return Err(OperatorError::Reconciling { after: LOST_FOR });
         }
         let message = format!(
-            "the record was changed again and again meanwhile; it is at revision {} now",
+            "somebody else changed the record meanwhile; it is at revision {} now",
             record.revision()
         );
         Err(StateError::new(StateErrorKind::Conflict, message).into())
