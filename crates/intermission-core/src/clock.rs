@@ -33,11 +33,13 @@ pub trait Clock: fmt::Debug + Send + Sync {
 pub struct SystemClock;
 
 impl Clock for SystemClock {
+    #[inline]
     fn now(&self) -> Timestamp {
         // Not `SystemTime`, whose arithmetic costs three times the reading; every execution's start is stamped.
         Timestamp::from_millis(millis(read(ClockId::Realtime)))
     }
 
+    #[inline]
     fn steady(&self) -> Duration {
         #[cfg(target_os = "linux")]
         let time = read(ClockId::Boottime);
@@ -47,11 +49,13 @@ impl Clock for SystemClock {
     }
 }
 
+#[inline]
 fn read(clock: ClockId) -> Timespec {
     rustix::time::clock_gettime(clock)
 }
 
 /// A calendar that was set to before 1970 reads as 1970.
+#[inline]
 fn millis(time: Timespec) -> u64 {
     let seconds = time.tv_sec.max(0).cast_unsigned();
     // The kernel's nanoseconds are never negative.
@@ -61,6 +65,7 @@ fn millis(time: Timespec) -> u64 {
 }
 
 /// Enough for a machine that has been up for five hundred years.
+#[inline]
 fn nanos(time: Timespec) -> u64 {
     let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
     seconds

@@ -25,7 +25,8 @@ pub struct Timing {
     /// After the ledger may have forgotten something: how long nothing completes, so that every node can say what
     /// it knows.
     pub grace: Duration,
-    /// After the ledger may have forgotten something: how long an operator may not open or edit.
+    /// After the ledger may have forgotten something: how long an operator may not open. Edits wait for the whole
+    /// grace, since they are changes of a record that may be lost.
     pub reconcile: Duration,
     /// How often a node speaks while a drain goes on.
     pub drain_poll: Duration,

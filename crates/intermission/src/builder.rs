@@ -6,12 +6,13 @@ use std::sync::Arc;
 use intermission_core::reply::ReplyPolicy;
 use intermission_core::{
     BadTiming, Clock, LostContact, NoRandomness, NodeId, NodeMachine, NodeSettings, OutagePolicy,
-    Policy, SharedState, StartPolicy, StateError, SystemClock, Timing,
+    Policy, SharedState, StartPolicy, StateError, Timing,
 };
 use tokio::sync::{mpsc, oneshot};
 
 use crate::gate::Gate;
 use crate::keeper::{Keeper, Stopping, supervise};
+use crate::node_clock::NodeClock;
 use crate::shared::{Parts, Shared};
 
 /// Settings of a node, and its start.
@@ -26,7 +27,7 @@ pub struct GateBuilder {
     policy: Policy,
     reply_policy: ReplyPolicy,
     settings: NodeSettings,
-    clock: Arc<dyn Clock>,
+    clock: NodeClock,
 }
 
 impl GateBuilder {
@@ -38,7 +39,7 @@ impl GateBuilder {
             policy: Policy::default(),
             reply_policy: ReplyPolicy::default(),
             settings: NodeSettings::default(),
-            clock: Arc::new(SystemClock),
+            clock: NodeClock::default(),
         }
     }
 
@@ -93,7 +94,7 @@ impl GateBuilder {
 
     /// Where the node takes the time from.
     pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        self.clock = clock;
+        self.clock = NodeClock::Given(clock);
         self
     }
 

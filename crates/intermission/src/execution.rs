@@ -69,7 +69,6 @@ impl ExecutionInfo {
 pub struct Execution {
     shard: Arc<CachePadded<Shard>>,
     place: Place,
-    bypass: bool,
 }
 
 impl Execution {
@@ -87,7 +86,6 @@ impl Execution {
         Some(Self {
             shard: Arc::clone(shard),
             place,
-            bypass,
         })
     }
 
@@ -97,11 +95,11 @@ impl Execution {
         self.shard.id(self.number())
     }
 
-    /// Whether a bypassed visitor began it past a closed door. No drain that was on at that time waits for it; once the
-    /// site was open again, the next one does.
+    /// Whether a bypassed visitor began it past a closed door, so that no drain waits for it at present. Once the site
+    /// was open again, it is like all others, and the next drain waits for it.
     #[must_use]
-    pub const fn is_bypass(&self) -> bool {
-        self.bypass
+    pub fn is_bypass(&self) -> bool {
+        !self.shard.executions.is_awaited(self.place)
     }
 
     /// Whether it has been told to end.

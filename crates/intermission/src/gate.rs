@@ -8,8 +8,8 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use intermission_core::{
-    AdmitReason, Decision, Explanation, Hold, Level, MaintenanceState, NodeId, Phase, Record,
-    RouteAccess, Snapshot, StateErrorKind, Visitor, decide, explain, is_safe,
+    AdmitReason, Clock, Decision, Explanation, Hold, Level, MaintenanceState, NodeId, Phase,
+    Record, RouteAccess, Snapshot, StateErrorKind, Visitor, decide, explain, is_safe,
 };
 use tokio::sync::mpsc;
 

@@ -87,6 +87,7 @@ mod in_flight;
 mod keeper;
 mod log;
 mod memory;
+mod node_clock;
 mod operator;
 mod shared;
 mod subscription;

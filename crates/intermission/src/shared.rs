@@ -18,6 +18,7 @@ use tokio::sync::watch;
 use crate::admission::Refusal;
 use crate::execution::{Execution, ExecutionInfo};
 use crate::in_flight::InFlight;
+use crate::node_clock::NodeClock;
 
 /// No time at all.
 const NEVER: u64 = u64::MAX;
@@ -30,7 +31,7 @@ pub(crate) struct Shared {
     pub(crate) in_flight: InFlight,
     pub(crate) policy: Policy,
     reply_policy: ReplyPolicy,
-    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) clock: NodeClock,
     pub(crate) published: watch::Sender<Arc<Installed>>,
     pub(crate) node: NodeId,
     label: String,
@@ -62,7 +63,7 @@ pub(crate) struct Parts {
     pub(crate) framework: Option<String>,
     pub(crate) policy: Policy,
     pub(crate) reply_policy: ReplyPolicy,
-    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) clock: NodeClock,
 }
 
 impl Shared {

@@ -380,7 +380,7 @@ impl Ledger {
             Intent::Put(proposed) => (**proposed).clone(),
         };
         let begins = proposed.phase().is_on() && !current.phase().is_on();
-        let edits = !begins && (!current.phase().is_on() || proposed.phase().is_on());
+        let edits = !current.phase().is_on() || proposed.phase().is_on();
         if !begins && let Some(wait) = self.reconciling(edits) {
             return Verdict::Reconciling(wait);
         }

@@ -75,7 +75,7 @@ impl<T> Table<T> {
             return None;
         }
         // Only past a closed door is anybody let in for whom nobody waits.
-        let awaited = awaited || !inner.closed;
+        let awaited = !inner.closed;
         inner.awaited += u64::from(awaited);
         inner.begun += 1;
         let number = inner.begun;
@@ -181,6 +181,15 @@ impl<T> Table<T> {
             Some(Slot::Taken { number, .. }) => *number,
             Some(Slot::Free { .. }) | None => 0,
         }
+    }
+
+    /// Whether a drain waits for the execution that is listed there.
+    pub(crate) fn is_awaited(&self, place: Place) -> bool {
+        let inner = self.0.lock();
+        matches!(
+            inner.slots.get(place.0),
+            Some(Slot::Taken { awaited: true, .. })
+        )
     }
 
     /// Shows all, each with its number, and whether a drain waits for it.

@@ -185,6 +185,7 @@ fn whoever_closes_does_not_have_to_wait() {
 fn a_node_that_knows_more_than_a_ledger_that_noticed_nothing_begins_a_grace() {
     let mut site = Site::new();
     let mut one = Node::joined("one", &mut site);
+    site.change(&allow());
     let copy = site.ledger.clone();
     // After the copy was made, another node has come and runs something.
     let mut late = Node::joined("late", &mut site);
