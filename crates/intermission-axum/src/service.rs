@@ -28,6 +28,13 @@ use crate::router::UnknownRoutes;
 /// There is one layer around the whole application for all routes without a flag, which costs a request less than a
 /// layer on each route. Paths that may lead to a route with a flag go to a second router, where each route has its own
 /// layer; so what counts in the end is always the flag beside the route that axum has matched.
+///
+/// ```text
+/// request ─► may a flagged pattern match the path?
+///              │ no                                     │ yes, or unknown routes get a 404
+///              ▼                                        ▼
+///            one layer ─► all routes                  axum matches ─► the layer of that route's flag ─► handler
+/// ```
 #[derive(Clone)]
 pub struct MaintenanceService {
     whole: Maintenance<Router>,
@@ -96,7 +103,7 @@ where
         let future = if self.is_for_the_route(req.uri().path()) {
             // A clone is as ready as the original: axum's routers always are.
             let mut router = self.by_route.router.clone();
-            ResponseFuture::unasked(router.call(req))
+            ResponseFuture::uncounted(router.call(req))
         } else {
             self.whole.call(req)
         };

@@ -44,7 +44,7 @@ impl<F> ResponseFuture<F> {
     /// A future of the application's that counts nowhere: for faces whose gate is asked further inside.
     #[inline(always)]
     #[must_use]
-    pub const fn unasked(application: F) -> Self {
+    pub const fn uncounted(application: F) -> Self {
         Self::application(application, Passage::Uncounted)
     }
 

@@ -29,7 +29,7 @@ pub(crate) struct Asked {
 impl Passage {
     /// Takes over what a gate gave that had nothing to ask.
     #[inline]
-    pub(crate) fn unasked(admitted: Admitted) -> Self {
+    pub(crate) fn through_open_gate(admitted: Admitted) -> Self {
         match admitted.in_flight {
             Some(in_flight) => Self::Counted {
                 _in_flight: in_flight,

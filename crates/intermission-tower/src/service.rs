@@ -89,7 +89,7 @@ where
         match gate.admit_open(req.method().as_str(), access) {
             // A route that is always open counts nobody, so that says nothing about the gate.
             Some(admitted) if access != RouteAccess::Always || gate.is_open() => {
-                let passage = Passage::unasked(admitted);
+                let passage = Passage::through_open_gate(admitted);
                 ResponseFuture::application(self.inner.call(req), passage)
             }
             _ => self.ask(req, access),

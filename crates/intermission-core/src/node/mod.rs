@@ -12,6 +12,19 @@
 //! - A node that comes without a lease while the ledger may have forgotten something starts no execution until that
 //!   is over, and a node of which the ledger has never heard starts none at all.
 //! - What the node knows better than the ledger, it offers.
+//!
+//! # The conditions of a node
+//!
+//! | word | means | comes from | who is turned away |
+//! |---|---|---|---|
+//! | closed | an activation is known here | a record that is on | executions, except past the closed door |
+//! | drained | closed, and no execution that is awaited runs | the gate's count | |
+//! | quiet | activated, and no request that the level closes out runs | the gate's count | |
+//! | held | this node is closed by itself | the outage or start policy | requests and executions, except past the closed door |
+//! | suspended | it may begin no execution: not joined yet, on probation, fenced, or a plan began while the state is away | the three below, and time | executions, all of them when fenced |
+//! | on probation | it came without a lease while the ledger may have forgotten something | a reply in grace | |
+//! | fenced | its lease is over, under [`LostContact::Fence`] | time | |
+//! | given up | (in the ledger) silent for longer than its lease and [`LostContact::Wait`] | time | |
 
 #[cfg(test)]
 mod tests;
