@@ -107,10 +107,9 @@ impl Keeper {
                     watching = None;
                     match hint {
                         Ok(record) => self.take(NodeEvent::Hint(record), &mut syncing),
-                        Err(error) => {
-                            line(&Line::StateError(&error));
-                            self.take(NodeEvent::Hint(None), &mut syncing);
-                        }
+                        // Watched again after the next heartbeat. A report at once would be answered at once, and the
+                        // two would chase each other for as long as the state cannot be watched.
+                        Err(error) => line(&Line::StateError(&error)),
                     }
                 }
                 () = self.shared.in_flight.emptied() => self.take(NodeEvent::Tick, &mut syncing),

@@ -6,26 +6,29 @@
 )]
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
 
 use intermission::{
-    Activate, Actor, Change, Deactivate, Decision, Departure, ExecutionInfo, Gate, GateBuilder,
-    HistoryEntry, Hold, LostContact, MaintenanceState, MemoryState, NodeId, NodeReport,
-    OperateReply, Operation, Operator, OutagePolicy, Phase, Record, RefuseReason, Revision,
-    StartError, StartPolicy, StateError, StateErrorKind, SyncReply, Timing, View, Visitor,
+    Activate, Actor, Admission, Change, Clock, Deactivate, Decision, Departure, ExecutionInfo,
+    Gate, GateBuilder, HistoryEntry, Hold, LostContact, MaintenanceState, MemoryState, NodeId,
+    NodeReport, OperateReply, Operation, Operator, OutagePolicy, Phase, Record, RefuseReason,
+    Revision, RouteAccess, StartError, StartPolicy, StateError, StateErrorKind, SyncReply,
+    Timestamp, Timing, View, Visitor,
 };
 
 const FINE: u8 = 0;
 const FAILS: u8 = 1;
 const HANGS: u8 = 2;
 const PANICS: u8 = 3;
+const CANNOT_BE_WATCHED: u8 = 4;
 
 /// A memory state that does to nodes what it is told to. Operators reach the memory state behind it.
 #[derive(Clone)]
 struct Ailing {
     inner: MemoryState,
     ailment: Arc<AtomicU8>,
+    syncs: Arc<AtomicU64>,
 }
 
 impl Ailing {
@@ -33,6 +36,7 @@ impl Ailing {
         Self {
             inner: MemoryState::new(),
             ailment: Arc::new(AtomicU8::new(ailment)),
+            syncs: Arc::default(),
         }
     }
 
@@ -46,7 +50,7 @@ impl Ailing {
 
     async fn ail(&self) -> Result<(), StateError> {
         match self.ailment.load(Ordering::SeqCst) {
-            FINE => Ok(()),
+            FINE | CANNOT_BE_WATCHED => Ok(()),
             FAILS => Err(StateError::new(StateErrorKind::Unavailable, "it is away")),
             HANGS => std::future::pending().await,
             PANICS => {
@@ -60,6 +64,7 @@ impl Ailing {
 
 impl MaintenanceState for Ailing {
     async fn sync(&self, report: NodeReport) -> Result<SyncReply, StateError> {
+        self.syncs.fetch_add(1, Ordering::SeqCst);
         self.ail().await?;
         self.inner.sync(report).await
     }
@@ -81,6 +86,12 @@ impl MaintenanceState for Ailing {
     }
 
     async fn watch(&self, seen: Revision) -> Result<Option<Arc<Record>>, StateError> {
+        if self.ailment.load(Ordering::SeqCst) == CANNOT_BE_WATCHED {
+            return Err(StateError::new(
+                StateErrorKind::Unavailable,
+                "it cannot be watched",
+            ));
+        }
         self.ail().await?;
         self.inner.watch(seen).await
     }
@@ -289,4 +300,64 @@ async fn a_state_that_hangs_is_out_of_reach_like_one_that_fails() {
     until(|| !gate.is_open()).await;
     assert_eq!(gate.status().trouble, Some(StateErrorKind::Unavailable));
     gate.shutdown().await;
+}
+
+/// A clock that stands still unless it is moved.
+#[derive(Debug, Default)]
+struct Standing(AtomicU64);
+
+impl Clock for Standing {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(1_800_000_000_000 + self.0.load(Ordering::SeqCst))
+    }
+
+    fn steady(&self) -> Duration {
+        Duration::from_millis(self.0.load(Ordering::SeqCst))
+    }
+}
+
+/// While the clock stands still no heartbeat is due, so whatever is sent is sent for another reason.
+#[tokio::test]
+async fn a_state_that_cannot_be_watched_is_not_asked_again_and_again() {
+    let state = Ailing::new(CANNOT_BE_WATCHED);
+    let gate = builder(&state)
+        .with_clock(Arc::new(Standing::default()))
+        .start()
+        .await
+        .unwrap();
+    for _ in 0..1_000 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(state.syncs.load(Ordering::SeqCst), 1);
+    drop(gate);
+}
+
+/// A process that was paused gets its timers too late: here the keeper has no chance to run after the lease is over.
+#[tokio::test]
+async fn a_fenced_node_that_was_paused_starts_nothing_even_before_its_keeper_wakes() {
+    let state = Ailing::new(FINE);
+    let clock = Arc::new(Standing::default());
+    let fence = LostContact::Fence(Duration::from_secs(1));
+    let starting = builder(&state)
+        .with_lost_contact(fence)
+        .with_clock(Arc::<Standing>::clone(&clock));
+    let gate = starting.start().await.unwrap();
+    let before = gate.execution(ExecutionInfo::new("job"));
+    assert!(before.is_ok());
+    clock.0.fetch_add(400, Ordering::SeqCst);
+    let refused = gate.execution(ExecutionInfo::new("job")).unwrap_err();
+    assert_eq!(refused.reason, RefuseReason::OutOfContact);
+    for permission in [false, true] {
+        let visitor = Visitor::new("POST", "/jobs")
+            .with_access(RouteAccess::StartsExecution)
+            .with_permission(permission);
+        assert!(
+            matches!(gate.admit(&visitor), Admission::Refused(_)),
+            "{permission}"
+        );
+    }
+    assert!(
+        gate.decide(&page()).is_admit(),
+        "pages are served by what was known"
+    );
 }
