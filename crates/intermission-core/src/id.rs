@@ -10,22 +10,29 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 ///
 /// It is a hybrid clock: the store's milliseconds, or one more than anything that anybody has ever claimed to have
 /// seen, whichever is greater. So the later decision wins even after a store has lost its newest writes. It stays
-/// below 2^53 in any foreseeable future, so that JSON and Lua keep it exact. Zero is the revision of a site that was
-/// never changed.
+/// below 2^53, so that JSON and Lua keep it exact; a text that says more is refused. Zero is the revision of a site
+/// that was never changed.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
-#[serde(transparent)]
+#[serde(try_from = "u64", into = "u64")]
 pub struct Revision(u64);
 
 impl Revision {
     /// The revision of a site that was never changed.
     pub const ZERO: Self = Self(0);
 
-    /// The revision with this number.
+    /// The greatest: 2^53 - 1.
+    pub const MAX: Self = Self((1 << 53) - 1);
+
+    /// The revision with this number, or the greatest one.
     #[must_use]
     pub const fn new(number: u64) -> Self {
-        Self(number)
+        if number > Self::MAX.0 {
+            Self::MAX
+        } else {
+            Self(number)
+        }
     }
 
     /// The number, as interfaces show it.
@@ -37,7 +44,28 @@ impl Revision {
     /// The one right after this.
     #[must_use]
     pub const fn next(self) -> Self {
-        Self(self.0.saturating_add(1))
+        Self::new(self.0 + 1)
+    }
+}
+
+/// A number that is too great for a revision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0} is no revision: they are less than 2^53")]
+pub struct BadRevision(u64);
+
+impl TryFrom<u64> for Revision {
+    type Error = BadRevision;
+
+    fn try_from(number: u64) -> Result<Self, Self::Error> {
+        (number <= Self::MAX.0)
+            .then_some(Self(number))
+            .ok_or(BadRevision(number))
+    }
+}
+
+impl From<Revision> for u64 {
+    fn from(revision: Revision) -> Self {
+        revision.0
     }
 }
 

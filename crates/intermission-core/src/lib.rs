@@ -79,7 +79,7 @@ pub use decision::{
 };
 pub use error::{StateError, StateErrorKind};
 pub use history::{HistoryEntry, HistoryEvent};
-pub use id::{ActivationId, BadId, NoRandomness, NodeId, OperationId, Revision};
+pub use id::{ActivationId, BadId, BadRevision, NoRandomness, NodeId, OperationId, Revision};
 pub use ledger::{Ledger, Members, Moment};
 pub use node::{
     InstalledSnapshot, NodeAction, NodeEvent, NodeMachine, NodeSettings, OutagePolicy, StartPolicy,

@@ -301,6 +301,19 @@ pub struct View {
     pub quiescent_at: Option<Timestamp>,
     /// How long nothing completes yet, because the ledger may have forgotten something.
     pub grace: Duration,
+    /// The newest revision that any node claims to have seen. If it is greater than the record's, the state has lost
+    /// that record, and whoever claims it will bring it back.
+    pub newest_seen: Revision,
+    /// When the state lost data, until a completion has said so.
+    pub lost_at: Option<Timestamp>,
+}
+
+impl View {
+    /// Whether some node has seen a newer record than the state has.
+    #[must_use]
+    pub fn is_behind(&self) -> bool {
+        self.newest_seen > self.record.revision()
+    }
 }
 
 /// One node at one moment, for people.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::report::LostContact;
+
 /// The periods that nodes and ledger share. All nodes of a site must agree on them.
 ///
 /// A node renews a lease every [`heartbeat`](Timing::heartbeat). It counts the lease from the moment at which it
@@ -69,6 +71,18 @@ pub enum BadTiming {
         /// Into what.
         usable: Duration,
     },
+    /// The clocks of two machines drift apart by up to a thousandth.
+    #[error(
+        "with LostContact::Fence({after:?}) the margin ({margin:?}) must be at least {needed:?}, since clocks drift"
+    )]
+    FenceMargin {
+        /// How long after its lease a node drops what it runs.
+        after: Duration,
+        /// The margin.
+        margin: Duration,
+        /// What the margin must be.
+        needed: Duration,
+    },
     /// Leases that were running when the ledger forgot must have ended when the grace ends.
     #[error("the grace ({grace:?}) must be at least as long as the lease ({lease:?})")]
     Grace {
@@ -109,6 +123,34 @@ impl Timing {
         }
         Ok(())
     }
+
+    /// Says whether the periods fit together, and to what a node does when it loses contact.
+    ///
+    /// # Errors
+    ///
+    /// They do not; the error says which and how.
+    pub fn validate_for(&self, lost_contact: LostContact) -> Result<(), BadTiming> {
+        self.validate()?;
+        let Self {
+            lease,
+            step,
+            margin,
+            ..
+        } = *self;
+        if let LostContact::Fence(after) = lost_contact {
+            let silent = lease.saturating_add(after);
+            // Both clocks may be off by a thousandth, in opposite directions.
+            let needed = step.saturating_add(silent / 500);
+            if margin < needed {
+                return Err(BadTiming::FenceMargin {
+                    after,
+                    margin,
+                    needed,
+                });
+            }
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -143,6 +185,11 @@ mod tests {
             }
             .validate(),
             Err(BadTiming::Grace { .. })
+        ));
+        assert_eq!(good.validate_for(LostContact::Fence(second * 60)), Ok(()));
+        assert!(matches!(
+            good.validate_for(LostContact::Fence(second * 7_200)),
+            Err(BadTiming::FenceMargin { .. })
         ));
     }
 }

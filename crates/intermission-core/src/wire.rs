@@ -23,6 +23,8 @@ use crate::{Phase, Timestamp};
 pub(crate) struct Newer {
     version: u64,
     unknown: Map<String, Value>,
+    /// The whole text of a record that a newer Intermission wrote: it is handed on as it came.
+    text: Option<Box<[u8]>>,
 }
 
 impl Newer {
@@ -36,6 +38,7 @@ impl Default for Newer {
         Self {
             version: Record::VERSION,
             unknown: Map::new(),
+            text: None,
         }
     }
 }
@@ -81,12 +84,18 @@ impl Record {
             return Self::from_fields(version, fields);
         }
         let understood = Self::from_fields(version, fields.clone());
-        understood.or_else(|_| Self::closed_by_a_newer_version(version, fields))
+        let mut record =
+            understood.or_else(|_| Self::closed_by_a_newer_version(version, fields))?;
+        record.newer.text = Some(json.into());
+        Ok(record)
     }
 
-    /// Writes a record.
+    /// Writes a record. One of a newer version is written as it was read.
     #[must_use]
     pub fn to_json(&self) -> Vec<u8> {
+        if let Some(text) = &self.newer.text {
+            return text.to_vec();
+        }
         let mut fields = self.newer.unknown.clone();
         let mut put = |name: &str, value: Value| fields.insert(name.to_owned(), value);
         put("v", self.newer.version.into());
@@ -111,6 +120,7 @@ impl Record {
             newer: Newer {
                 version,
                 unknown: fields,
+                text: None,
             },
         };
         if record.phase().as_str() == phase {
@@ -149,6 +159,7 @@ impl Record {
             newer: Newer {
                 version,
                 unknown: fields,
+                text: None,
             },
             ..Self::default()
         })
@@ -349,5 +360,25 @@ mod tests {
             )
             .unwrap_err();
         assert!(error.to_string().contains("version 2"), "{error}");
+    }
+
+    #[test]
+    fn a_newer_version_is_handed_on_as_it_came() {
+        let text =
+            br#"{"v":2,"revision":9,"phase":"deactivated","plan":{"starts_at":1,"deep":[1,2]}}"#;
+        let record = Record::from_json(text).unwrap();
+        assert_eq!(record.to_json(), text);
+    }
+
+    #[test]
+    fn a_revision_that_not_everybody_can_count_is_refused() {
+        for (revision, fits) in [("9007199254740991", true), ("9007199254740992", false)] {
+            let json = format!(r#"{{"v":1,"revision":{revision},"phase":"deactivated"}}"#);
+            assert_eq!(
+                Record::from_json(json.as_bytes()).is_ok(),
+                fits,
+                "{revision}"
+            );
+        }
     }
 }

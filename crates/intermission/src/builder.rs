@@ -123,7 +123,7 @@ impl GateBuilder {
             settings,
             clock,
         } = self;
-        settings.timing.validate()?;
+        settings.timing.validate_for(settings.lost_contact)?;
         let node = NodeId::random()?;
         let label = label.unwrap_or_else(|| format!("process {}", std::process::id()));
         let parts = Parts {

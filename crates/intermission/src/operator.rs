@@ -106,20 +106,39 @@ impl Operator {
     ///
     /// A dropped call may have made the change. Repeating it is harmless.
     pub async fn change(&self, change: Change) -> Result<Accepted, OperatorError> {
-        let view = self.state.inspect(usize::MAX).await?;
+        let view = self.state.inspect(0).await?;
         // What the state has lost, its nodes will bring back. Until then nothing is known to be "already" so.
-        let is_lost = view
-            .nodes
-            .iter()
-            .any(|node| node.seen > view.record.revision());
+        let is_lost = view.is_behind();
         let doubt = if is_lost {
             view.grace.max(LOST_FOR)
         } else {
             view.grace
         };
-        match self.change_from(view.record, change, TRIES).await? {
+        let stays_open = matches!(change, Change::Deactivate(_)) && !view.record.phase().is_on();
+        match self
+            .change_from(Arc::clone(&view.record), change, TRIES)
+            .await?
+        {
             accepted if accepted.changed || doubt.is_zero() => Ok(accepted),
+            // What was lost may have closed the site. Who says "open" now decides that it stays open.
+            _ if is_lost && stays_open => self.decide_anew(view.record).await,
             _ => Err(OperatorError::Reconciling { after: doubt }),
+        }
+    }
+
+    /// Makes the present record newer than all that was lost.
+    async fn decide_anew(&self, record: Arc<Record>) -> Result<Accepted, OperatorError> {
+        let same = (*record).clone();
+        let id = OperationId::random()?;
+        let operation = Operation::replace(id, &record, same, self.actor.clone());
+        match self.state.operate(operation).await? {
+            OperateReply::Stored(record) | OperateReply::Duplicate(record) => Ok(Accepted {
+                record,
+                changed: true,
+            }),
+            OperateReply::Reconciling(after) => Err(OperatorError::Reconciling { after }),
+            // A node was faster and has brought back what was lost.
+            _ => Err(OperatorError::Reconciling { after: LOST_FOR }),
         }
     }
 

@@ -9,6 +9,7 @@ use crate::Timestamp;
 use crate::id::{ActivationId, NodeId, Revision};
 use crate::record::{Activation, Unconfirmed, UnconfirmedCause};
 use crate::report::{FleetCount, LostContact, NodeFacts, NodeReport, NodeView};
+use crate::timing::Timing;
 
 /// All that a ledger knows besides the record and its history.
 ///
@@ -21,6 +22,9 @@ pub struct Members {
     pub(super) clock_ms: u64,
     /// The store's steady clock when the fleet clock last moved.
     pub(super) moved_at_ms: Option<u64>,
+    /// The fleet clock at which the grace began.
+    #[serde(default)]
+    pub(super) grace_since_ms: u64,
     /// The fleet clock at which the grace ends.
     pub(super) grace_until_ms: u64,
     /// The fleet clock from which an operator may open and edit again.
@@ -34,6 +38,9 @@ pub struct Members {
     /// Since when nothing that the level closes out has been running, and for which level change.
     pub(super) quiescent: Option<(Revision, Timestamp)>,
     pub(super) nodes: BTreeMap<NodeId, Member>,
+    /// Who said goodbye, and the fleet clock until which a report of theirs may still be on its way.
+    #[serde(default)]
+    pub(super) departed: BTreeMap<NodeId, u64>,
 }
 
 /// What the ledger knows of one node.
@@ -70,6 +77,21 @@ impl Members {
             self.clock_ms = self.clock_ms.saturating_add(moved);
         }
         self.moved_at_ms = Some(steady_ms);
+    }
+
+    /// A node said goodbye.
+    pub(super) fn depart(&mut self, node: NodeId, lease: Duration) {
+        let clock_ms = self.clock_ms;
+        self.departed.retain(|_, until_ms| *until_ms >= clock_ms);
+        self.departed
+            .insert(node, clock_ms.saturating_add(millis(lease)));
+    }
+
+    /// Whether a node said goodbye a short while ago.
+    pub(super) fn has_departed(&self, node: NodeId) -> bool {
+        self.departed
+            .get(&node)
+            .is_some_and(|until_ms| *until_ms >= self.clock_ms)
     }
 
     pub(super) const fn is_in_grace(&self) -> bool {
@@ -119,7 +141,31 @@ impl Members {
             facts: report.facts.clone(),
         };
         self.nodes.insert(report.node, member);
+        self.outlast(report.lost_contact, lease);
         self.newest_claimed = self.newest_claimed.max(report.seen);
+    }
+
+    /// Nothing completes before the time since the loss is certain.
+    pub(super) fn begin_grace(&mut self, timing: &Timing) {
+        self.grace_since_ms = self.clock_ms;
+        self.grace_until_ms = self.clock_ms.saturating_add(millis(timing.grace));
+        self.reconcile_until_ms = self.clock_ms.saturating_add(millis(timing.reconcile));
+        let policies: Vec<LostContact> =
+            self.nodes.values().map(|node| node.lost_contact).collect();
+        for lost_contact in policies {
+            self.outlast(lost_contact, timing.lease);
+        }
+    }
+
+    /// Where nodes fence themselves, one that was forgotten may run something until its time is over. Nodes of one site
+    /// are alike, so those that are there tell how long that is.
+    fn outlast(&mut self, lost_contact: LostContact, lease: Duration) {
+        if let LostContact::Fence(_) = lost_contact
+            && self.is_in_grace()
+            && let Some(end_ms) = expiry(lost_contact, lease, self.grace_since_ms)
+        {
+            self.grace_until_ms = self.grace_until_ms.max(end_ms);
+        }
     }
 
     /// Forgets what was said about an activation that is no more.

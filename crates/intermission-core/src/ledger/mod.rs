@@ -33,7 +33,7 @@ use crate::report::{
     Actor, Departure, Intent, NodeReport, OperateReply, Operation, SyncReply, View,
 };
 use crate::timing::Timing;
-use members::{Member, millis};
+use members::Member;
 
 pub use members::Members;
 
@@ -129,10 +129,7 @@ impl Ledger {
     pub fn lost_members(&mut self, now: Moment) {
         self.members.advance(now.steady, self.timing.step);
         let members = &mut self.members;
-        members.grace_until_ms = members.clock_ms.saturating_add(millis(self.timing.grace));
-        members.reconcile_until_ms = members
-            .clock_ms
-            .saturating_add(millis(self.timing.reconcile));
+        members.begin_grace(&self.timing);
         members.lost_at = Some(now.calendar);
         members.quiescent = None;
         members.forget_claims();
@@ -150,6 +147,11 @@ impl Ledger {
             && last >= report.sequence
         {
             return self.reply(last);
+        }
+        if self.members.has_departed(report.node) {
+            // It was sent before the goodbye and comes after it. Nobody waits for the answer; if somebody does, it is
+            // none that a node takes.
+            return self.reply(u64::MAX);
         }
         self.notice_loss(report, now);
         self.take_back(report, now);
@@ -194,6 +196,9 @@ impl Ledger {
             .and_then(|done| done.unconfirmed.iter().find(|listed| listed.node == node));
         let listed = listed.map(|listed| (listed.label.clone(), listed.running));
         let member = self.members.nodes.remove(&node);
+        if matches!(departure, Departure::Goodbye) {
+            self.members.depart(node, self.timing.lease);
+        }
         let held_up =
             self.phase() == Phase::Activating && member.as_ref().is_some_and(Member::holds_up);
         let is_confirmed = self.confirm(node, now);
@@ -251,6 +256,8 @@ impl Ledger {
             count: self.members.count(),
             quiescent_at: quiescent.map(|(_, at)| at),
             grace: self.grace_left(),
+            newest_seen: self.members.newest_claimed,
+            lost_at: self.members.lost_at,
             record,
         }
     }
@@ -355,6 +362,10 @@ impl Ledger {
         if current.operation() == Some(operation.id) {
             return Verdict::Duplicate;
         }
+        // Whoever applies a change to the newer record is told that it must be left alone.
+        if current.version() > Record::VERSION {
+            return Verdict::Conflict;
+        }
         if operation.known > current.revision() {
             return Verdict::Behind;
         }
@@ -380,7 +391,8 @@ impl Ledger {
             Intent::Put(proposed) => (**proposed).clone(),
         };
         let begins = proposed.phase().is_on() && !current.phase().is_on();
-        let edits = !current.phase().is_on() || proposed.phase().is_on();
+        // Who asks for what seems to be so already, although something newer was lost, decides to stay open.
+        let edits = proposed.phase().is_on() || (!current.phase().is_on() && proposed != *current);
         if !begins && let Some(wait) = self.reconciling(edits) {
             return Verdict::Reconciling(wait);
         }
@@ -420,6 +432,15 @@ impl Ledger {
     /// win against a decision that they are about to bring back.
     fn knows_all(&self) -> bool {
         !self.members.is_in_grace() && !self.is_behind()
+    }
+
+    /// Whether the ledger may make a record of its own: it knows all, and understands the present one.
+    fn may_step(&self) -> bool {
+        let version = self
+            .record
+            .as_ref()
+            .map_or(Record::VERSION, |record| record.version());
+        self.knows_all() && version <= Record::VERSION
     }
 
     /// Makes `next` the record: with a revision of its own, and with ids, times and a completion that only the ledger

@@ -26,7 +26,7 @@ impl Ledger {
                 .iter()
                 .any(|unconfirmed| unconfirmed.node == node)
         };
-        if !self.knows_all() || !self.completion().is_some_and(is_listed) {
+        if !self.may_step() || !self.completion().is_some_and(is_listed) {
             return false;
         }
         let mut next = (*self.current()).clone();
@@ -79,7 +79,7 @@ impl Ledger {
         let Some(plan) = current.plan().filter(|plan| plan.starts_at <= now.calendar) else {
             return;
         };
-        if current.phase().is_on() || !self.knows_all() {
+        if current.phase().is_on() || !self.may_step() {
             return;
         }
         let mut next = (*current).clone();
@@ -102,7 +102,7 @@ impl Ledger {
             .settings
             .ends_at
             .filter(|_| activation.settings.auto_end);
-        if end.is_some_and(|end| end <= now.calendar) && self.knows_all() {
+        if end.is_some_and(|end| end <= now.calendar) && self.may_step() {
             self.reopen(HistoryEvent::Ended, now);
         }
     }
@@ -127,7 +127,7 @@ impl Ledger {
         let is_late = drain
             .limit()
             .is_some_and(|limit| drained_for >= millis(limit));
-        if !self.knows_all() {
+        if !self.may_step() {
             return;
         }
         if !self.members.nodes.values().any(Member::holds_up) {

@@ -409,9 +409,15 @@ impl NodeMachine {
         self.sync_at = self.retry_at(now);
     }
 
+    /// When to try again after a failure: soon, but not all nodes of a great fleet at once, as soon as a server is back.
     fn retry_at(&mut self, now: Duration) -> Duration {
-        let pause = self.jittered(self.settings.timing.heartbeat / 4);
-        now.saturating_add(pause)
+        let Timing {
+            heartbeat, lease, ..
+        } = self.settings.timing;
+        let pause = self.jittered(heartbeat / 4);
+        let crowd = Duration::from_micros(self.fleet_nodes.saturating_mul(200)).min(lease / 4);
+        let spread = self.random_below(crowd);
+        now.saturating_add(pause).saturating_add(spread)
     }
 
     fn apply(&mut self, record: Arc<Record>, actions: &mut Vec<NodeAction>) {
@@ -504,7 +510,7 @@ impl NodeMachine {
 
     /// At once, but not all nodes of a great fleet in the same instant.
     fn sync_soon(&mut self, now: Duration) {
-        let spread = Duration::from_micros(self.fleet_nodes.saturating_mul(50));
+        let spread = Duration::from_micros(self.fleet_nodes.saturating_mul(100));
         let delay = if self.fleet_nodes < 100 {
             Duration::ZERO
         } else {

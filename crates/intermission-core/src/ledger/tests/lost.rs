@@ -516,3 +516,67 @@ fn quiescence_is_not_known_after_a_loss_until_a_completion_has_told_of_it() {
     one.is_quiet(since, &mut site);
     assert!(site.view().quiescent_at.is_some());
 }
+
+#[test]
+fn an_operator_may_decide_to_stay_open_although_something_newer_was_lost() {
+    let mut site = Site::new();
+    let mut claimant = Node::new("one");
+    claimant.report.seen = Revision::new(site.now.calendar.as_millis() + 60_000);
+    claimant.sync(&mut site);
+    assert!(site.view().is_behind());
+    assert!(site.view().lost_at.is_some());
+    let same = Record::default();
+    let decide = |site: &mut Site| {
+        let operation = Operation::replace(site.fresh_id(), &same, same.clone(), ana());
+        site.operate(&operation)
+    };
+    assert!(matches!(decide(&mut site), OperateReply::Reconciling(_)));
+    site.pass(reconcile());
+    assert!(matches!(decide(&mut site), OperateReply::Stored(_)));
+    assert!(!site.view().is_behind());
+    assert_eq!(site.phase(), Phase::Deactivated);
+}
+
+#[test]
+fn a_record_of_a_newer_version_is_left_alone() {
+    let at = Site::new().now.calendar.as_millis();
+    let json =
+        format!(r#"{{"v":2,"revision":{at},"phase":"half-open","activation":{{"deep":1}}}}"#);
+    let newer = Record::from_json(json.as_bytes()).unwrap();
+    let mut site = Site::new();
+    site.ledger = Ledger::restored(
+        Timing::default(),
+        Some(Arc::new(newer)),
+        [],
+        crate::Members::default(),
+    );
+    let blind = Operation {
+        expected: None,
+        ..Operation::replace(
+            site.fresh_id(),
+            &Record::default(),
+            Record::default(),
+            ana(),
+        )
+    };
+    assert!(matches!(site.operate(&blind), OperateReply::Conflict(_)));
+    Node::joined("one", &mut site);
+    site.pass(grace() * 2);
+    assert_eq!(site.ledger.current().to_json(), json.as_bytes());
+}
+
+#[test]
+fn where_nodes_fence_themselves_the_grace_outlasts_those_that_were_forgotten() {
+    let after = Duration::from_secs(60);
+    let fenced = Timing::default().lease + after;
+    let mut site = Site::new();
+    let mut one = Node::joined_with("one", LostContact::Fence(after), &mut site);
+    site.lose_members();
+    assert_eq!(site.view().grace, fenced);
+    // An emptied ledger hears it from the first that fences itself.
+    let mut emptied = restored(&site, None);
+    assert_eq!(emptied.view().grace, grace());
+    assert_eq!(one.sync(&mut emptied).grace, fenced);
+    Node::joined("two", &mut emptied);
+    assert_eq!(emptied.view().grace, fenced);
+}

@@ -243,3 +243,22 @@ fn members_survive_being_kept() {
     );
     assert_eq!(restored, site.ledger);
 }
+
+#[test]
+fn a_report_that_comes_after_the_goodbye_does_not_bring_the_node_back() {
+    let mut site = Site::new();
+    let mut one = Node::joined_with("one", LostContact::Hold, &mut site);
+    site.leave(&one, &Departure::Goodbye);
+    one.report.sequence += 1;
+    let reply = site.ledger.sync(&one.report, site.now);
+    assert!(
+        reply.sequence > one.report.sequence,
+        "no node takes this answer"
+    );
+    assert_eq!(site.view().node_count, 0);
+    // Whom an operator has forgotten may be back.
+    let mut two = Node::joined("two", &mut site);
+    site.leave(&two, &Departure::Forgotten(ana()));
+    two.sync(&mut site);
+    assert_eq!(site.view().node_count, 1);
+}
