@@ -17,6 +17,8 @@ pub struct NodeReport {
     pub node: NodeId,
     /// The how-manieth report this is. The ledger ignores a report that is not newer than the last.
     pub sequence: u64,
+    /// Whether the ledger has ever answered this node. A ledger that does not know it has forgotten something.
+    pub heard_before: bool,
     /// The newest revision that the node has applied.
     pub seen: Revision,
     /// The activation for which the node starts no execution any more.
@@ -40,6 +42,7 @@ impl NodeReport {
         Self {
             node,
             sequence,
+            heard_before: false,
             seen: Revision::ZERO,
             closed: None,
             drained: None,

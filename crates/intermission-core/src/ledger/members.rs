@@ -33,6 +33,9 @@ pub struct Members {
     pub(super) newest_claimed: Revision,
     /// When the ledger lost what it knew, until a completion has said so.
     pub(super) lost_at: Option<Timestamp>,
+    /// Whether, since the last loss, somebody was there who had been there before it: then the site is not new.
+    #[serde(default)]
+    pub(super) known_before: bool,
     /// The fleet clock at which the drain began.
     pub(super) drain_began_ms: u64,
     /// Since when nothing that the level closes out has been running, and for which level change.
@@ -109,6 +112,7 @@ impl Members {
     ) {
         let counts = !self.is_in_grace();
         let before = self.nodes.get(&report.node);
+        self.known_before |= before.is_none() && report.heard_before;
         let kept = |flag: fn(&Member) -> bool| before.is_some_and(flag);
         let says = |claim: Option<ActivationId>| {
             activation.is_some_and(|activation| claim == Some(activation.id))
@@ -150,6 +154,7 @@ impl Members {
         self.grace_since_ms = self.clock_ms;
         self.grace_until_ms = self.clock_ms.saturating_add(millis(timing.grace));
         self.reconcile_until_ms = self.clock_ms.saturating_add(millis(timing.reconcile));
+        self.known_before = !self.nodes.is_empty();
         let policies: Vec<LostContact> =
             self.nodes.values().map(|node| node.lost_contact).collect();
         for lost_contact in policies {

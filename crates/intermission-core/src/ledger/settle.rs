@@ -13,6 +13,7 @@ use crate::report::LostContact;
 impl Ledger {
     pub(super) fn settle(&mut self, now: Moment) {
         self.give_up_expired(now);
+        self.begin_anew();
         self.start_plan(now);
         self.end_by_itself(now);
         self.complete(now);
@@ -71,6 +72,14 @@ impl Ledger {
         }
         if self.members.forget_surplus() {
             self.members.lost_at.get_or_insert(now.calendar);
+            self.members.known_before = true;
+        }
+    }
+
+    /// Where nobody who is there has ever been before, and nobody knows of a record, nothing was lost: the site is new.
+    fn begin_anew(&mut self) {
+        if self.record.is_none() && self.knows_all() && !self.members.known_before {
+            self.members.lost_at = None;
         }
     }
 

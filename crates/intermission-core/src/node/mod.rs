@@ -481,6 +481,7 @@ impl NodeMachine {
         // Whatever asks for a sync from now on asks for one after the answer.
         self.sync_at = Duration::MAX;
         actions.push(NodeAction::Send(NodeReport {
+            heard_before: self.has_joined(),
             seen: record.revision(),
             closed: self.closed,
             drained: self.drained,

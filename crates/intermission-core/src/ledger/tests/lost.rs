@@ -580,3 +580,23 @@ fn where_nodes_fence_themselves_the_grace_outlasts_those_that_were_forgotten() {
     Node::joined("two", &mut emptied);
     assert_eq!(emptied.view().grace, fenced);
 }
+
+#[test]
+fn a_site_of_which_nobody_knows_anything_is_new() {
+    let fresh = restored(&Site::new(), None);
+    for known in [false, true] {
+        let mut site = fresh.clone();
+        let mut one = Node::new("one");
+        one.report.heard_before = known;
+        one.sync(&mut site);
+        assert!(
+            site.view().lost_at.is_some(),
+            "not before the grace is over"
+        );
+        site.pass_with(grace(), &mut [&mut one]);
+        assert_eq!(site.view().lost_at.is_some(), known);
+        let on = site.activate();
+        one.drains(on, &mut site);
+        assert_eq!(site.completion().state_lost_at.is_some(), known);
+    }
+}
