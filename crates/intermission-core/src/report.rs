@@ -170,6 +170,20 @@ pub struct SyncReply {
     pub grace: Duration,
 }
 
+impl SyncReply {
+    /// A reply of a ledger in normal life, to the report with this sequence. For states that keep their ledger
+    /// elsewhere.
+    #[must_use]
+    pub fn new(sequence: u64, record: Option<Arc<Record>>) -> Self {
+        Self {
+            sequence,
+            record,
+            count: FleetCount::default(),
+            grace: Duration::ZERO,
+        }
+    }
+}
+
 /// How far a fleet's drain has got.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -250,7 +264,10 @@ impl Operation {
 
 /// What an operation asks.
 #[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "a new one must not compile until every state has an answer for it"
+)]
 pub enum Intent {
     /// This is to be the record.
     Put(Box<Record>),
@@ -278,7 +295,10 @@ pub enum OperateReply {
 
 /// Why a node leaves the list.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "a new one must not compile until every state has an answer for it"
+)]
 pub enum Departure {
     /// It ends in order, and nothing runs there any more.
     Goodbye,
@@ -312,6 +332,21 @@ pub struct View {
 }
 
 impl View {
+    /// The view of a state with this record and no nodes. For states that keep their ledger elsewhere.
+    #[must_use]
+    pub fn new(record: Arc<Record>) -> Self {
+        Self {
+            record,
+            nodes: Vec::new(),
+            node_count: 0,
+            count: FleetCount::default(),
+            quiescent_at: None,
+            grace: Duration::ZERO,
+            newest_seen: Revision::ZERO,
+            lost_at: None,
+        }
+    }
+
     /// Whether some node has seen a newer record than the state has.
     #[must_use]
     pub fn is_behind(&self) -> bool {
@@ -339,6 +374,23 @@ pub struct NodeView {
     pub drained: bool,
     /// What being out of contact means for it.
     pub lost_contact: LostContact,
+}
+
+impl NodeView {
+    /// A node that has just said this of itself, and nothing else. For states that keep their ledger elsewhere.
+    #[must_use]
+    pub fn new(node: NodeId, facts: NodeFacts) -> Self {
+        Self {
+            node,
+            facts,
+            seen: Revision::ZERO,
+            heard_at: Timestamp::default(),
+            out_of_contact: false,
+            closed: false,
+            drained: false,
+            lost_contact: LostContact::default(),
+        }
+    }
 }
 
 mod millis {

@@ -1,12 +1,16 @@
 //! What a restart leaves.
 
+use std::sync::Arc;
+
 use intermission_core::{
-    Activate, AllowChange, AllowList, Change, Intent, Level, Pass, Phase, Record, Timestamp,
+    Activate, AllowChange, AllowList, Change, Intent, Level, MaintenanceState, OperateReply, Pass,
+    Phase, Record, Revision, Timestamp,
 };
 
+use super::changes::with_revision;
 use crate::case::case_table;
-use crate::failure::{Checked, Failure, ensure, ensure_eq};
-use crate::site::{Node, Site, activation, allow, ana, completion, operation};
+use crate::failure::{Checked, Failure, ensure, ensure_eq, expect_variant};
+use crate::site::{Node, Site, activation, allow, ana, completion, far_ahead_of, operation};
 
 case_table! { Durability:
     /// The record is there after a restart, to the last field.
@@ -132,12 +136,25 @@ async fn unknown_fields_survive_a_restart(site: Site) -> Checked {
 }
 
 async fn a_record_of_a_newer_version_is_kept_as_it_is(site: Site) -> Checked {
-    put(&site, |json| {
-        with_unknown_fields(json).replacen("\"v\":1", "\"v\":2", 1)
-    })
-    .await?;
+    let newest = with_revision(&*site.record().await?, far_ahead_of(Revision::ZERO))?;
+    let json = String::from_utf8(newest.to_json())?;
+    let json = with_unknown_fields(&json).replacen("\"v\":1", "\"v\":2", 1);
+    let newer = Arc::new(Record::from_json(json.as_bytes())?);
+    // It gets there by a node of that version, and stays whatever this version is asked.
+    let mut node = Node::new("newer");
+    node.report.seen = newer.revision();
+    node.report.offer = Some(Arc::clone(&newer));
+    node.sync(&site.state).await?;
+    let mut blind = operation(&newest, &allow(9, 9)?, &ana())?;
+    blind.expected = None;
+    let reply = site.state.operate(blind).await?;
+    expect_variant!("the answer to an older writer", reply, OperateReply::Conflict(_) => ());
     let record = site.record().await?;
-    ensure_eq("the version of the record", &record.version(), &2)?;
+    ensure_eq(
+        "the text of the record",
+        &record.to_json(),
+        &newer.to_json(),
+    )?;
     ensure_unknown_fields(&record)
 }
 

@@ -363,7 +363,10 @@ impl Ledger {
             return Verdict::Duplicate;
         }
         // Whoever applies a change to the newer record is told that it must be left alone.
-        if current.version() > Record::VERSION {
+        let is_newer = |record: &Record| record.version() > Record::VERSION;
+        let proposes_newer =
+            matches!(&operation.intent, Intent::Put(proposed) if is_newer(proposed));
+        if is_newer(&current) || proposes_newer {
             return Verdict::Conflict;
         }
         if operation.known > current.revision() {
