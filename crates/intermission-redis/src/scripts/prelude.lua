@@ -1,0 +1,413 @@
+-- The store's side of the protocol: the twin of `Ledger` in intermission-core, rule for rule and name for name. A test
+-- drives both with the same steps and compares what they answer and keep. Why a rule is as it is, is said there.
+--
+-- Every script is: the clock, this prelude, and one of the steps. Nothing here encodes a table as JSON, since numbers
+-- would lose digits and empty lists would become objects: a record is kept as its pieces of JSON text.
+
+local RECORD,META,NODES,GONE,REPORTS=KEYS[1],KEYS[2],KEYS[3],KEYS[4],KEYS[5]
+local CLOSED,DRAINED,QUIET,HISTORY,DEPARTED,CHANNEL=KEYS[6],KEYS[7],KEYS[8],KEYS[9],KEYS[10],KEYS[11]
+local FORMAT,HISTORY_KEPT,GONE_KEPT,EXPIRED_AT_ONCE,PUSHED_AT_MOST,FOREVER='1',256,64,128,8192,9007199254740991
+local call=redis.call
+
+-- ARGV 1 is the echo, 2 to 6 are the caller's periods, 7 says which record it has, 8 onwards belong to the step.
+local ECHO,HAS=ARGV[1],ARGV[7]
+
+local function num(text) return tonumber(text) or 0 end
+local function int(number) return string.format('%.0f',number) end
+
+-- Times in a record are texts such as 2026-11-20T10:15:00.000Z. Days are counted as Howard Hinnant does.
+local function iso(ms)
+  local s=math.floor(ms/1000)
+  local z=math.floor(s/86400)+719468
+  local era=math.floor(z/146097)
+  local doe=z-era*146097
+  local yoe=math.floor((doe-math.floor(doe/1460)+math.floor(doe/36524)-math.floor(doe/146096))/365)
+  local doy=doe-(365*yoe+math.floor(yoe/4)-math.floor(yoe/100))
+  local mp=math.floor((5*doy+2)/153)
+  local month=mp<10 and mp+3 or mp-9
+  local year=yoe+era*400+(month<=2 and 1 or 0)
+  return string.format('%04d-%02d-%02dT%02d:%02d:%02d.%03dZ',year,month,doy-math.floor((153*mp+2)/5)+1,
+    math.floor(s/3600)%24,math.floor(s/60)%60,s%60,ms%1000)
+end
+local function ms(text)
+  local y,m,d,H,M,S,F=string.match(tostring(text),'^"?(%d+)%-(%d+)%-(%d+)T(%d+):(%d+):(%d+)%.(%d+)Z"?$')
+  if not y then return nil end
+  y,m,d=num(y),num(m),num(d)
+  if m<=2 then y=y-1 end
+  local era=math.floor(y/400)
+  local yoe=y-era*400
+  local doy=math.floor((153*(m>2 and m-3 or m+9)+2)/5)+d-1
+  local days=era*146097+yoe*365+math.floor(yoe/4)-math.floor(yoe/100)+doy-719468
+  return ((days*24+num(H))*60+num(M))*60000+num(S)*1000+num(F)
+end
+-- A text as JSON. The library writes a needless backslash before each slash.
+local function quoted(text) return (string.gsub(cjson.encode(text),'\\/','/')) end
+local function time(at) return '"'..iso(at)..'"' end
+
+-- ---- what is kept ------------------------------------------------------------------------------------------------
+
+local SMALL={'version','revision','operation','phase','id','level_since','settings','requested_by','requested_at',
+  'completed_at','forced','state_lost_at','unconfirmed','plan_starts_at','plan_settings','plan_requested_by',
+  'plan_requested_at'}
+-- May be long, so they are read only by who needs them.
+local LARGE={'passes','allow','other','text'}
+
+local record,small=nil,call('HMGET',RECORD,unpack(SMALL))
+if small[2] then
+  record={}
+  for i,name in ipairs(SMALL) do record[name]=small[i] or '' end
+  local readable,settings=pcall(cjson.decode,record.id~='' and record.settings or '{"drain":{}}')
+  if not (readable and type(settings)=='table' and type(settings.drain)=='table' and tonumber(record.version)
+    and tonumber(record.revision)) then
+    return redis.error_reply('IM-CORRUPT what the key '..RECORD..' holds is no record: restore it, or delete the key so that the nodes bring it back')
+  end
+end
+-- A new site's record, as if it were kept.
+local DEFAULT={version='1',revision='0',operation='',phase='deactivated',id='',level_since='',settings='',requested_by='',
+  requested_at='',completed_at='',forced='',state_lost_at='',unconfirmed='',plan_starts_at='',plan_settings='',
+  plan_requested_by='',plan_requested_at='',passes='',allow='[]',other='',text=''}
+local function current() return record or DEFAULT end
+local function all_of(r)
+  if r.allow==nil then
+    local large=call('HMGET',RECORD,unpack(LARGE))
+    for i,name in ipairs(LARGE) do r[name]=large[i] or '' end
+  end
+  return r
+end
+local function rev() return num(current().revision) end
+local function is_on(r) return r.id~='' end
+local function phase() return current().phase end
+
+local function json_of(r)
+  r=all_of(r)
+  if r.text~='' then return r.text end
+  local activation,plan='null','null'
+  if is_on(r) then
+    local completion='null'
+    if r.completed_at~='' then
+      completion='{"at":'..r.completed_at..',"forced":'..r.forced..',"state_lost_at":'..r.state_lost_at..',"unconfirmed":['
+        ..string.gsub(r.unconfirmed,'\n',',')..']}'
+    end
+    activation='{"id":'..r.id..',"level_since":'..r.level_since..',"settings":'..r.settings..',"requested_by":'..r.requested_by
+      ..',"requested_at":'..r.requested_at..',"completion":'..completion..',"passes":'..r.passes..'}'
+  end
+  if r.plan_starts_at~='' then
+    plan='{"starts_at":'..r.plan_starts_at..',"settings":'..r.plan_settings..',"requested_by":'..r.plan_requested_by
+      ..',"requested_at":'..r.plan_requested_at..'}'
+  end
+  local operation=r.operation=='' and 'null' or '"'..r.operation..'"'
+  return '{"v":'..r.version..',"revision":'..r.revision..',"operation":'..operation..',"phase":"'..r.phase..'","activation":'
+    ..activation..',"plan":'..plan..',"allow":'..r.allow..(r.other~='' and ','..r.other or '')..'}'
+end
+
+-- What is known of the fleet. Counts are of the nodes that were not given up; what has no node is nil.
+local NAMES={'server','clock','moved_at','grace_since','grace_until','reconcile_until','newest_seen','lost_at','drain_since',
+  'quiescent_for','quiescent_at','known_before','running','lease','step','grace','reconcile','heartbeat','record','sizes',
+  'format'}
+local read=call('HMGET',META,unpack(NAMES))
+local kept,m={},{}
+for i,name in ipairs(NAMES) do kept[name]=read[i] or nil; m[name]=read[i] and num(read[i]) or nil end
+m.server,m.sizes,m.format=kept.server,kept.sizes,kept.format
+if m.format and num(m.format)>num(FORMAT) then
+  return redis.error_reply('IM-UNSUPPORTED the keys of this site were written by a newer Intermission (format '..m.format..
+    ', this one knows '..FORMAT..'): upgrade this node or command')
+end
+local function sizes()
+  return call('ZCARD',NODES)..' '..call('ZCARD',GONE)..' '..call('HLEN',REPORTS)..' '..call('SCARD',CLOSED)..' '..call('SCARD',DRAINED)
+    ..' '..call('SCARD',QUIET)
+end
+local function size(n) return num((string.match(sizes(),'^'..string.rep('%d+ ',n-1)..'(%d+)'))) end
+local live,gone=call('ZCARD',NODES),call('ZCARD',GONE)
+
+-- The caller's periods count while nobody else is there. Later the most patient ones do, so that no lease ends early.
+local function period(name,i,choose)
+  local own=tonumber(ARGV[i])
+  if not m[name] or (own and live+gone==0) then m[name]=own or m[name]
+  elseif own then m[name]=choose(m[name],own) end
+end
+local function agree_on_periods()
+  period('lease',2,math.max); period('step',3,math.min); period('grace',4,math.max)
+  period('reconcile',5,math.max); period('heartbeat',6,math.max)
+end
+if not m.lease then agree_on_periods() end
+
+-- ---- members -----------------------------------------------------------------------------------------------------
+
+-- A report is kept as: sequence, seen, heard (fleet clock), heard (calendar), policy, running, facts as JSON.
+local REPORT='^(%d+) (%d+) (%d+) (%d+) (%a)(%d*) (%d+) (.*)$'
+local function member(id)
+  local text=call('HGET',REPORTS,id)
+  if not text then return nil end
+  local sequence,seen,heard,heard_at,policy,more,running,facts=string.match(text,REPORT)
+  return {sequence=num(sequence),heard=num(heard),heard_at=num(heard_at),policy=policy,more=num(more),running=num(running),
+    facts=facts}
+end
+local function label_of(node) return cjson.decode(node.facts).label end
+local function has(set,id) return call('SISMEMBER',set,id)==1 end
+local function is_gone(id) return call('ZSCORE',GONE,id)~=false end
+local function is_live(id) return call('ZSCORE',NODES,id)~=false end
+local function is_grace() return m.clock<m.grace_until end
+local function is_behind() return m.newest_seen>rev() end
+local function knows_all() return not is_grace() and not is_behind() end
+local function may_step() return knows_all() and num(current().version)<=1 end
+local function grace_left() return math.max(m.grace_until-m.clock,is_behind() and 1 or 0,0) end
+local function holds_up(id) return is_live(id) and not has(DRAINED,id) end
+local function runs_nothing(id,node) return has(DRAINED,id) or (node.policy=='f' and is_gone(id)) end
+-- The fleet clock after which a node that was heard at that time is given up.
+local function expiry(policy,more,at) return policy=='h' and FOREVER or math.min(at+m.lease+more,FOREVER) end
+-- How many live nodes said so. Of those that were given up there are few.
+local function live_in(set)
+  local count=call('SCARD',set)
+  if gone>0 and count>0 then
+    for _,id in ipairs(call('ZRANGE',GONE,0,-1)) do if has(set,id) then count=count-1 end end
+  end
+  return count
+end
+local function remove(id)
+  local node=member(id)
+  if not node then return nil end
+  if call('ZREM',NODES,id)==1 then live=live-1; m.running=m.running-node.running end
+  gone=gone-call('ZREM',GONE,id)
+  call('HDEL',REPORTS,id)
+  for _,set in ipairs({CLOSED,DRAINED,QUIET}) do call('SREM',set,id) end
+  return node
+end
+local function forget_claims() call('UNLINK',CLOSED,DRAINED,QUIET) end
+local function forget_quiet() m.quiescent_for,m.quiescent_at=nil,nil; call('UNLINK',QUIET) end
+local function begin_activation() m.drain_since=m.clock; m.quiescent_for,m.quiescent_at=nil,nil; forget_claims() end
+local function outlast(policy,more)
+  if policy=='f' and is_grace() then m.grace_until=math.max(m.grace_until,expiry(policy,more,m.grace_since)) end
+end
+local function lost_members()
+  m.grace_since,m.grace_until,m.reconcile_until=m.clock,m.clock+m.grace,m.clock+m.reconcile
+  m.lost_at,m.known_before,m.quiescent_for,m.quiescent_at=now,live+gone>0 and 1 or 0,nil,nil
+  forget_claims()
+  local reports=call('HGETALL',REPORTS)
+  for i=1,#reports,2 do
+    local policy,more=string.match(reports[i+1],'^%d+ %d+ %d+ %d+ (%a)(%d*) ')
+    outlast(policy,num(more))
+    if is_live(reports[i]) then call('ZADD',NODES,'GT',int(expiry(policy,num(more),m.clock)),reports[i]) end
+  end
+end
+
+-- ---- history -----------------------------------------------------------------------------------------------------
+
+-- Actor and way come as JSON or as nil, the note as plain text or nil.
+local function remember(event,by,origin,note)
+  call('LPUSH',HISTORY,'{"at":'..time(now)..',"revision":'..int(rev())..',"event":"'..event..'","phase":"'..phase()..'","by":'
+    ..(by or 'null')..',"origin":'..(origin or 'null')..',"note":'..(note and quoted(note) or 'null')..'}')
+  call('LTRIM',HISTORY,0,HISTORY_KEPT-1)
+end
+
+-- ---- the record --------------------------------------------------------------------------------------------------
+
+local changed=false
+local function store(next)
+  local pairs_of={}
+  for _,names in ipairs({SMALL,LARGE}) do
+    for _,name in ipairs(names) do
+      if next[name]~=nil then pairs_of[#pairs_of+1]=name; pairs_of[#pairs_of+1]=next[name] end
+    end
+  end
+  call('HSET',RECORD,unpack(pairs_of))
+  record,changed=next,true
+end
+local function next_revision() return math.min(math.max(now,rev()+1,m.newest_seen+1),FOREVER) end
+local function level_of(r) return cjson.decode(r.settings).level end
+local function phase_of(r) return not is_on(r) and 'deactivated' or (r.completed_at=='' and 'activating' or 'activated') end
+local function copy(r) local c={}; for name,value in pairs(r) do c[name]=value end; return c end
+local function close_activation(r)
+  for _,name in ipairs({'id','level_since','settings','requested_by','requested_at','completed_at','forced','state_lost_at',
+    'unconfirmed','passes'}) do r[name]='' end
+end
+local function put(next,operation)
+  local before=current()
+  next.revision,next.operation=int(next_revision()),operation or before.operation
+  local begins,ends=is_on(next) and not is_on(before),is_on(before) and not is_on(next)
+  if is_on(next) then
+    if operation then
+      for _,name in ipairs({'completed_at','forced','state_lost_at','unconfirmed'}) do next[name]=before[name] end
+    end
+    if begins then
+      next.id,next.level_since,next.requested_at=next.revision,next.revision,time(now)
+    else
+      next.id,next.requested_at,next.level_since=before.id,before.requested_at,before.level_since
+      if level_of(next)~=level_of(before) then next.level_since=next.revision; forget_quiet() end
+    end
+  end
+  next.phase=phase_of(next)
+  store(next)
+  if begins or ends then begin_activation() end
+end
+
+-- ---- what the ledger does by itself ------------------------------------------------------------------------------
+
+local function confirm(id)
+  local r=current()
+  if not may_step() or not is_on(r) or r.completed_at=='' then return false end
+  local mark,rest,found='"node":"'..id..'"',{},false
+  for line in string.gmatch(r.unconfirmed,'[^\n]+') do
+    if string.find(line,mark,1,true) then found=true else rest[#rest+1]=line end
+  end
+  if not found then return false end
+  local next=copy(r)
+  next.unconfirmed=table.concat(rest,'\n')
+  put(next,nil)
+  return true
+end
+local function unconfirmed_line(id,node)
+  local cause=is_gone(id) and 'out-of-contact' or 'still-running'
+  return '{"node":"'..id..'","label":'..quoted(label_of(node))..',"cause":"'..cause..'","running":'..int(node.running)
+    ..',"last_heard_at":'..time(node.heard_at)..'}'
+end
+local function give_up_expired()
+  local over=call('ZRANGEBYSCORE',NODES,'-inf','('..int(m.clock),'LIMIT',0,EXPIRED_AT_ONCE)
+  if #over==0 then return end
+  table.sort(over)
+  local is_draining=phase()=='activating'
+  for _,id in ipairs(over) do
+    if has(DRAINED,id) and has(QUIET,id) then
+      remove(id)
+    else
+      local node=member(id)
+      local held_up=is_draining and holds_up(id)
+      call('ZREM',NODES,id); call('ZADD',GONE,int(node.heard),id)
+      live,gone,m.running=live-1,gone+1,m.running-node.running
+      if held_up and node.policy=='w' then
+        remember('node-unconfirmed',nil,nil,label_of(node)..' ('..id..'), silent since '..iso(node.heard_at))
+      end
+    end
+  end
+  while gone>GONE_KEPT do
+    local id=call('ZRANGE',GONE,0,0)[1]
+    if not runs_nothing(id,member(id)) then m.lost_at,m.known_before=m.lost_at or now,1 end
+    remove(id)
+  end
+end
+local function begin_anew()
+  -- Nobody who is there has ever been here before, and nobody knows of a record: the site is new.
+  if not record and m.lost_at and m.known_before==0 and knows_all() then m.lost_at=nil end
+end
+local function start_plan()
+  local r=current()
+  local at=r.plan_starts_at~='' and ms(r.plan_starts_at)
+  if not at or at>now or is_on(r) or not may_step() then return end
+  local next=copy(r)
+  close_activation(next)
+  next.id,next.settings,next.requested_by,next.passes='0',r.plan_settings,r.plan_requested_by,'[]'
+  next.plan_starts_at,next.plan_settings,next.plan_requested_by,next.plan_requested_at='','','',''
+  put(next,nil)
+  remember('plan-started')
+end
+local function reopen(event)
+  local next=copy(current())
+  close_activation(next)
+  put(next,nil)
+  remember(event)
+end
+local function end_by_itself()
+  local r=current()
+  if not is_on(r) or not may_step() then return end
+  local settings=cjson.decode(r.settings)
+  local at=settings.auto_end and ms(settings.ends_at)
+  if at and at<=now then reopen('ended') end
+end
+local function finish_drain(forced)
+  local ids=call('ZRANGE',GONE,0,-1)
+  if forced then for _,id in ipairs(call('ZRANGE',NODES,0,-1)) do ids[#ids+1]=id end end
+  table.sort(ids)
+  local lines,labels={},{}
+  for _,id in ipairs(ids) do
+    local node=member(id)
+    if not runs_nothing(id,node) then
+      lines[#lines+1]=unconfirmed_line(id,node); labels[#labels+1]=label_of(node)
+    end
+  end
+  local next=copy(current())
+  next.completed_at,next.forced,next.unconfirmed=time(now),tostring(forced),table.concat(lines,'\n')
+  next.state_lost_at=m.lost_at and time(m.lost_at) or 'null'
+  m.lost_at=nil
+  put(next,nil)
+  remember(forced and 'forced' or 'activated',nil,nil,#labels>0 and 'unconfirmed: '..table.concat(labels,', ') or nil)
+end
+local function complete()
+  local r=current()
+  if not is_on(r) or r.completed_at~='' or not may_step() then return end
+  if live_in(DRAINED)==live then return finish_drain(false) end
+  local drain=cjson.decode(r.settings).drain
+  local limit=tonumber(drain.after_ms)
+  if not limit or m.clock-m.drain_since<limit then return end
+  if drain.mode=='force' then finish_drain(true) elseif drain.mode=='abort' then reopen('aborted') end
+end
+local function note_quiescence()
+  local r=current()
+  if not record or not is_on(r) or r.completed_at=='' or r.unconfirmed~='' then return end
+  if knows_all() and not m.lost_at and not m.quiescent_at and call('SCARD',QUIET)==live+gone then
+    m.quiescent_for,m.quiescent_at=num(r.level_since),now
+  end
+end
+local function settle()
+  give_up_expired(); begin_anew(); start_plan(); end_by_itself(); complete(); note_quiescence()
+end
+
+-- ---- the end of every step ---------------------------------------------------------------------------------------
+
+local function save()
+  m.record=rev(); m.sizes=sizes(); m.format=FORMAT
+  local set,unset={},{}
+  for _,name in ipairs(NAMES) do
+    local value=m[name]
+    if type(value)=='number' then value=int(value) end
+    if value==nil then
+      if kept[name] then unset[#unset+1]=name end
+    elseif value~=kept[name] then set[#set+1]=name; set[#set+1]=value end
+  end
+  if #set>0 then call('HSET',META,unpack(set)) end
+  if #unset>0 then call('HDEL',META,unpack(unset)) end
+  if changed then
+    local text=json_of(record)
+    call('SPUBLISH',CHANNEL,#text<=PUSHED_AT_MOST and text or int(rev()))
+  end
+end
+-- false: there is none. Empty: the one that the caller has.
+local function newest()
+  if not record then return false end
+  local r=record
+  if HAS==r.revision..' '..r.operation..' '..r.phase then return '' end
+  return json_of(r)
+end
+-- live_in walks over the few that were given up; in normal life there are none.
+local function counts() return {int(live),int(live_in(CLOSED)),int(live_in(DRAINED)),int(m.running)} end
+
+-- ---- what may have been lost -------------------------------------------------------------------------------------
+
+local info=call('INFO','server','replication')
+local server=(string.match(info,'run_id:(%x+)') or '')..(string.match(info,'master_replid:(%x+)') or '')
+local function is_whole()
+  for _,name in ipairs({'server','clock','moved_at','grace_since','grace_until','reconcile_until','newest_seen','running',
+    'drain_since','record'}) do
+    if m[name]==nil then return false end
+  end
+  return true
+end
+local function recover()
+  if is_whole() then
+    -- The fleet clock believes only so much at once, and never goes back.
+    local moved=math.min(now-m.moved_at,m.step)
+    if moved>0 then m.clock=m.clock+moved end
+    m.moved_at=now
+    local damaged=m.sizes~=sizes()
+    if damaged then
+      call('UNLINK',NODES,GONE,REPORTS,CLOSED,DRAINED,QUIET); live,gone,m.running=0,0,0
+    end
+    if damaged or m.server~=server or m.record~=rev() then lost_members() end
+    if damaged then m.known_before=1 end
+  else
+    -- Nothing is here, or nothing that can be relied on.
+    call('UNLINK',NODES,GONE,REPORTS,CLOSED,DRAINED,QUIET,DEPARTED)
+    live,gone=0,0
+    m.clock,m.moved_at,m.newest_seen,m.running,m.drain_since=0,now,0,0,0
+    lost_members()
+  end
+  m.server=server
+end

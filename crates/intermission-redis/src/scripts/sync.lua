@@ -1,0 +1,67 @@
+-- A node's report: join, renew, acknowledge, poll and bring back, in one.
+-- ARGV 8 node, 9 sequence, 10 seen, 11 closed, 12 drained, 13 quiet, 14 policy, 15 whether it was heard before, 16 running,
+-- 17 facts, 18 whether the site must have been initialised, 19 onwards an offered record, as names and values.
+local id,sequence,seen=ARGV[8],num(ARGV[9]),num(ARGV[10])
+local policy,more=string.match(ARGV[14],'^(%a)(%d*)$')
+more=num(more)
+recover()
+agree_on_periods()
+local function reply(status,heard) save(); return {ECHO,status,heard,newest(),counts(),int(grace_left())} end
+
+local before=member(id)
+if before and before.sequence>=sequence then return reply('HEARD',int(before.sequence)) end
+local until_=call('ZSCORE',DEPARTED,id)
+if until_ and num(until_)>=m.clock then return reply('HEARD',int(FOREVER)) end
+
+local offer
+if ARGV[19] then
+  offer={}
+  for i=19,#ARGV,2 do offer[ARGV[i]]=ARGV[i+1] end
+end
+local function lacks(o)
+  if num(o.revision)==0 then return false end
+  if not record then return true end
+  local rank={deactivated=0,activating=1,activated=2}
+  local a,b=num(o.revision),rev()
+  if a~=b then return a>b end
+  a,b=rank[o.phase],rank[record.phase]
+  if a~=b then return a>b end
+  return o.operation>record.operation
+end
+local lacked=offer and lacks(offer)
+if (seen>rev() or lacked) and not is_grace() then lost_members() end
+if lacked then
+  local other=current().id~=offer.id
+  store(offer)
+  if other then begin_activation() end
+  local facts=cjson.decode(ARGV[17])
+  remember('restored',nil,nil,'by '..facts.label..' ('..id..')')
+end
+if ARGV[18]=='1' and not record and m.newest_seen==0 then
+  save()
+  return {ECHO,'UNINITIALISED'}
+end
+
+-- What it says about the activation counts only when the ledger knows who else is there.
+local counting=not is_grace()
+local r=current()
+local function says(set,claim,wanted)
+  if not counting then return end
+  if is_on(r) and claim~='' and num(claim)==num(wanted) then call('SADD',set,id) else call('SREM',set,id) end
+end
+if before and is_live(id) then m.running=m.running-before.running
+elseif not before and ARGV[15]=='1' then m.known_before=1 end
+call('ZREM',GONE,id)
+call('ZADD',NODES,int(expiry(policy,more,m.clock)),id)
+call('HSET',REPORTS,id,table.concat({ARGV[9],ARGV[10],int(m.clock),int(now),ARGV[14],ARGV[16],ARGV[17]},' '))
+live,gone=call('ZCARD',NODES),call('ZCARD',GONE)
+m.running=m.running+num(ARGV[16])
+says(CLOSED,ARGV[11],r.id); says(DRAINED,ARGV[12],r.id); says(QUIET,ARGV[13],r.level_since)
+outlast(policy,more)
+m.newest_seen=math.max(m.newest_seen,seen)
+
+if has(DRAINED,id) and confirm(id) then
+  remember('node-confirmed',nil,nil,cjson.decode(ARGV[17]).label..' ('..id..')')
+end
+settle()
+return reply('HEARD',ARGV[9])
