@@ -14,6 +14,7 @@ pub mod app;
 pub mod command;
 pub mod http;
 pub mod programs;
+pub mod redis;
 pub mod wait;
 
 /// The README's program compiles.
