@@ -1,0 +1,405 @@
+//! What can happen.
+
+use std::fmt;
+
+use crate::config::Policy;
+use crate::document::{Document, names};
+use crate::rule::Rule;
+use crate::state::{Call, Life, Member, Shelf, Store};
+use crate::world::{Which, World};
+
+/// Something that happens. Nodes are numbered from nought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "a test that replays a history must know every one")]
+pub enum Event {
+    /// A tick passes.
+    Tick,
+    /// Somebody looks at the store, so that its clock moves on and what is due happens.
+    Look(Which),
+    /// The store's clock jumps forward.
+    Jump,
+    /// The time comes that plans and ends name.
+    Due,
+
+    /// A node sends a report.
+    Send(usize),
+    /// The report arrives at a store.
+    Execute(usize, Which),
+    /// The answer arrives.
+    Answer(usize),
+    /// The node gives up. The report may still be executed later, or not.
+    GiveUp(usize, bool),
+    /// A report that was given up arrives.
+    ExecuteLate(usize, Which),
+    /// An answer to such a report arrives.
+    StaleAnswer(usize),
+    /// The store's record is pushed, and arrives at once.
+    Push(usize),
+    /// The store's record is pushed, and will arrive later.
+    PushLeaves(usize),
+    /// What was pushed arrives.
+    PushArrives(usize),
+
+    /// An execution begins.
+    Begin(usize),
+    /// It ends.
+    End(usize),
+    /// A visitor comes.
+    Enter(usize),
+    /// The visitor goes.
+    Leave(usize),
+
+    /// An operator plans a maintenance.
+    Plan,
+    /// An operator activates.
+    Activate,
+    /// An operator deactivates.
+    Deactivate,
+    /// An operator edits.
+    Edit,
+    /// An operator marks the state as a new site.
+    Init,
+    /// An operator takes a dead node off the list.
+    Forget(usize),
+
+    /// A node dies.
+    Crash(usize),
+    /// A node says goodbye and ends.
+    Goodbye(usize),
+    /// The store loses everything.
+    Flush,
+    /// The store loses who is there.
+    Evict,
+    /// The store restarts with all its data.
+    Restart,
+    /// The store is copied.
+    Copy,
+    /// The copy takes over.
+    FailOver,
+    /// The copy takes over, and nobody says so.
+    RollBack,
+    /// The store loses its record, and nobody says so.
+    Erase,
+}
+
+impl World<'_> {
+    /// What can happen now.
+    pub fn events(&self, events: &mut Vec<Event>) {
+        events.clear();
+        events.push(Event::Tick);
+        let stores: &[Which] = match self.state.shelf {
+            Shelf::OldMaster(_) => &[Which::Present, Which::Old],
+            Shelf::Empty | Shelf::Copy => &[Which::Present],
+        };
+        for store in stores {
+            if self.store(*store).unseen_time > 0 {
+                events.push(Event::Look(*store));
+            }
+        }
+        for node in 0..self.config.nodes() {
+            self.network_events(node, stores, events);
+            self.life_events(node, events);
+        }
+        self.operator_events(events);
+        self.fault_events(events);
+    }
+
+    fn network_events(&self, node: usize, stores: &[Which], events: &mut Vec<Event>) {
+        let known = &self.state.nodes[node];
+        if known.late.is_some() {
+            events.extend(stores.iter().map(|store| Event::ExecuteLate(node, *store)));
+        }
+        if known.life != Life::Alive {
+            return;
+        }
+        match known.call {
+            Call::Idle => events.push(Event::Send(node)),
+            Call::Sent(..) => {
+                events.extend(stores.iter().map(|store| Event::Execute(node, *store)));
+                if self.config.network.late_reports {
+                    events.push(Event::GiveUp(node, true));
+                }
+                // A late report may as well never be executed, unless it takes the place of an older one.
+                if !self.config.network.late_reports || known.late.is_some() {
+                    events.push(Event::GiveUp(node, false));
+                }
+            }
+            Call::Answered(..) => events.extend([Event::Answer(node), Event::GiveUp(node, false)]),
+        }
+        if known.stale.is_some() && known.call != Call::Idle {
+            events.push(Event::StaleAnswer(node));
+        }
+        let document = self.state.store.document;
+        if !self.config.network.late_pushes {
+            if self.heeds_push(node, document) {
+                events.push(Event::Push(node));
+            }
+            return;
+        }
+        if self.heeds_push(node, document) && known.pushed != document {
+            events.push(Event::PushLeaves(node));
+        }
+        if self.heeds_push(node, known.pushed) {
+            events.push(Event::PushArrives(node));
+        }
+    }
+
+    fn life_events(&self, node: usize, events: &mut Vec<Event>) {
+        let known = &self.state.nodes[node];
+        if known.visitor {
+            events.push(Event::Leave(node));
+        }
+        if known.life == Life::Dead {
+            if self.state.store.members[node].known && self.policy(node) == Policy::Hold {
+                events.push(Event::Forget(node));
+            }
+            return;
+        }
+        if known.life != Life::Alive {
+            return;
+        }
+        if known.running {
+            events.push(Event::End(node));
+        } else if self.may_begin(node) {
+            events.push(Event::Begin(node));
+        }
+        if self.config.visitors && !known.visitor && self.may_enter(node) {
+            events.push(Event::Enter(node));
+        }
+        // A node that has said nothing yet may as well not have been there.
+        let is_there = known.joined || known.call != Call::Idle;
+        if self.state.left.crashes > 0 && is_there {
+            events.push(Event::Crash(node));
+        }
+        if self.state.left.goodbyes > 0 && known.joined && !known.running {
+            events.push(Event::Goodbye(node));
+        }
+    }
+
+    fn operator_events(&self, events: &mut Vec<Event>) {
+        let left = &self.state.left;
+        let document = self.state.store.document;
+        if self.config.plan && left.activations > 0 && !document.is_on() && !document.by_itself {
+            events.push(Event::Plan);
+        }
+        if left.activations > 0 && !document.is_on() {
+            events.push(Event::Activate);
+        }
+        let is_open = !document.is_on() && !document.by_itself;
+        if left.deactivations > 0 && !(is_open && self.knows_all(Which::Present)) {
+            events.push(Event::Deactivate);
+        }
+        if left.edits > 0 {
+            events.push(Event::Edit);
+        }
+        if left.inits > 0 && document.revision == 0 {
+            events.push(Event::Init);
+        }
+    }
+
+    fn fault_events(&self, events: &mut Vec<Event>) {
+        let left = &self.state.left;
+        let is_copied = self.state.shelf == Shelf::Copy;
+        let may_copy = left.failovers + left.rollbacks > 0 && self.state.shelf == Shelf::Empty;
+        let possible = [
+            (self.config.is_timed() && !self.state.is_due, Event::Due),
+            (left.jumps > 0, Event::Jump),
+            (left.flushes > 0, Event::Flush),
+            (left.evictions > 0, Event::Evict),
+            (left.restarts > 0, Event::Restart),
+            (may_copy, Event::Copy),
+            (is_copied && left.failovers > 0, Event::FailOver),
+            (is_copied && left.rollbacks > 0, Event::RollBack),
+            (left.erasures > 0, Event::Erase),
+        ];
+        events.extend(possible.iter().filter(|(is_possible, _)| *is_possible).map(|(_, event)| *event));
+    }
+
+    /// Lets it happen, and looks at what it led to.
+    pub fn happen(&mut self, event: Event) {
+        match event {
+            Event::Tick => self.pass_time(),
+            Event::Look(store) => self.tick(store),
+            Event::Jump => {
+                self.state.left.jumps -= 1;
+                let by = if self.breaks(Rule::Clamp) { 5 } else { self.config.periods.step };
+                let most = self.most_unseen_time();
+                let unseen = &mut self.state.store.unseen_time;
+                *unseen = (*unseen + by).min(most);
+            }
+            Event::Due => self.state.is_due = true,
+            Event::Send(node) => self.send(node),
+            Event::Execute(node, store) => self.execute(node, store),
+            Event::Answer(node) => self.take_answer(node),
+            Event::GiveUp(node, stays_late) => self.give_up(node, stays_late),
+            Event::ExecuteLate(node, store) => self.execute_late(node, store),
+            Event::StaleAnswer(node) => self.take_stale_answer(node),
+            Event::Push(node) => self.take_push(node, self.state.store.document),
+            Event::PushLeaves(node) => self.state.nodes[node].pushed = self.state.store.document,
+            Event::PushArrives(node) => {
+                let pushed = std::mem::take(&mut self.state.nodes[node].pushed);
+                self.take_push(node, pushed);
+            }
+            Event::Begin(node) => self.state.nodes[node].running = true,
+            Event::End(node) => self.state.nodes[node].running = false,
+            Event::Enter(node) => self.state.nodes[node].visitor = true,
+            Event::Leave(node) => self.state.nodes[node].visitor = false,
+            Event::Plan | Event::Activate | Event::Deactivate | Event::Edit | Event::Init => {
+                self.operate(event);
+            }
+            Event::Forget(node) => self.leave(Which::Present, node, false),
+            Event::Crash(node) => {
+                self.state.left.crashes -= 1;
+                self.give_up(node, self.config.network.late_reports);
+                self.state.nodes[node].life = Life::Dead;
+            }
+            Event::Goodbye(node) => {
+                self.state.left.goodbyes -= 1;
+                self.give_up(node, self.config.network.late_reports);
+                self.state.nodes[node].life = Life::Left;
+                self.leave(Which::Present, node, true);
+            }
+            _ => self.lose(event),
+        }
+        self.look();
+    }
+
+    fn operate(&mut self, event: Event) {
+        let left = &mut self.state.left;
+        match event {
+            Event::Plan => self.plan(),
+            Event::Activate => {
+                left.activations -= 1;
+                self.activate();
+            }
+            Event::Deactivate => {
+                left.deactivations -= 1;
+                self.deactivate();
+            }
+            Event::Edit => {
+                left.edits -= 1;
+                self.edit();
+            }
+            _ => {
+                left.inits -= 1;
+                self.init();
+            }
+        }
+    }
+
+    fn lose(&mut self, event: Event) {
+        let left = &mut self.state.left;
+        match event {
+            Event::Flush => {
+                left.flushes -= 1;
+                self.state.store = Store::default();
+            }
+            Event::Evict => {
+                left.evictions -= 1;
+                self.state.store.members = <[Member; crate::config::NODES]>::default();
+            }
+            Event::Restart => left.restarts -= 1,
+            Event::Copy => {
+                self.copy();
+                return;
+            }
+            Event::FailOver => {
+                left.failovers -= 1;
+                self.take_over();
+            }
+            Event::RollBack => {
+                left.rollbacks -= 1;
+                self.take_over();
+                return;
+            }
+            _ => {
+                left.erasures -= 1;
+                self.state.store.document = Document::default();
+                return;
+            }
+        }
+        self.lose_members(Which::Present);
+    }
+
+    fn copy(&mut self) {
+        self.state.shelf = Shelf::Copy;
+        self.state.shelved = self.state.store;
+        if self.config.budget.rollbacks > 0 {
+            return;
+        }
+        // What a loss resets anyway need not be told apart.
+        let keeps_claims = self.breaks(Rule::ForgetClaims);
+        let keeps_leases = self.breaks(Rule::RenewAll);
+        let copy = &mut self.state.shelved;
+        (copy.unseen_time, copy.grace, copy.grace_age, copy.reconcile) = (0, 0, 0, 0);
+        (copy.is_lost, copy.known_before, copy.quiescent) = (false, false, false);
+        for member in &mut copy.members {
+            if !keeps_claims {
+                (member.closed, member.drained, member.quiet) = (false, false, false);
+            }
+            if !keeps_leases {
+                member.expires = 0;
+            }
+        }
+    }
+
+    fn take_over(&mut self) {
+        let copy = self.state.shelved;
+        self.state.shelf = match self.config.old_master {
+            0 => Shelf::Empty,
+            left => Shelf::OldMaster(left),
+        };
+        self.state.shelved = self.state.store;
+        self.state.store = Store {
+            unseen_time: self.config.periods.step,
+            ..copy
+        };
+    }
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = |node: &usize| names(1 << node);
+        let place = |store: &Which| match store {
+            Which::Present => "the store",
+            Which::Old => "the old master",
+        };
+        match self {
+            Self::Tick => f.write_str("a tick passes"),
+            Self::Look(store) => write!(f, "somebody looks at {}", place(store)),
+            Self::Jump => f.write_str("the store's clock jumps"),
+            Self::Due => f.write_str("the planned time comes"),
+            Self::Send(node) => write!(f, "{} sends a report", name(node)),
+            Self::Execute(node, store) => write!(f, "{} hears it from {}", place(store), name(node)),
+            Self::Answer(node) => write!(f, "{} gets the answer", name(node)),
+            Self::GiveUp(node, false) => write!(f, "{} gives up: report or answer is lost", name(node)),
+            Self::GiveUp(node, true) => write!(f, "{} gives up, its report is still on its way", name(node)),
+            Self::ExecuteLate(node, store) => {
+                write!(f, "{} hears {}'s late report", place(store), name(node))
+            }
+            Self::StaleAnswer(node) => write!(f, "{} gets a stale answer", name(node)),
+            Self::Push(node) => write!(f, "{} is pushed the record", name(node)),
+            Self::PushLeaves(node) => write!(f, "the record is pushed towards {}", name(node)),
+            Self::PushArrives(node) => write!(f, "what was pushed reaches {}", name(node)),
+            Self::Begin(node) => write!(f, "an execution begins on {}", name(node)),
+            Self::End(node) => write!(f, "the execution on {} ends", name(node)),
+            Self::Enter(node) => write!(f, "a visitor comes to {}", name(node)),
+            Self::Leave(node) => write!(f, "the visitor of {} goes", name(node)),
+            Self::Plan => f.write_str("an operator plans a maintenance"),
+            Self::Activate => f.write_str("an operator activates"),
+            Self::Deactivate => f.write_str("an operator deactivates"),
+            Self::Edit => f.write_str("an operator edits"),
+            Self::Init => f.write_str("an operator says that the site is new"),
+            Self::Forget(node) => write!(f, "an operator forgets {}", name(node)),
+            Self::Crash(node) => write!(f, "{} dies", name(node)),
+            Self::Goodbye(node) => write!(f, "{} says goodbye", name(node)),
+            Self::Flush => f.write_str("the store loses everything"),
+            Self::Evict => f.write_str("the store loses who is there"),
+            Self::Restart => f.write_str("the store restarts with all its data"),
+            Self::Copy => f.write_str("a replica has copied the store"),
+            Self::FailOver => f.write_str("the replica takes over"),
+            Self::RollBack => f.write_str("the copy takes over, and nobody notices"),
+            Self::Erase => f.write_str("the store loses its record, and nobody notices"),
+        }
+    }
+}
