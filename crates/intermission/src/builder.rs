@@ -1,6 +1,7 @@
 //! How a gate comes to life.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use intermission_core::reply::ReplyPolicy;
@@ -12,6 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::gate::Gate;
 use crate::keeper::{Keeper, Stopping, supervise};
+use crate::last_known::{LastKnown, LastKnownError};
 use crate::node_clock::NodeClock;
 use crate::shared::{Parts, Shared};
 
@@ -28,6 +30,7 @@ pub struct GateBuilder {
     reply_policy: ReplyPolicy,
     settings: NodeSettings,
     clock: NodeClock,
+    memory: Option<LastKnown>,
 }
 
 impl GateBuilder {
@@ -40,6 +43,7 @@ impl GateBuilder {
             reply_policy: ReplyPolicy::default(),
             settings: NodeSettings::default(),
             clock: NodeClock::default(),
+            memory: None,
         }
     }
 
@@ -98,6 +102,22 @@ impl GateBuilder {
         self
     }
 
+    /// Keeps the newest record in this file, so that a restart while the state is away does not forget that the site is
+    /// closed. A node that finds a closed record there starts by it, whatever the start policy; it also brings it back to
+    /// a store that has lost everything. One that finds an open record or none starts by its policy.
+    ///
+    /// Each process needs a file of its own, in a directory that outlives it. It is replaced as a whole by each change;
+    /// a change that cannot be written is logged, and nothing else.
+    ///
+    /// # Security
+    ///
+    /// Whoever may write the file may close the node until it reaches its state. It holds the allow list and the hashes
+    /// of passes, but no secret.
+    pub fn with_last_known(mut self, file: impl Into<PathBuf>) -> Self {
+        self.memory = Some(LastKnown::new(file.into()));
+        self
+    }
+
     /// Joins the state, and starts the keeper on the present tokio runtime. When this returns, the gate knows the
     /// record (or, by its [`StartPolicy`], may go without).
     ///
@@ -122,6 +142,7 @@ impl GateBuilder {
             reply_policy,
             settings,
             clock,
+            memory,
         } = self;
         settings.timing.validate_for(settings.lost_contact)?;
         let node = NodeId::random()?;
@@ -137,8 +158,18 @@ impl GateBuilder {
         let now = intermission_core::Moment::new(parts.clock.now(), parts.clock.steady());
         // The node's own id is as good a seed as any: it spreads the heartbeats of nodes that start together.
         let seed = u64::try_from(node.bits() & u128::from(u64::MAX)).unwrap_or(1);
-        let machine = NodeMachine::new(node, settings, seed, now);
+        let mut machine = NodeMachine::new(node, settings, seed, now);
+        let remembered = memory.as_ref().map(LastKnown::read).transpose()?.flatten();
+        let remembers_closed = remembered
+            .as_ref()
+            .is_some_and(|record| record.phase().is_on());
+        if let Some(record) = remembered {
+            machine = machine.with_remembered(record, now);
+        }
         let shared = Arc::new(Shared::new(parts, machine.snapshot().clone()));
+        if let Some(memory) = memory {
+            tokio::spawn(memory.keep(shared.published.subscribe()));
+        }
         let (stop, stopped) = mpsc::channel(1);
         let (started, first) = oneshot::channel();
         let gate = Gate::new(Arc::clone(&shared), stop);
@@ -154,6 +185,7 @@ impl GateBuilder {
         match (first.await, settings.start) {
             (Ok(Ok(())), _) => Ok(gate),
             (Ok(Err(_)), StartPolicy::StartClosed | StartPolicy::StartOpen) => Ok(gate),
+            (Ok(Err(_)), StartPolicy::RefuseToStart) if remembers_closed => Ok(gate),
             (Ok(Err(error)), StartPolicy::RefuseToStart) => Err(StartError::State(error)),
             (Err(_), _) => Err(StartError::Runtime),
         }
@@ -177,6 +209,9 @@ pub enum StartError {
     /// The state could not be reached or read, and the start policy is to refuse.
     #[error("the maintenance state cannot be used, and the start policy is to refuse to start")]
     State(#[source] StateError),
+    /// The file with the last known record is there and cannot be read.
+    #[error(transparent)]
+    LastKnown(#[from] LastKnownError),
     /// The periods do not fit together.
     #[error("the periods do not fit together")]
     Timing(#[from] BadTiming),

@@ -1,5 +1,6 @@
 //! One line for each change of state. Never one for each request.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ pub(crate) enum Line<'a> {
     StateError(&'a StateError),
     KeeperDied(u64),
     GoodbyeFailed(&'a StateError),
+    LastKnownUnwritten(&'a Path, &'a std::io::Error),
 }
 
 #[cfg(not(feature = "tracing"))]
@@ -49,6 +51,13 @@ pub(crate) fn line(line: &Line<'_>) {
         }
         Line::KeeperDied(restarts) => {
             tracing::error!(restarts, "the keeper died and is started again");
+        }
+        Line::LastKnownUnwritten(file, error) => {
+            tracing::warn!(
+                file = %file.display(),
+                %error,
+                "the last known record could not be written"
+            );
         }
         Line::GoodbyeFailed(error) => {
             tracing::warn!(

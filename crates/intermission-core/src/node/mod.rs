@@ -219,6 +219,17 @@ impl NodeMachine {
         machine
     }
 
+    /// The same node, which remembers this record from before its start. It goes by it at once if it is closed, and
+    /// offers it to the ledger. One that is open says little: the site may have closed since.
+    #[must_use]
+    pub fn with_remembered(mut self, record: Arc<Record>, now: Moment) -> Self {
+        self.offer_next = true;
+        // Nothing runs yet, so nobody is to be told to end.
+        self.apply(record, &mut Vec::new());
+        self.snapshot.hold = self.due_hold(now.steady);
+        self
+    }
+
     /// What the gate is to decide by at present.
     #[must_use]
     pub const fn snapshot(&self) -> &Snapshot {
@@ -540,7 +551,9 @@ impl NodeMachine {
     }
 
     fn due_hold(&self, now: Duration) -> Option<Hold> {
-        let starts_closed = self.settings.start != StartPolicy::StartOpen;
+        // A closed record that it remembers says more than a hold: who passes, what visitors are told.
+        let remembers = self.snapshot.record.phase().is_on();
+        let starts_closed = self.settings.start != StartPolicy::StartOpen && !remembers;
         let is_due = match (self.contact, self.settings.outage) {
             (Contact::Never { since, .. }, OutagePolicy::OpenAfter(limit)) => {
                 starts_closed && now < since.saturating_add(limit)
