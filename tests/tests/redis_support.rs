@@ -139,6 +139,8 @@ async fn a_server_ends_with_a_test_that_is_killed() {
         println!("\nvictim on {}", server.address());
         std::future::pending::<()>().await;
     }
+    // What it leaves behind goes with this.
+    let folder = tempfile::tempdir().unwrap();
     let mut victim = tokio::process::Command::from(Command::new(
         std::env::current_exe().expect("a test knows where it is"),
     ))
@@ -148,6 +150,7 @@ async fn a_server_ends_with_a_test_that_is_killed() {
         "--nocapture",
     ])
     .env(VICTIM, "1")
+    .env("TMPDIR", folder.path())
     .stdout(Stdio::piped())
     .kill_on_drop(true)
     .spawn()

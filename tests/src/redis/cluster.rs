@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::ask_for;
-use super::server::{Kind, RedisServer, ServerOptions, info_field, url};
+use super::options::{Kind, ServerOptions};
+use super::server::{RedisServer, info_field, url};
 use crate::wait::PATIENCE;
 
 const SLOTS: u16 = 16_384;

@@ -15,6 +15,7 @@
 
 mod clock;
 mod cluster;
+mod options;
 mod port;
 mod process;
 mod proxy;
@@ -24,9 +25,10 @@ mod server;
 
 pub use clock::ClockShim;
 pub use cluster::{Cluster, ClusterOptions, SlotMove};
+pub use options::ServerOptions;
 pub use proxy::{Counts, Direction, Mode, Proxy};
 pub use sentinel::{SentinelOptions, Sentinels};
-pub use server::{RedisServer, ServerOptions};
+pub use server::RedisServer;
 
 use std::future::Future;
 use std::time::Duration;

@@ -123,7 +123,7 @@ enum Order {
 }
 
 impl Proxy {
-    /// Starts one that forwards to that address; nobody needs to listen there yet.
+    /// Starts one that forwards to that address. While nobody listens there, clients are accepted and then reset.
     ///
     /// # Panics
     ///

@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::ask_for;
-use super::server::{Kind, RedisServer, ServerOptions, url};
+use super::options::{Kind, ServerOptions};
+use super::server::{RedisServer, url};
 use crate::wait::PATIENCE;
 
 /// The master's name, as sentinels know it.

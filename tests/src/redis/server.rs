@@ -1,6 +1,5 @@
 //! One Redis server.
 
-use std::ffi::OsString;
 use std::fmt::{self, Write as _};
 use std::fs::{self, File};
 use std::net::SocketAddr;
@@ -14,7 +13,7 @@ use redis::{AsyncConnectionConfig, FromRedisValue, RedisResult, Value, from_redi
 use tempfile::TempDir;
 
 use super::ask_for;
-use super::clock::ClockShim;
+use super::options::{Kind, ServerOptions};
 use super::port::Port;
 use super::process::{Process, mortal};
 use crate::wait::PATIENCE;
@@ -29,30 +28,6 @@ const STOP: Duration = Duration::from_secs(20);
 const USER: &str = "support";
 const PASSWORD: &str = "support";
 
-/// How a server is to be.
-///
-/// Without options: nothing is kept on disk, no password, databases and commands as Redis has them by default, the
-/// `DEBUG` command included. There is always a user `support` beside the default one, for this module's own commands.
-#[derive(Clone, Debug, Default)]
-pub struct ServerOptions {
-    kind: Kind,
-    lines: Vec<String>,
-    password: Option<String>,
-    environment: Vec<(OsString, OsString)>,
-    // Keeps the file alive that the process reads.
-    clock: Option<ClockShim>,
-    after_start: Vec<Vec<String>>,
-}
-
-/// What the process is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Kind {
-    #[default]
-    Single,
-    ClusterNode,
-    Sentinel,
-}
-
 /// Until when a start is waited for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Ready {
@@ -64,89 +39,6 @@ enum Ready {
 enum StartError {
     PortTaken,
     Other(String),
-}
-
-impl ServerOptions {
-    /// None.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Every write is in a file before it is answered, so that it survives [`RedisServer::kill`].
-    #[must_use]
-    pub fn with_append_only(self) -> Self {
-        self.with_config("appendonly yes")
-    }
-
-    /// The default user's password; replicas know it, too.
-    #[must_use]
-    pub fn with_password(mut self, password: &str) -> Self {
-        self.password = Some(password.to_owned());
-        self.with_config(&format!("requirepass \"{password}\""))
-            .with_config(&format!("masterauth \"{password}\""))
-    }
-
-    /// A user, in the words of `ACL SETUSER`: `ops on >secret ~{app:* &{app:* +@read`.
-    #[must_use]
-    pub fn with_user(self, rule: &str) -> Self {
-        self.with_config(&format!("user {rule}"))
-    }
-
-    /// A line of `redis.conf`. A later one wins over an earlier one, and over what this module sets.
-    #[must_use]
-    pub fn with_config(mut self, line: &str) -> Self {
-        self.lines.push(line.to_owned());
-        self
-    }
-
-    /// A variable of the server's environment.
-    #[must_use]
-    pub fn with_env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
-        self.environment.push((name.into(), value.into()));
-        self
-    }
-
-    /// The server runs on that clock.
-    #[must_use]
-    pub fn with_clock(mut self, clock: &ClockShim) -> Self {
-        self.environment.extend(clock.environment());
-        self.clock = Some(clock.clone());
-        self
-    }
-
-    /// Starts a server, and waits until it answers.
-    ///
-    /// # Panics
-    ///
-    /// It does not start, or does not answer for 10 s.
-    pub async fn start(&self) -> RedisServer {
-        for _ in 0..50 {
-            let server = RedisServer::prepare(self.clone());
-            match server.launch(Ready::Answers).await {
-                Ok(()) => return server,
-                Err(StartError::PortTaken) => {}
-                Err(StartError::Other(story)) => panic!("{story}"),
-            }
-        }
-        panic!("redis-server found 50 ports in a row taken by others");
-    }
-
-    pub(super) fn with_kind(mut self, kind: Kind) -> Self {
-        self.kind = kind;
-        self
-    }
-
-    /// A command to be sent after every start.
-    pub(super) fn with_command_after_start(mut self, words: &[&str]) -> Self {
-        self.after_start
-            .push(words.iter().map(|&word| word.to_owned()).collect());
-        self
-    }
-
-    pub(super) fn password(&self) -> Option<&str> {
-        self.password.as_deref()
-    }
 }
 
 /// A running `redis-server`, or one that was killed and may be started again. It ends when this is dropped.
@@ -436,6 +328,18 @@ impl RedisServer {
             replica.pause();
         }
         self.command(&["CLIENT", "KILL", "TYPE", "replica"]).await;
+    }
+
+    pub(super) async fn start_with(options: &ServerOptions) -> Self {
+        for _ in 0..50 {
+            let server = Self::prepare(options.clone());
+            match server.launch(Ready::Answers).await {
+                Ok(()) => return server,
+                Err(StartError::PortTaken) => {}
+                Err(StartError::Other(story)) => panic!("{story}"),
+            }
+        }
+        panic!("redis-server found 50 ports in a row taken by others");
     }
 
     fn prepare(options: ServerOptions) -> Self {
