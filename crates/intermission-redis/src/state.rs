@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use intermission_core::{
     Departure, HistoryEntry, Intent, MaintenanceState, NodeId, NodeReport, OperateReply, Operation,
@@ -38,6 +38,7 @@ struct Inner {
     keys: Keys,
     scripts: Scripts,
     timing: Timing,
+    timeout: Duration,
     require_init: bool,
     heard: Arc<Heard>,
 }
@@ -81,6 +82,7 @@ impl RedisState {
                 keys,
                 scripts,
                 timing,
+                timeout: options.timeout,
                 require_init: options.require_init,
                 heard,
             }),
@@ -292,9 +294,13 @@ impl MaintenanceState for RedisState {
 
     async fn inspect(&self, limit: usize) -> Result<View, StateError> {
         let inner = &*self.inner;
+        let began = Instant::now();
         match inner.view(limit, true).await {
-            // Who may not write, or asks a server that lets nobody write, may look all the same.
-            Err(refused) if refused.kind() != StateErrorKind::Corrupt => {
+            // Who may not write, or asks a server that lets nobody write, may look all the same. A server that does not
+            // answer is not waited for twice.
+            Err(refused)
+                if refused.kind() != StateErrorKind::Corrupt && began.elapsed() < inner.timeout =>
+            {
                 inner.view(limit, false).await.map_err(|_| refused)
             }
             outcome => outcome,

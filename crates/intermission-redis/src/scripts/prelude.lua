@@ -116,7 +116,9 @@ local function sizes()
   return call('ZCARD',NODES)..' '..call('ZCARD',GONE)..' '..call('HLEN',REPORTS)..' '..call('SCARD',CLOSED)..' '..call('SCARD',DRAINED)
     ..' '..call('SCARD',QUIET)
 end
-local function size(n) return num((string.match(sizes(),'^'..string.rep('%d+ ',n-1)..'(%d+)'))) end
+-- Whatever is not ours under one of these names fails here, before anything is written: an error takes nothing back.
+local SIZES=sizes()
+call('ZCARD',DEPARTED); call('LRANGE',HISTORY,0,0)
 local live,gone=call('ZCARD',NODES),call('ZCARD',GONE)
 
 -- The caller's periods count while nobody else is there. Later the most patient ones do, so that no lease ends early.
@@ -159,7 +161,7 @@ local function expiry(policy,more,at) return policy=='h' and FOREVER or math.min
 local function live_in(set)
   local count=call('SCARD',set)
   if gone>0 and count>0 then
-    for _,id in ipairs(call('ZRANGE',GONE,0,-1)) do if has(set,id) then count=count-1 end end
+    for _,is in ipairs(call('SMISMEMBER',set,unpack(call('ZRANGE',GONE,0,-1)))) do count=count-is end
   end
   return count
 end
@@ -376,7 +378,6 @@ local function newest()
   if HAS==r.revision..' '..r.operation..' '..r.phase then return '' end
   return json_of(r)
 end
--- live_in walks over the few that were given up; in normal life there are none.
 local function counts() return {int(live),int(live_in(CLOSED)),int(live_in(DRAINED)),int(m.running)} end
 
 -- ---- what may have been lost -------------------------------------------------------------------------------------
@@ -396,7 +397,7 @@ local function recover()
     local moved=math.min(now-m.moved_at,m.step)
     if moved>0 then m.clock=m.clock+moved end
     m.moved_at=now
-    local damaged=m.sizes~=sizes()
+    local damaged=m.sizes~=SIZES
     if damaged then
       call('UNLINK',NODES,GONE,REPORTS,CLOSED,DRAINED,QUIET); live,gone,m.running=0,0,0
     end
