@@ -1,7 +1,6 @@
 //! The example application, as a process.
 
 use std::net::SocketAddr;
-use std::path::Path;
 use std::process::Stdio;
 
 use http::{Method, StatusCode};
@@ -9,6 +8,7 @@ use rustix::process::{Pid, Signal};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
+use crate::command::State;
 use crate::http::{Answer, send};
 use crate::programs;
 
@@ -21,15 +21,15 @@ pub struct App {
 }
 
 impl App {
-    /// Starts one on the state in that directory, and waits until it listens.
+    /// Starts one on that state, and waits until it listens.
     ///
     /// # Panics
     ///
     /// It does not start.
-    pub async fn start(directory: &Path, name: &str, flags: &[&str]) -> Self {
+    pub async fn start(state: &(impl State + ?Sized), name: &str, flags: &[&str]) -> Self {
         let mut child = Command::new(programs::axum_app())
             .arg("--state")
-            .arg(format!("file:{}", directory.display()))
+            .arg(state.url())
             .args(["--node", name])
             .args(flags)
             .stdin(Stdio::null())

@@ -45,13 +45,31 @@ impl Outcome {
     }
 }
 
-/// The command on the state in that directory, not started yet.
+/// Where a state is, as somebody types it: a directory, or a URL.
+pub trait State {
+    /// Its URL.
+    fn url(&self) -> String;
+}
+
+impl State for Path {
+    fn url(&self) -> String {
+        format!("file:{}", self.display())
+    }
+}
+
+impl State for str {
+    fn url(&self) -> String {
+        self.to_owned()
+    }
+}
+
+/// The command on that state, not started yet.
 #[must_use]
-pub fn command(directory: &Path, arguments: &[&str]) -> Command {
+pub fn command(state: &(impl State + ?Sized), arguments: &[&str]) -> Command {
     let mut command = Command::new(programs::intermission());
     command
         .arg("--state")
-        .arg(format!("file:{}", directory.display()))
+        .arg(state.url())
         .args(arguments)
         .env_clear()
         .env("USER", "ana")
@@ -60,16 +78,37 @@ pub fn command(directory: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-/// Runs the command on the state in that directory.
+/// Runs the command on that state.
 ///
 /// # Panics
 ///
 /// It does not start, or is killed.
-pub async fn intermission(directory: &Path, arguments: &[&str]) -> Outcome {
-    let output = command(directory, arguments)
-        .output()
-        .await
-        .expect("the command starts");
+pub async fn intermission(state: &(impl State + ?Sized), arguments: &[&str]) -> Outcome {
+    outcome(command(state, arguments)).await
+}
+
+/// Runs a command line as a shell would, which begins with `intermission`. What somebody is told to type is tested so.
+///
+/// # Panics
+///
+/// It is another command, does not start, or is killed.
+pub async fn typed(line: &str) -> Outcome {
+    let words = line
+        .strip_prefix("intermission ")
+        .unwrap_or_else(|| panic!("another command: {line}"));
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", &format!("exec \"$0\" {words}")])
+        .arg(programs::intermission())
+        .env_clear()
+        .env("USER", "ana")
+        .stdin(Stdio::null())
+        .kill_on_drop(true);
+    outcome(command).await
+}
+
+async fn outcome(mut command: Command) -> Outcome {
+    let output = command.output().await.expect("the command starts");
     Outcome {
         code: output.status.code().expect("the command ends by itself"),
         stdout: String::from_utf8(output.stdout).expect("text"),

@@ -3,6 +3,10 @@
 //! Every case gets a site of its own on servers that all share. The ledger's clock is a key, so that a case does not wait
 //! for time to pass. Only the single server stands behind a proxy that can break: how the others break is the business
 //! of the fault tests.
+#![expect(
+    clippy::print_stderr,
+    reason = "without a runtime there is no other way to say so"
+)]
 
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -228,7 +232,13 @@ fn main() -> ExitCode {
     all.extend(trials::<BehindSentinel>("redis+sentinel"));
     all.extend(trials::<InCluster>("redis+cluster"));
     if !arguments.list {
-        let runtime = tokio::runtime::Runtime::new().expect("a runtime starts");
+        let runtime = match tokio::runtime::Runtime::new() {
+            Ok(runtime) => runtime,
+            Err(error) => {
+                eprintln!("error: no runtime starts: {error}");
+                return ExitCode::FAILURE;
+            }
+        };
         let servers = runtime.block_on(async {
             let (single, sentinels, cluster) =
                 tokio::join!(RedisServer::start(), Sentinels::start(), Cluster::start());

@@ -2,7 +2,11 @@
 //!
 //! Random sequences of reports, operations, departures, losses and time drive both. After every step the answers, the
 //! whole view and the whole history must agree. `INTERMISSION_TWIN_RUNS=N` runs more of them.
-#![expect(clippy::panic, reason = "a failed expectation is a failed test")]
+#![expect(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a failed expectation is a failed test"
+)]
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -5,12 +5,12 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 
 use crate::workspace::{Workspace, line_of, run};
-use crate::{Command, no_arguments, test, tidy};
+use crate::{Command, demo, no_arguments, test, tidy};
 
 pub(crate) const COMMAND: Command = Command {
     name: "ci",
     arguments: "",
-    does: "the gate: format, tidy, clippy, documentation, then every test; changes nothing",
+    does: "the gate: format, tidy, clippy, documentation, every test, the demo; changes nothing",
     run: command,
 };
 
@@ -26,26 +26,33 @@ fn command(arguments: &[String]) -> anyhow::Result<ExitCode> {
         ("clippy", clippy(&workspace)?),
         ("documentation", documentation(&workspace)?),
     ];
+    let verdict = verdict_on(&checks);
+    let tested = test::everything(&workspace, &[]).with_context(|| verdict.clone())?;
+    println!("\n== cargo xtask demo --once");
+    let shown = demo::once().with_context(|| verdict.clone())?;
+    println!("\n{verdict}");
+    println!("ci: the demo {}", if shown { "passed" } else { "FAILED" });
+    // The runner's own summary stays the last line.
+    tested.print();
+    let passed = shown && checks.iter().all(|(_, passed)| *passed);
+    Ok(if passed {
+        tested.code()
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+fn verdict_on(checks: &[(&str, bool)]) -> String {
     let failed: Vec<&str> = checks
         .iter()
         .filter(|(_, passed)| !passed)
         .map(|(name, _)| *name)
         .collect();
-    let verdict = if failed.is_empty() {
+    if failed.is_empty() {
         "ci: format, tidy, clippy and documentation passed".to_owned()
     } else {
         format!("ci: FAILED before the tests: {}", failed.join(", "))
-    };
-
-    let tested = test::everything(&workspace, &[]).with_context(|| verdict.clone())?;
-    println!("\n{verdict}");
-    // The runner's own summary stays the last line.
-    tested.print();
-    Ok(if failed.is_empty() {
-        tested.code()
-    } else {
-        ExitCode::FAILURE
-    })
+    }
 }
 
 fn format(workspace: &Workspace) -> anyhow::Result<bool> {

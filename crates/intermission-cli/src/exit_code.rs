@@ -25,7 +25,8 @@ pub enum ExitCode {
     Unreachable,
     /// Somebody else changed the state meanwhile.
     ChangedMeanwhile,
-    /// `--wait`: activated, and nobody knows of some nodes whether anything runs there.
+    /// `--wait`: activated, and nobody knows of some nodes whether anything runs there; or, with `=quiescent`, the state
+    /// has lost data since, so that nobody can know.
     Unconfirmed,
 }
 
@@ -71,7 +72,9 @@ impl ExitCode {
             Self::TimedOut => "--wait: timed out; the request stays",
             Self::Unreachable => "the state could not be reached",
             Self::ChangedMeanwhile => "somebody else changed the state meanwhile",
-            Self::Unconfirmed => "--wait: activated, but not confirmed by every node",
+            Self::Unconfirmed => {
+                "--wait: activated, but not (or never to be) confirmed by every node"
+            }
         }
     }
 

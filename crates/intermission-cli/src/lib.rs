@@ -41,24 +41,34 @@
 //! | `nodes` | `{"live","behind","out_of_contact","unconfirmed"}`: nodes heard of within their lease, how many of these have not seen the record yet, nodes silent for longer; and those of which nobody knows whether anything runs there, each as `{"node","label","cause","running","last_heard_at"}` with the cause `out-of-contact` or `still-running` |
 //! | `executions` | `{"running"}`: executions that a drain waits for |
 //! | `passes` | how many passes are good |
+//! | `state_lost_at` | when the state lost data before the activation was complete: a node that was cut off then may be missing among the unconfirmed |
+//! | `state` | `{"reconciling_s","behind","lost_at"}`: how long the state still hears its nodes before anything completes; whether a node has seen a newer record than the state has; when it lost data of which no activation has told yet |
 //!
 //! | verb | object |
 //! |---|---|
-//! | `activate`, `deactivate`, `allow-ips` with addresses, `pass revoke`, `nodes forget`, `init` | `{"v","changed","phase","revision","unconfirmed"}`; `changed` is `false` if all was already as asked for |
+//! | `activate`, `deactivate`, `allow-ips` with addresses, `pass revoke`, `nodes forget`, `init` | `{"v","changed","phase","revision","unconfirmed","state_lost_at"}`; `changed` is `false` if all was already as asked for |
 //! | `allow-ips` | `{"v","allow"}` |
-//! | `nodes` | `{"v","revision","nodes":[{"id","label","framework","revision","heard_at","out_of_contact","closed","drained","running","bypass_running","requests","hold","lost_contact":{"policy","after_s"}}]}`; the policy is `wait`, `hold` or `fence` |
+//! | `nodes` | `{"v","revision","nodes":[{"id","label","framework","revision","heard_at","out_of_contact","closed","drained","running","bypass_running","requests","hold","lost_contact":{"policy","after_s"},"unconfirmed"}]}`; the policy is `wait`, `hold` or `fence` |
 //! | `executions` | `{"v","running","bypass_running","executions":[{"node","node_label","id","kind","label","started_at","bypass"}]}`; a node lists its 20 oldest |
 //! | `history` | `{"v","history":[{"at","revision","event","phase","by","origin","note"}]}`, the newest first |
-//! | `watch` | `{"v","at","revision","event","phase","by","origin","note"}`; the first has the event `current` |
+//! | `watch` | `{"v","at","revision","event","phase","by","origin","note"}`; the first has the event `current`, and a record that the state has lost `state-lost` |
 //! | `explain` | `{"v","method","path","decision","reason","bypass","phase","revision","rules":[{"rule","verdict","because"}],"not_known":[…]}`; the decision is `admit` or `refuse`, a verdict `decides`, `passes` or `not-asked` |
 //! | `pass create` | `{"v","id","subject","expires_at","link"}` |
 //! | `pass list` | `{"v","passes":[{"id","subject","expires_at","expired"}]}` |
+
+//!
+//! # Features
+//!
+//! | feature | default | does |
+//! |---|---|---|
+//! | `tls` | no | `rediss://`, `rediss+sentinel://` and `rediss+cluster://` |
 
 mod args;
 mod environment;
 mod exit_code;
 mod failure;
 mod output;
+mod patience;
 mod place;
 mod render;
 mod session;
@@ -67,6 +77,7 @@ mod tests;
 mod time;
 mod verbs;
 mod wait;
+mod witness;
 
 use std::ffi::OsString;
 use std::sync::Arc;
@@ -175,6 +186,8 @@ fn with_state(
     let manner = Manner {
         json: global.json,
         verbose: global.verbose,
+        invocation: place.invocation(),
+        is_remote: place.is_remote(),
     };
     if manner.verbose {
         output.note(&format!("the state is {}", place.url()))?;

@@ -110,16 +110,15 @@ impl<'a> Output<'a> {
         self.raw_note(&format!("{label} {}\n", printable(line)))
     }
 
+    pub(crate) fn hint(&mut self, line: &str) -> Result<(), Failure> {
+        let label = self.label(HINT, "hint:");
+        self.raw_note(&format!("{label} {}\n", printable(line)))
+    }
+
     pub(crate) fn told(&mut self, told: &Told) -> Result<(), Failure> {
-        let mut text = format!(
-            "{} {}\n",
-            self.label(ERROR, "error:"),
-            printable(&told.message)
-        );
-        if let Some(hint) = &told.hint {
-            text = format!("{text}{} {}\n", self.label(HINT, "hint:"), printable(hint));
-        }
-        self.raw_note(&text)
+        let label = self.label(ERROR, "error:");
+        self.raw_note(&format!("{label} {}\n", printable(&told.message)))?;
+        told.hint.iter().try_for_each(|hint| self.hint(hint))
     }
 
     /// A line that is written over again and again; invisible unless the notes go to a terminal.

@@ -1,7 +1,10 @@
 //! Which state the command works on, and how it is reached.
 
+use std::borrow::Cow;
+
 use intermission::{SharedState, StateError, StateErrorKind, StateLocation, StateUrl};
 use intermission_file::{FileOptions, FileState};
+use intermission_redis::RedisOptions;
 
 use crate::environment::{self, Environment};
 use crate::exit_code::ExitCode;
@@ -15,6 +18,8 @@ pub(crate) const DEFAULT_DIRECTORY: &str = "./.intermission";
 pub(crate) struct Place {
     url: StateUrl,
     named_by: NamedBy,
+    /// The site, if the option names it.
+    site: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,11 +53,36 @@ impl Place {
             Some(site) => url.with_site(site)?,
             None => url,
         };
-        Ok(Self { url, named_by })
+        Ok(Self {
+            url,
+            named_by,
+            site: site.map(str::to_owned),
+        })
     }
 
     pub(crate) const fn url(&self) -> &StateUrl {
         &self.url
+    }
+
+    /// How a command line begins that reaches the same state, for whoever is told what to type next. What comes from
+    /// the environment is not repeated, and a password never is.
+    pub(crate) fn invocation(&self) -> String {
+        let url = self.url.to_string();
+        let site = || match &self.site {
+            // Names of sites need no quotes.
+            Some(site) => format!(" --site {site}"),
+            None => String::new(),
+        };
+        match self.named_by {
+            NamedBy::Option if url.contains("***") => format!("intermission --state …{}", site()),
+            NamedBy::Option => format!("intermission --state {}", quoted(&url)),
+            NamedBy::Environment | NamedBy::Nobody => format!("intermission{}", site()),
+        }
+    }
+
+    /// Whether the state is on a server of its own, which may fail apart from the services.
+    pub(crate) const fn is_remote(&self) -> bool {
+        matches!(self.url.location(), StateLocation::Redis(_))
     }
 
     /// Reaches a state that is there.
@@ -76,6 +106,9 @@ impl Place {
                     .map(SharedState::new)
                     .map_err(|error| self.unreached(error))
             }
+            StateLocation::Redis(_) => RedisOptions::from_url(&self.url)
+                .map(|options| SharedState::new(options.build()))
+                .map_err(needs_tls),
             StateLocation::Memory => Err(Failure::new(
                 ExitCode::Failed,
                 "the state memory: is within one process, where no command reaches it: name a state that the service \
@@ -84,7 +117,8 @@ impl Place {
             _ => Err(Failure::new(
                 ExitCode::Failed,
                 format!(
-                    "this build has no support for the state {}: name a directory, as in file:/var/lib/app/maintenance",
+                    "this build has no support for the state {}: name a directory, as in \
+                     file:/var/lib/app/maintenance, or a Redis, as in redis://cache:6379/0",
                     self.url
                 ),
             )),
@@ -101,6 +135,69 @@ impl Place {
             ))
         } else {
             failure
+        }
+    }
+}
+
+/// What to do where the command was built without TLS.
+fn needs_tls(error: StateError) -> Failure {
+    let is_missing = !cfg!(feature = "tls") && error.to_string().contains("needs TLS");
+    let failure = Failure::from(error);
+    if is_missing {
+        failure
+            .with_hint("for the command, that is `cargo install intermission-cli --features tls`")
+    } else {
+        failure
+    }
+}
+
+/// The word as a shell takes it for one.
+fn quoted(word: &str) -> Cow<'_, str> {
+    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "-_./:=,@%+".contains(letter);
+    if word.chars().all(is_plain) {
+        word.into()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''")).into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_to_type_next_reaches_the_same_state_and_repeats_no_password() {
+        let shared = Environment::default().with_state("redis://ops:hunter2@cache/0");
+        for (option, site, environment, line) in [
+            (None, None, &Environment::default(), "intermission"),
+            (None, Some("shop"), &shared, "intermission --site shop"),
+            (
+                Some("redis://cache:6379/0"),
+                None,
+                &shared,
+                "intermission --state redis://cache:6379/0",
+            ),
+            (
+                Some("redis://cache:6379/0"),
+                Some("shop"),
+                &shared,
+                "intermission --state 'redis://cache:6379/0?site=shop'",
+            ),
+            (
+                Some("redis://ops:hunter2@cache/0"),
+                Some("shop"),
+                &shared,
+                "intermission --state … --site shop",
+            ),
+            (
+                Some("file:/srv/it's here"),
+                None,
+                &shared,
+                r"intermission --state 'file:/srv/it'\''s here'",
+            ),
+        ] {
+            let place = Place::choose(option, site, environment).unwrap();
+            assert_eq!(place.invocation(), line);
         }
     }
 }

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use intermission::{Actor, Clock, Operator, Record, SharedState, Timestamp};
+use intermission::{Accepted, Actor, Change, Clock, Operator, Record, SharedState, Timestamp};
 
 use crate::failure::Failure;
 use crate::output::Output;
+use crate::patience::patiently;
 use crate::render::json;
 
 /// What a verb works with: a state, a clock, who asks, and where to say what.
@@ -18,14 +19,20 @@ pub(crate) struct Session<'s, 'o> {
     /// Whether data is printed as JSON.
     pub(crate) json: bool,
     pub(crate) verbose: bool,
+    /// How a command line begins that reaches the same state.
+    pub(crate) invocation: String,
+    /// Whether the state may fail apart from the services.
+    pub(crate) is_remote: bool,
     pub(crate) output: &'s mut Output<'o>,
 }
 
-/// How verbs are to print.
-#[derive(Clone, Copy, Debug, Default)]
+/// How verbs are to print, and what they need to know of the state's place.
+#[derive(Clone, Debug)]
 pub(crate) struct Manner {
     pub(crate) json: bool,
     pub(crate) verbose: bool,
+    pub(crate) invocation: String,
+    pub(crate) is_remote: bool,
 }
 
 impl<'s, 'o> Session<'s, 'o> {
@@ -44,6 +51,8 @@ impl<'s, 'o> Session<'s, 'o> {
             requested_by,
             json: manner.json,
             verbose: manner.verbose,
+            invocation: manner.invocation,
+            is_remote: manner.is_remote,
             output,
         }
     }
@@ -54,6 +63,11 @@ impl<'s, 'o> Session<'s, 'o> {
 
     pub(crate) fn clock(&self) -> Arc<dyn Clock> {
         Arc::clone(&self.clock)
+    }
+
+    /// Makes a change. A state that hears its nodes first is waited for.
+    pub(crate) async fn change(&mut self, change: Change) -> Result<Accepted, Failure> {
+        patiently(self, async |operator| operator.change(change.clone()).await).await
     }
 
     /// What a verb that changes something prints as data: nothing but with `--json`.

@@ -1,25 +1,37 @@
 //! `--wait`: until an activation has come as far as asked.
 //!
-//! It ends when the goal is reached, when the time is over, when somebody ends the activation, and when the state is
-//! lost. Each has its own exit code, and what still runs is said.
+//! It ends when the goal is reached, when the goal cannot be reached any more, when the time is over, when somebody ends
+//! the activation, and when the state is lost. Each has its own exit code, and what still runs is said. A state that is
+//! out of reach for a while, as in a failover, is waited for.
 
+mod teller;
+
+use std::cell::{Cell, RefCell};
 use std::future::pending;
 use std::time::Duration;
 
 use intermission::{
-    ActivationId, Goal, HistoryEntry, HistoryEvent, Record, Unconfirmed, View, Waited,
+    ActivationId, Completion, Goal, HistoryEntry, HistoryEvent, Operator, Record, StateError,
+    StateErrorKind, View, Waited,
 };
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::render::fleet;
 use crate::session::Session;
 use crate::time::brief;
+use teller::Teller;
 
 /// How far back the end of an activation is looked for.
 const LOOK_BACK: usize = 256;
+
+/// For how long a state that is out of reach is waited for: the usual failover of a Sentinel or a Cluster takes less.
+const OUTAGE_AT_MOST: Duration = Duration::from_secs(30);
+
+/// How often it is tried again meanwhile.
+const TRY_EVERY: Duration = Duration::from_millis(500);
 
 /// What is to be waited for.
 #[derive(Clone, Copy, Debug)]
@@ -35,24 +47,30 @@ pub(crate) async fn wait(
     changed: bool,
     session: &mut Session<'_, '_>,
 ) -> Result<ExitCode, Failure> {
-    let progress = session.output.progress();
     let clock = session.clock();
+    let Session {
+        operator,
+        output,
+        invocation,
+        ..
+    } = &mut *session;
+    let teller = RefCell::new(Teller::new(output, invocation, clock));
     let (shown, seen) = watch::channel(None);
     let show = |view: &View| {
-        progress.set_message(fleet::progress_in_words(view, clock.now()));
+        teller.borrow_mut().show(view);
         shown.send_replace(Some(view.clone()));
     };
     let reached = async {
         tokio::select! {
-            waited = session.operator.wait(wish.activation, wish.goal, show) => waited,
-            view = doubt(seen.clone()) => Ok(Waited::Reached(view)),
+            waited = through_outages(operator, wish, show, &teller) => waited,
+            view = doubt(wish.goal, seen.clone()) => Ok(Waited::Reached(view)),
         }
     };
     let waited = match wish.limit {
         Some(limit) => timeout(limit, reached).await.map_err(|_| limit),
         None => Ok(reached.await),
     };
-    progress.finish_and_clear();
+    teller.into_inner().finish()?;
     let waited = match waited {
         Ok(waited) => {
             waited.map_err(|error| Failure::from(error).with_hint("the request stays"))?
@@ -69,12 +87,42 @@ pub(crate) async fn wait(
     }
 }
 
-/// Waits for a view that is activated with nodes in doubt. Quiescence does not come while one is, and whoever waits for
-/// it is to know instead of waiting for ever.
-async fn doubt(mut seen: watch::Receiver<Option<View>>) -> View {
+/// Waits, and goes on waiting when the state was out of reach for a while.
+async fn through_outages(
+    operator: &Operator,
+    wish: Wish,
+    mut show: impl FnMut(&View),
+    teller: &RefCell<Teller<'_, '_>>,
+) -> Result<Waited, StateError> {
+    let out_since = Cell::new(None);
+    loop {
+        let show = |view: &View| {
+            out_since.set(None);
+            show(view);
+        };
+        let error = match operator.wait(wish.activation, wish.goal, show).await {
+            Err(error) if error.kind() == StateErrorKind::Unavailable => error,
+            ended => return ended,
+        };
+        let since = out_since.get().unwrap_or_else(Instant::now);
+        out_since.set(Some(since));
+        if since.elapsed() >= OUTAGE_AT_MOST {
+            return Err(error);
+        }
+        teller.borrow_mut().out_of_reach(&error);
+        sleep(TRY_EVERY).await;
+    }
+}
+
+/// Waits for a view from which quiescence will not come any more, so that whoever waits for it is told, instead of
+/// waiting for ever: of a node in doubt nobody knows, and a state that has lost its data may have forgotten one.
+async fn doubt(goal: Goal, mut seen: watch::Receiver<Option<View>>) -> View {
     let is_in_doubt = |view: &Option<View>| {
-        view.as_ref()
-            .is_some_and(|view| !unconfirmed(&view.record).is_empty())
+        view.as_ref().is_some_and(|view| {
+            completion(&view.record).is_some_and(|done| {
+                !done.unconfirmed.is_empty() || (goal == Goal::Quiescent && view.lost_at.is_some())
+            })
+        })
     };
     let found = seen.wait_for(is_in_doubt).await.map(|view| view.clone());
     match found {
@@ -84,9 +132,8 @@ async fn doubt(mut seen: watch::Receiver<Option<View>>) -> View {
     }
 }
 
-fn unconfirmed(record: &Record) -> &[Unconfirmed] {
-    let completion = record.activation().and_then(|on| on.completion.as_ref());
-    completion.map_or(&[], |completion| &completion.unconfirmed)
+fn completion(record: &Record) -> Option<&Completion> {
+    record.activation().and_then(|on| on.completion.as_ref())
 }
 
 fn reached_as(
@@ -95,8 +142,15 @@ fn reached_as(
     changed: bool,
     session: &mut Session<'_, '_>,
 ) -> Result<ExitCode, Failure> {
-    let unconfirmed = unconfirmed(&view.record);
     session.report_change(&view.record, changed)?;
+    let done = completion(&view.record);
+    if let Some(lost_at) = done.and_then(|done| done.state_lost_at) {
+        session.output.warning(&format!(
+            "the state lost data at {lost_at}, before it was activated: a node that was cut off at that time may be \
+             missing in `intermission nodes`, and still run something"
+        ))?;
+    }
+    let unconfirmed = done.map_or(&[][..], |done| &done.unconfirmed);
     if !unconfirmed.is_empty() {
         let nodes: Vec<String> = unconfirmed
             .iter()
@@ -106,12 +160,26 @@ fn reached_as(
         session.output.warning(&format!(
             "activated, but nobody knows what still runs on {nodes}"
         ))?;
+        for hint in fleet::ways_out(unconfirmed, &session.invocation) {
+            session.output.hint(&hint)?;
+        }
         return Ok(ExitCode::Unconfirmed);
     }
-    match (goal, view.quiescent_at) {
-        (Goal::Quiescent, Some(at)) => session
+    match (goal, view.quiescent_at, view.lost_at) {
+        (Goal::Quiescent, Some(at), _) => session
             .output
             .note(&format!("activated, quiescent since {at}"))?,
+        (Goal::Quiescent, None, Some(lost_at)) => {
+            session.output.warning(&format!(
+                "activated, but the state lost data at {lost_at}, so nobody can know for sure when the last request of a \
+                 visitor ends"
+            ))?;
+            session.output.hint(&format!(
+                "`{} nodes` shows how many requests run on each node that is in contact",
+                session.invocation
+            ))?;
+            return Ok(ExitCode::Unconfirmed);
+        }
         _ => session.output.note("activated")?,
     }
     Ok(ExitCode::Done)
@@ -125,10 +193,11 @@ fn timed_out(limit: Duration, last_seen: Option<&View>, session: &Session<'_, '_
         brief(limit),
         how_far.unwrap_or_default()
     );
-    Failure::new(ExitCode::TimedOut, message)
-        .with_hint("the request stays: `intermission status` shows how far it is, `intermission deactivate` ends it")
+    let invocation = &session.invocation;
+    Failure::new(ExitCode::TimedOut, message).with_hint(format!(
+        "the request stays: `{invocation} status` shows how far it is, `{invocation} deactivate` ends it"
+    ))
 }
-
 /// Says who ended the activation, as far as the history knows.
 async fn superseded(
     activation: ActivationId,

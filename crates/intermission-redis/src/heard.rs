@@ -1,17 +1,22 @@
 //! What a connection has heard of the record: from answers, and from pushes.
 
-use std::sync::Arc;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use intermission_core::{Record, Revision};
-use tokio::sync::watch;
+use tokio::sync::Notify;
 
 /// The newest that was heard. Shared by the state and the task of its connection.
-#[derive(Debug)]
+///
+/// A mutex and one list of those who wait, not a watch channel, which keeps eight such lists for many receivers: here
+/// there is one, and a push is what a fleet's last node waits for.
+#[derive(Debug, Default)]
 pub(crate) struct Heard {
-    newest: watch::Sender<Newest>,
+    newest: Mutex<Newest>,
+    changed: Notify,
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 struct Newest {
     record: Option<Arc<Record>>,
     /// The revision of a record that was too long to be pushed.
@@ -24,104 +29,124 @@ struct Newest {
 
 impl Heard {
     pub(crate) fn new() -> Self {
-        Self {
-            newest: watch::Sender::new(Newest::default()),
-        }
+        Self::default()
     }
 
     /// The record that was heard last, if any was.
     pub(crate) fn record(&self) -> Option<Arc<Record>> {
-        self.newest.borrow().record.clone()
+        self.newest().record.clone()
     }
 
     /// An answer is the truth, even when the server has gone back to an older record.
     pub(crate) fn answered(&self, record: &Arc<Record>) {
-        self.newest
-            .send_modify(|newest| newest.record = Some(Arc::clone(record)));
+        self.newest().record = Some(Arc::clone(record));
+        self.changed.notify_waiters();
     }
 
     /// Whether what is stored can be read. Nobody publishes that it no longer can.
     pub(crate) fn found_unreadable(&self, unreadable: bool) {
-        self.newest.send_if_modified(|newest| {
-            std::mem::replace(&mut newest.unreadable, unreadable) != unreadable && unreadable
-        });
+        let was = std::mem::replace(&mut self.newest().unreadable, unreadable);
+        if unreadable && !was {
+            self.changed.notify_waiters();
+        }
     }
 
     pub(crate) fn is_unreadable(&self) -> bool {
-        self.newest.borrow().unreadable
+        self.newest().unreadable
     }
 
     /// Something was published. What is not understood is a hint all the same.
     pub(crate) fn pushed(&self, message: &[u8]) {
-        let number = || std::str::from_utf8(message).ok()?.parse().ok();
-        self.newest.send_if_modified(|newest| {
-            if let Some(number) = number() {
-                newest.announced = newest.announced.max(Revision::new(number));
-                return true;
+        let is_news = match read(message) {
+            Some(Message::Record(record)) => self.take(record),
+            Some(Message::Announced(revision)) => {
+                let mut newest = self.newest();
+                newest.announced = newest.announced.max(revision);
+                true
             }
-            match Record::from_json(message) {
-                Ok(record) => {
-                    let is_newer = newest
-                        .record
-                        .as_ref()
-                        .is_none_or(|known| record.supersedes(known));
-                    if is_newer {
-                        newest.record = Some(Arc::new(record));
-                    }
-                    is_newer
-                }
-                Err(_) => {
-                    newest.missed += 1;
-                    true
-                }
+            None => {
+                self.newest().missed += 1;
+                true
             }
-        });
+        };
+        if is_news {
+            self.changed.notify_waiters();
+        }
+    }
+
+    /// Says whether the record is newer than the one that was heard last.
+    fn take(&self, record: Record) -> bool {
+        let mut newest = self.newest();
+        let known = newest.record.as_ref();
+        let is_newer = known.is_none_or(|known| record.supersedes(known));
+        if is_newer {
+            newest.record = Some(Arc::new(record));
+        }
+        is_newer
     }
 
     /// The connection is gone, and with it what was published meanwhile.
     pub(crate) fn missed(&self) {
-        self.newest.send_modify(|newest| newest.missed += 1);
+        self.newest().missed += 1;
+        self.changed.notify_waiters();
     }
 
     /// Listens from now on.
-    pub(crate) fn listen(&self) -> Listener {
-        let newest = self.newest.subscribe();
-        let missed = newest.borrow().missed;
-        Listener { newest, missed }
+    pub(crate) fn listen(&self) -> Listener<'_> {
+        Listener {
+            missed: self.newest().missed,
+            heard: self,
+        }
     }
+
+    fn newest(&self) -> MutexGuard<'_, Newest> {
+        // Nothing in here panics half-way.
+        self.newest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What was published.
+enum Message {
+    Record(Record),
+    /// A record of this revision, too long to be pushed.
+    Announced(Revision),
+}
+
+fn read(message: &[u8]) -> Option<Message> {
+    if message.first().is_some_and(u8::is_ascii_digit) {
+        let number = std::str::from_utf8(message).ok()?.parse().ok()?;
+        return Some(Message::Announced(Revision::new(number)));
+    }
+    Record::from_json(message).ok().map(Message::Record)
 }
 
 /// One who waits for another record.
 #[derive(Debug)]
-pub(crate) struct Listener {
-    newest: watch::Receiver<Newest>,
+pub(crate) struct Listener<'a> {
+    heard: &'a Heard,
     missed: u64,
 }
 
-impl Listener {
+impl Listener<'_> {
     /// Waits for a newer record than `seen`, or until one may have been missed. The record comes along if it was heard.
-    pub(crate) async fn newer(mut self, seen: Revision) -> Option<Arc<Record>> {
-        let is_newer = |record: &Option<Arc<Record>>| {
-            record
-                .as_ref()
-                .is_some_and(|record| record.revision() > seen)
-        };
-        let missed = self.missed;
-        let heard = self
-            .newest
-            .wait_for(|newest| {
-                is_newer(&newest.record)
-                    || newest.announced > seen
-                    || newest.missed != missed
-                    || newest.unreadable
-            })
-            .await;
-        // Without a sender there is nothing to hear any more, which is worth a hint, too.
-        heard
-            .ok()?
-            .record
-            .clone()
-            .filter(|record| record.revision() > seen)
+    pub(crate) async fn newer(self, seen: Revision) -> Option<Arc<Record>> {
+        loop {
+            let mut changed = pin!(self.heard.changed.notified());
+            // INVARIANT: listened for before it is looked at, so that no change falls in between.
+            changed.as_mut().enable();
+            {
+                let newest = self.heard.newest();
+                let record = newest.record.as_ref();
+                let newer = record.filter(|record| record.revision() > seen);
+                let is_hint = newest.announced > seen
+                    || newest.missed != self.missed
+                    || newest.unreadable;
+                if newer.is_some() || is_hint {
+                    return newer.cloned();
+                }
+            }
+            changed.await;
+        }
     }
 }
 

@@ -2,13 +2,14 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use intermission_core::{
     Departure, HistoryEntry, Intent, MaintenanceState, NodeId, NodeReport, OperateReply, Operation,
     Record, Revision, StateError, StateErrorKind, StateUrl, SyncReply, Timestamp, Timing, View,
 };
 use redis::{Script, Value};
+use tokio::time::Instant;
 
 use crate::answer::{Answer, Newest, countable, policy_text};
 use crate::heard::Heard;

@@ -74,6 +74,13 @@ pub enum Waited {
 
 /// How often a wait looks, beside being woken by changes: acknowledgements wake nobody.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// The most nodes that a wait looks at. In a greater fleet it looks less often, too, for the state counts all of them
+/// each time.
+const LOOKED_AT: u64 = 64;
+const LOOK_AT_LEAST_EVERY: Duration = Duration::from_secs(1);
+/// How often whoever waits for a change looks by himself. A watch may have gone deaf without knowing, as on a
+/// connection that a firewall has forgotten.
+const LISTEN_AT_MOST: Duration = Duration::from_secs(5);
 /// How soon nodes bring back what a state has lost: within two heartbeats.
 const LOST_FOR: Duration = Duration::from_secs(6);
 /// How often a change is tried again when somebody else was faster.
@@ -271,7 +278,10 @@ impl Operator {
     /// Safe: nothing is consumed.
     pub async fn changed(&self, record: &Record) -> Result<Arc<Record>, StateError> {
         loop {
-            let pushed = self.state.watch(record.revision()).await?;
+            let pushed = tokio::select! {
+                pushed = self.state.watch(record.revision()) => pushed?,
+                () = sleep(LISTEN_AT_MOST) => None,
+            };
             let newest = match pushed {
                 Some(record) => record,
                 None => self.state.inspect(0).await?.record,
@@ -282,7 +292,8 @@ impl Operator {
         }
     }
 
-    /// Waits until an activation has come as far as `goal`. Shows how far it is each time that it looks.
+    /// Waits until an activation has come as far as `goal`. Shows how far it is each time that it looks: the view has
+    /// at most 64 nodes, those first that hold up the drain, while its counts are of all.
     ///
     /// There is no limit; wrap it into a time-out if you need one. The activation goes on in any case.
     ///
@@ -300,7 +311,8 @@ impl Operator {
         mut show: impl FnMut(&View),
     ) -> Result<Waited, StateError> {
         loop {
-            let view = self.state.inspect(usize::MAX).await?;
+            let limit = usize::try_from(LOOKED_AT).unwrap_or(usize::MAX);
+            let view = self.state.inspect(limit).await?;
             if view.record.activation().map(|on| on.id) != Some(activation) {
                 return Ok(Waited::Superseded(view));
             }
@@ -314,13 +326,37 @@ impl Operator {
             show(&view);
             tokio::select! {
                 changed = self.state.watch(view.record.revision()) => { changed?; }
-                () = sleep(LOOK_EVERY) => {}
+                () = sleep(pause(view.node_count)) => {}
             }
         }
     }
 }
 
+/// How long a wait pauses between two looks at so many nodes, if nothing changes.
+fn pause(nodes: u64) -> Duration {
+    let more = Duration::from_millis(nodes.saturating_sub(LOOKED_AT));
+    LOOK_EVERY.saturating_add(more).min(LOOK_AT_LEAST_EVERY)
+}
+
 fn unexpected(reply: &OperateReply) -> StateError {
     let message = format!("the state gave an answer that fits no change: {reply:?}");
     StateError::new(StateErrorKind::Unsupported, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn great_fleets_are_looked_at_less_often() {
+        for (nodes, millis) in [
+            (0, 100),
+            (64, 100),
+            (100, 136),
+            (1_000, 1_000),
+            (u64::MAX, 1_000),
+        ] {
+            assert_eq!(pause(nodes), Duration::from_millis(millis), "{nodes}");
+        }
+    }
 }

@@ -4,7 +4,7 @@
 //! everything else stands on: see [`Shared::install`], and the model of the doors in `tests/loom`.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -47,7 +47,9 @@ pub(crate) struct Shared {
 #[derive(Debug)]
 pub(crate) struct Installed {
     pub(crate) snapshot: Snapshot,
-    replies: Arc<Replies>,
+    /// Rendered for the first who is refused, and not before the doors close: rendering takes longer than all else
+    /// that closing takes, and an open node needs none of it.
+    replies: OnceLock<Arc<Replies>>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -76,7 +78,7 @@ impl Shared {
             reply_policy,
             clock,
         } = parts;
-        let installed = Arc::new(Installed::new(snapshot, &reply_policy));
+        let installed = Arc::new(Installed::new(snapshot));
         let (published, _) = watch::channel(Arc::clone(&installed));
         let shared = Self {
             open: AtomicBool::new(false),
@@ -105,7 +107,7 @@ impl Shared {
 
     /// Decides by this snapshot from now on. Only the keeper calls it.
     pub(crate) fn install(&self, snapshot: Snapshot) {
-        let installed = Arc::new(Installed::new(snapshot, &self.reply_policy));
+        let installed = Arc::new(Installed::new(snapshot));
         // INVARIANT: whoever finds a door closed finds the snapshot that closed it. So the snapshot is published
         // before the doors close, and after they open.
         if installed.snapshot.is_open() {
@@ -231,7 +233,7 @@ impl Shared {
             .fetch_add(0x9E37_79B9_7F4A_7C15, Ordering::Relaxed);
         Refusal::new(
             reason,
-            Arc::clone(&installed.replies),
+            Arc::clone(installed.replies(&self.reply_policy)),
             self.clock.now(),
             entropy,
         )
@@ -239,9 +241,23 @@ impl Shared {
 }
 
 impl Installed {
-    fn new(snapshot: Snapshot, policy: &ReplyPolicy) -> Self {
-        let (phase, level) = snapshot.closure();
-        let record = &snapshot.record;
+    const fn new(snapshot: Snapshot) -> Self {
+        Self {
+            snapshot,
+            replies: OnceLock::new(),
+        }
+    }
+
+    /// What those get who are refused. Whoever asks first renders it, in about ten microseconds, and the others of that
+    /// moment wait for it.
+    fn replies(&self, policy: &ReplyPolicy) -> &Arc<Replies> {
+        let render = || Arc::new(Replies::render(policy, &self.notice()));
+        self.replies.get_or_init(render)
+    }
+
+    fn notice(&self) -> Notice<'_> {
+        let (phase, level) = self.snapshot.closure();
+        let record = &self.snapshot.record;
         let settings = record.activation().map(|activation| &activation.settings);
         // A node that may start no execution refuses those as if a drain went on.
         let marker = if phase.is_on() {
@@ -249,12 +265,10 @@ impl Installed {
         } else {
             Marker::Activating
         };
-        let notice = Notice::new(marker)
+        Notice::new(marker)
             .with_message(record.message())
             .with_until(record.ends_at())
             .with_retry_after(settings.and_then(|settings| settings.retry_after))
-            .with_passes(!record.passes().is_empty());
-        let replies = Arc::new(Replies::render(policy, &notice));
-        Self { snapshot, replies }
+            .with_passes(!record.passes().is_empty())
     }
 }

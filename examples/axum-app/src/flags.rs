@@ -16,13 +16,14 @@ pub(crate) struct Flags {
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
     pub(crate) listen: SocketAddr,
 
-    /// Where the maintenance state is kept: `memory:`, `file:DIR`.
+    /// Where the maintenance state is kept: `memory:` for this process alone, `file:DIR` for one machine,
+    /// `redis://HOST:6379/0` (also `redis+sentinel://…`, `redis+cluster://…`) for a fleet.
     #[arg(long, value_name = "URL", default_value = "memory:")]
-    pub(crate) state: StateUrl,
+    state: String,
 
     /// Which of the sites on that state this is.
     #[arg(long, value_name = "NAME")]
-    pub(crate) site: Option<String>,
+    site: Option<String>,
 
     /// Proxies whose `X-Forwarded-For` is believed. None by default.
     #[arg(long, value_name = "CIDR", num_args = 1.., value_delimiter = ',')]
@@ -42,6 +43,17 @@ pub(crate) struct Flags {
 }
 
 impl Flags {
+    /// The state, with its site.
+    ///
+    /// The flag is not parsed with the others: clap's complaint would repeat a password.
+    pub(crate) fn state(&self) -> Result<StateUrl> {
+        let url: StateUrl = self.state.parse()?;
+        Ok(match &self.site {
+            Some(site) => url.with_site(site)?,
+            None => url,
+        })
+    }
+
     /// The proxies, as one list.
     pub(crate) fn trusted_proxies(&self) -> Result<AllowList> {
         Ok(AllowList::parse(&self.trusted_proxy)?)
@@ -94,11 +106,29 @@ mod tests {
             (flags.on_outage, flags.lost),
             (OutagePolicy::KeepLast, LostContact::default())
         );
+        assert_eq!(flags.state().unwrap().to_string(), "memory:");
         for bad in ["close", "keep:1s", "close:soon", "open:-1s", "close:30"] {
             assert!(
                 Flags::try_parse_from(["axum-app", "--on-outage", bad]).is_err(),
                 "{bad}"
             );
+        }
+    }
+
+    #[test]
+    fn a_state_with_a_password_is_not_repeated() {
+        let state = |url: &str| {
+            let flags = Flags::try_parse_from(["axum-app", "--state", url, "--site", "shop"]);
+            flags.unwrap().state()
+        };
+        let url = state("redis://ops:hunter2@cache:6379/0").unwrap();
+        assert_eq!(url.to_string(), "redis://ops:***@cache:6379/0?site=shop");
+        for wrong in [
+            "redis://ops:hunter2@cache:port/0",
+            "mysql://ops:hunter2@db/0",
+        ] {
+            let error = format!("{:?}", state(wrong).unwrap_err());
+            assert!(!error.contains("hunter2"), "{error}");
         }
     }
 }

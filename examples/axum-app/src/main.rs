@@ -14,10 +14,11 @@ use axum::http::request::Parts;
 use clap::Parser;
 use flags::Flags;
 use intermission::{
-    ForwardedHeader, Gate, MemoryState, SharedState, StateLocation, StateUrl, TrustedProxies,
+    ForwardedHeader, Gate, MemoryState, SharedState, StateLocation, TrustedProxies,
 };
 use intermission_axum::maintenance;
 use intermission_file::FileOptions;
+use intermission_redis::RedisOptions;
 use tokens::Tokens;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -62,15 +63,16 @@ async fn main() -> Result<()> {
 }
 
 fn open_state(flags: &Flags) -> Result<SharedState> {
-    let mut url: StateUrl = flags.state.clone();
-    if let Some(site) = &flags.site {
-        url = url.with_site(site)?;
-    }
+    let url = flags.state()?;
     Ok(match url.location() {
         StateLocation::Memory => SharedState::new(MemoryState::new()),
         // The service owns its state, so it creates the directory; the command never does so by accident.
         StateLocation::File(_) => SharedState::new(FileOptions::from_url(&url)?.open_or_create()?),
-        _ => bail!("this example keeps its state in memory: or file:DIR, not in {url}"),
+        // Nothing is dialled yet: the gate's start does, and fails if the server does not answer.
+        StateLocation::Redis(_) => SharedState::new(RedisOptions::from_url(&url)?.build()),
+        _ => {
+            bail!("this example keeps its state in memory:, file:DIR or redis://HOST, not in {url}")
+        }
     })
 }
 

@@ -6,15 +6,20 @@
 #![expect(clippy::print_stdout, reason = "what a bench prints is what it is for")]
 
 mod cases;
+mod fleet;
 mod flip;
 
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    if let ["fleet", options @ ..] = words.as_slice() {
+        ensure!(fleet::run(&plan(options)?)?, "a budget is broken");
+        return Ok(());
+    }
     // One thread, on which the keeper runs only while somebody waits: what is counted is the caller's work alone.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -29,8 +34,34 @@ fn main() -> Result<()> {
             runtime.block_on(cases::run(name, times))
         }
         _ => bail!(
-            "usage: intermission-bench flip, or CASE TIMES with a case of: {}",
+            "usage: intermission-bench fleet [--nodes N,N…] [--flips N], or flip, or CASE TIMES with a case of: {}",
             cases::names().join(", ")
         ),
     }
+}
+
+/// What `fleet` is to measure.
+fn plan(mut options: &[&str]) -> Result<fleet::Plan> {
+    let mut plan = fleet::Plan {
+        sizes: vec![1, 10, 100, 1_000],
+        flips: 100,
+    };
+    while let [name, value, rest @ ..] = options {
+        let number = |text: &str| {
+            text.parse::<usize>()
+                .with_context(|| format!("`{text}` is not a number"))
+        };
+        match *name {
+            "--nodes" => plan.sizes = value.split(',').map(number).collect::<Result<_>>()?,
+            "--flips" => plan.flips = number(value)?,
+            _ => bail!("`fleet` has no option `{name}`"),
+        }
+        options = rest;
+    }
+    ensure!(options.is_empty(), "an option of `fleet` lacks its number");
+    ensure!(
+        plan.sizes.is_sorted(),
+        "a fleet only grows: name the numbers of nodes in ascending order"
+    );
+    Ok(plan)
 }

@@ -106,12 +106,16 @@ pub struct Budget {
     pub rollbacks: u8,
     /// The record is lost and who is there is not, and nobody says so.
     pub erasures: u8,
+    /// An operator takes a living node off the list.
+    pub mistakes: u8,
 }
 
 /// What the network may do besides losing messages.
 #[derive(Clone, Copy, Debug, Default)]
 #[expect(clippy::exhaustive_structs, reason = "a row of the table names what it allows")]
 pub struct Network {
+    /// Reports and answers take no time, if they are not lost. Fewer interleavings, so that more can go wrong elsewhere.
+    pub is_instant: bool,
     /// A report that the node has given up is executed later.
     pub late_reports: bool,
     /// Pushes come on a connection of their own: late, and in any order with replies. Otherwise they come at once or
@@ -129,14 +133,20 @@ pub struct Assumptions {
     /// A completion that says that the store has lost its data excuses what runs on nodes that the ledger does not
     /// know. Fleets that fence need no such excuse.
     pub loss_excuses: bool,
+    /// A5 where nothing was ever written: of those who were there before the loss, somebody gets a call through. So the
+    /// ledger does not take its site for a new one, and learns for how long nodes that fence themselves go on.
+    pub was_somebody_there: bool,
+    /// What such a completion excuses stays excused until the node is heard of, however many activations later.
+    /// Otherwise the excuse ends with the next completion that does not say it.
+    pub excuses_last: bool,
+    /// An old master makes no record of its own that overrides what was decided at the new one.
+    pub old_master_rests: bool,
 }
 
 /// One row of the table.
 #[derive(Clone, Copy, Debug)]
 #[expect(clippy::exhaustive_structs, reason = "a row of the table")]
 pub struct Config {
-    /// What it is called; the name of the test.
-    pub name: &'static str,
     /// One for each node.
     pub policies: &'static [Policy],
     /// The periods.
@@ -182,6 +192,19 @@ impl Config {
     #[must_use]
     pub fn policy(&self, node: usize) -> Policy {
         self.policies[node]
+    }
+
+    /// What a renewal that is answered at once is worth to a node, until it drops what it runs. The tick in which the
+    /// lease ends still belongs to it.
+    #[must_use]
+    pub fn usable_lease(&self, node: usize) -> u8 {
+        self.periods.lease + 1 + self.policy(node).more() - self.periods.margin
+    }
+
+    /// How old a report may get while its node waits for the answer.
+    #[must_use]
+    pub const fn timeout(&self) -> u8 {
+        self.periods.lease - self.periods.margin
     }
 
     /// Whether the store may lose anything.

@@ -16,6 +16,8 @@ pub enum Event {
     Tick,
     /// Somebody looks at the store, so that its clock moves on and what is due happens.
     Look(Which),
+    /// Somebody looks at the store just before a tick passes.
+    LookThenTick,
     /// The store's clock jumps forward.
     Jump,
     /// The time comes that plans and ends name.
@@ -27,6 +29,12 @@ pub enum Event {
     Execute(usize, Which),
     /// The answer arrives.
     Answer(usize),
+    /// A node sends, the report arrives and is answered, all at once.
+    Call(usize, Which),
+    /// The same, but the answer is lost.
+    CallInVain(usize, Which),
+    /// The report is lost at once. It may still be executed later, or not.
+    CallLost(usize, bool),
     /// The node gives up. The report may still be executed later, or not.
     GiveUp(usize, bool),
     /// A report that was given up arrives.
@@ -59,7 +67,7 @@ pub enum Event {
     Edit,
     /// An operator marks the state as a new site.
     Init,
-    /// An operator takes a dead node off the list.
+    /// An operator takes a node off the list.
     Forget(usize),
 
     /// A node dies.
@@ -83,136 +91,135 @@ pub enum Event {
 }
 
 impl World<'_> {
-    /// What can happen now.
+    /// What can happen now, besides what happens at once: see [`hurry`](Self::hurry).
     pub fn events(&self, events: &mut Vec<Event>) {
         events.clear();
         events.push(Event::Tick);
-        let stores: &[Which] = match self.state.shelf {
-            Shelf::OldMaster(_) => &[Which::Present, Which::Old],
-            Shelf::Empty | Shelf::Copy => &[Which::Present],
-        };
-        for store in stores {
-            if self.store(*store).unseen_time > 0 {
-                events.push(Event::Look(*store));
-            }
+        for store in self.stores() {
+            events.extend(self.is_worth_a_look(*store).then_some(Event::Look(*store)));
         }
+        events.extend((self.state.store.unseen_time > 0).then_some(Event::LookThenTick));
         for node in 0..self.config.nodes() {
-            self.network_events(node, stores, events);
+            self.network_events(node, events);
             self.life_events(node, events);
         }
         self.operator_events(events);
         self.fault_events(events);
     }
 
-    fn network_events(&self, node: usize, stores: &[Which], events: &mut Vec<Event>) {
+    fn stores(&self) -> &'static [Which] {
+        match self.state.shelf {
+            Shelf::OldMaster(_) => &[Which::Present, Which::Old],
+            Shelf::Empty | Shelf::Copy => &[Which::Present],
+        }
+    }
+
+    /// Whether a look at the store does more than move its clock on, which whatever is done next does anyway.
+    fn is_worth_a_look(&self, at: Which) -> bool {
+        if self.store(at).unseen_time == 0 {
+            return false;
+        }
+        let left = &self.state.left;
+        if at == Which::Old || left.jumps + left.rollbacks > 0 {
+            return true;
+        }
+        let mut after = self.clone();
+        after.tick(at);
+        let settled = |world: &World<'_>| {
+            let store = world.store(at);
+            let members = store.members.map(|member| (member.known, member.given_up));
+            (store.document, store.is_lost, store.quiescent, members)
+        };
+        settled(self) != settled(&after)
+    }
+
+    fn network_events(&self, node: usize, events: &mut Vec<Event>) {
         let known = &self.state.nodes[node];
+        let arrivals = self.stores().iter();
         if known.late.is_some() {
-            events.extend(stores.iter().map(|store| Event::ExecuteLate(node, *store)));
+            events.extend(arrivals.clone().map(|store| Event::ExecuteLate(node, *store)));
         }
         if known.life != Life::Alive {
             return;
         }
+        let is_late = self.config.network.late_reports;
+        // A late report may as well never be executed, unless it takes the place of an older one.
+        let is_lost = !is_late || known.late.is_some();
         match known.call {
+            Call::Idle if self.config.network.is_instant => {
+                for store in arrivals {
+                    events.extend([Event::Call(node, *store), Event::CallInVain(node, *store)]);
+                }
+                events.extend(is_late.then_some(Event::CallLost(node, true)));
+                events.extend(is_lost.then_some(Event::CallLost(node, false)));
+            }
             Call::Idle => events.push(Event::Send(node)),
-            Call::Sent(..) => {
-                events.extend(stores.iter().map(|store| Event::Execute(node, *store)));
-                if self.config.network.late_reports {
-                    events.push(Event::GiveUp(node, true));
-                }
-                // A late report may as well never be executed, unless it takes the place of an older one.
-                if !self.config.network.late_reports || known.late.is_some() {
-                    events.push(Event::GiveUp(node, false));
-                }
+            Call::Sent(report, age) => {
+                // It may as well have been sent only now.
+                let is_older = age > 0 || report != self.report(node);
+                events.extend(is_older.then_some(Event::Send(node)));
+                events.extend(arrivals.map(|store| Event::Execute(node, *store)));
+                events.extend(is_late.then_some(Event::GiveUp(node, true)));
+                events.extend(is_lost.then_some(Event::GiveUp(node, false)));
             }
             Call::Answered(..) => events.extend([Event::Answer(node), Event::GiveUp(node, false)]),
         }
-        if known.stale.is_some() && known.call != Call::Idle {
-            events.push(Event::StaleAnswer(node));
-        }
+        let is_mistaken = known.stale.is_some() && known.call != Call::Idle;
         let document = self.state.store.document;
-        if !self.config.network.late_pushes {
-            if self.heeds_push(node, document) {
-                events.push(Event::Push(node));
-            }
-            return;
-        }
-        if self.heeds_push(node, document) && known.pushed != document {
-            events.push(Event::PushLeaves(node));
-        }
-        if self.heeds_push(node, known.pushed) {
-            events.push(Event::PushArrives(node));
-        }
+        let is_new = self.heeds_push(node, document);
+        let is_late = self.config.network.late_pushes;
+        let has_come = is_late && self.heeds_push(node, known.pushed);
+        events.extend(is_mistaken.then_some(Event::StaleAnswer(node)));
+        events.extend((is_new && !is_late).then_some(Event::Push(node)));
+        events.extend((is_new && is_late && known.pushed != document).then_some(Event::PushLeaves(node)));
+        events.extend(has_come.then_some(Event::PushArrives(node)));
     }
 
     fn life_events(&self, node: usize, events: &mut Vec<Event>) {
         let known = &self.state.nodes[node];
-        if known.visitor {
-            events.push(Event::Leave(node));
-        }
-        if known.life == Life::Dead {
-            if self.state.store.members[node].known && self.policy(node) == Policy::Hold {
-                events.push(Event::Forget(node));
-            }
-            return;
-        }
-        if known.life != Life::Alive {
-            return;
-        }
-        if known.running {
-            events.push(Event::End(node));
-        } else if self.may_begin(node) {
-            events.push(Event::Begin(node));
-        }
-        if self.config.visitors && !known.visitor && self.may_enter(node) {
-            events.push(Event::Enter(node));
-        }
-        // A node that has said nothing yet may as well not have been there.
-        let is_there = known.joined || known.call != Call::Idle;
-        if self.state.left.crashes > 0 && is_there {
-            events.push(Event::Crash(node));
-        }
-        if self.state.left.goodbyes > 0 && known.joined && !known.running {
-            events.push(Event::Goodbye(node));
-        }
+        let left = &self.state.left;
+        let is_alive = known.life == Life::Alive;
+        let is_held_for = self.policy(node) == Policy::Hold && self.state.store.members[node].known;
+        let may_begin = self.may_begin(node);
+        let may_enter = self.config.visitors && self.may_enter(node);
+        // A node that has said nothing may as well not have been there.
+        let is_there = is_alive && (known.joined || known.call != Call::Idle);
+        let may_leave = is_alive && known.joined && (!known.running || may_begin);
+        events.extend((known.visitor && !may_enter).then_some(Event::Leave(node)));
+        events.extend((known.life == Life::Dead && is_held_for).then_some(Event::Forget(node)));
+        events.extend((left.mistakes > 0 && is_alive && known.joined).then_some(Event::Forget(node)));
+        events.extend((is_alive && known.running && !may_begin).then_some(Event::End(node)));
+        events.extend((left.crashes > 0 && is_there).then_some(Event::Crash(node)));
+        events.extend((left.goodbyes > 0 && may_leave).then_some(Event::Goodbye(node)));
     }
 
     fn operator_events(&self, events: &mut Vec<Event>) {
         let left = &self.state.left;
         let document = self.state.store.document;
-        if self.config.plan && left.activations > 0 && !document.is_on() && !document.by_itself {
-            events.push(Event::Plan);
-        }
-        if left.activations > 0 && !document.is_on() {
-            events.push(Event::Activate);
-        }
-        let is_open = !document.is_on() && !document.by_itself;
-        if left.deactivations > 0 && !(is_open && self.knows_all(Which::Present)) {
-            events.push(Event::Deactivate);
-        }
-        if left.edits > 0 {
-            events.push(Event::Edit);
-        }
-        if left.inits > 0 && document.revision == 0 {
-            events.push(Event::Init);
-        }
+        let is_off = !document.is_on();
+        let is_open = is_off && !document.by_itself && self.knows_all(Which::Present);
+        let may_plan = self.config.plan && is_off && !document.by_itself;
+        events.extend((left.activations > 0 && may_plan).then_some(Event::Plan));
+        events.extend((left.activations > 0 && is_off).then_some(Event::Activate));
+        events.extend((left.deactivations > 0 && !is_open).then_some(Event::Deactivate));
+        events.extend((left.edits > 0).then_some(Event::Edit));
+        events.extend((left.inits > 0 && document.revision == 0).then_some(Event::Init));
     }
 
     fn fault_events(&self, events: &mut Vec<Event>) {
         let left = &self.state.left;
         let is_copied = self.state.shelf == Shelf::Copy;
         let may_copy = left.failovers + left.rollbacks > 0 && self.state.shelf == Shelf::Empty;
-        let possible = [
-            (self.config.is_timed() && !self.state.is_due, Event::Due),
-            (left.jumps > 0, Event::Jump),
-            (left.flushes > 0, Event::Flush),
-            (left.evictions > 0, Event::Evict),
-            (left.restarts > 0, Event::Restart),
-            (may_copy, Event::Copy),
-            (is_copied && left.failovers > 0, Event::FailOver),
-            (is_copied && left.rollbacks > 0, Event::RollBack),
-            (left.erasures > 0, Event::Erase),
-        ];
-        events.extend(possible.iter().filter(|(is_possible, _)| *is_possible).map(|(_, event)| *event));
+        let is_awaited = self.config.is_timed() && !self.state.is_due;
+        events.extend(is_awaited.then_some(Event::Due));
+        events.extend((left.jumps > 0).then_some(Event::Jump));
+        events.extend((left.flushes > 0).then_some(Event::Flush));
+        events.extend((left.evictions > 0).then_some(Event::Evict));
+        events.extend((left.restarts > 0).then_some(Event::Restart));
+        events.extend(may_copy.then_some(Event::Copy));
+        events.extend((is_copied && left.failovers > 0).then_some(Event::FailOver));
+        events.extend((is_copied && left.rollbacks > 0).then_some(Event::RollBack));
+        events.extend((left.erasures > 0).then_some(Event::Erase));
     }
 
     /// Lets it happen, and looks at what it led to.
@@ -220,6 +227,12 @@ impl World<'_> {
         match event {
             Event::Tick => self.pass_time(),
             Event::Look(store) => self.tick(store),
+            Event::LookThenTick | Event::Call(..) | Event::CallInVain(..) | Event::CallLost(..) => {
+                for part in event.parts() {
+                    self.happen(part);
+                }
+                return;
+            }
             Event::Jump => {
                 self.state.left.jumps -= 1;
                 let by = if self.breaks(Rule::Clamp) { 5 } else { self.config.periods.step };
@@ -247,7 +260,11 @@ impl World<'_> {
             Event::Plan | Event::Activate | Event::Deactivate | Event::Edit | Event::Init => {
                 self.operate(event);
             }
-            Event::Forget(node) => self.leave(Which::Present, node, false),
+            Event::Forget(node) => {
+                let is_mistake = self.state.nodes[node].life == Life::Alive;
+                self.state.left.mistakes -= u8::from(is_mistake);
+                self.leave(Which::Present, node, false);
+            }
             Event::Crash(node) => {
                 self.state.left.crashes -= 1;
                 self.give_up(node, self.config.network.late_reports);
@@ -257,6 +274,7 @@ impl World<'_> {
                 self.state.left.goodbyes -= 1;
                 self.give_up(node, self.config.network.late_reports);
                 self.state.nodes[node].life = Life::Left;
+                self.state.nodes[node].running = false;
                 self.leave(Which::Present, node, true);
             }
             _ => self.lose(event),
@@ -357,6 +375,22 @@ impl World<'_> {
     }
 }
 
+impl Event {
+    /// What it is made of.
+    #[must_use]
+    pub fn parts(self) -> Vec<Self> {
+        match self {
+            Self::LookThenTick => vec![Self::Look(Which::Present), Self::Tick],
+            Self::Call(node, store) => vec![Self::Send(node), Self::Execute(node, store), Self::Answer(node)],
+            Self::CallInVain(node, store) => {
+                vec![Self::Send(node), Self::Execute(node, store), Self::GiveUp(node, false)]
+            }
+            Self::CallLost(node, stays_late) => vec![Self::Send(node), Self::GiveUp(node, stays_late)],
+            single => vec![single],
+        }
+    }
+}
+
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = |node: &usize| names(1 << node);
@@ -367,11 +401,15 @@ impl fmt::Display for Event {
         match self {
             Self::Tick => f.write_str("a tick passes"),
             Self::Look(store) => write!(f, "somebody looks at {}", place(store)),
+            Self::LookThenTick => f.write_str("somebody looks at the store, and a tick passes"),
             Self::Jump => f.write_str("the store's clock jumps"),
             Self::Due => f.write_str("the planned time comes"),
             Self::Send(node) => write!(f, "{} sends a report", name(node)),
             Self::Execute(node, store) => write!(f, "{} hears it from {}", place(store), name(node)),
             Self::Answer(node) => write!(f, "{} gets the answer", name(node)),
+            Self::Call(node, store) => write!(f, "{} calls {}", name(node), place(store)),
+            Self::CallInVain(node, store) => write!(f, "{} calls {}, and the answer is lost", name(node), place(store)),
+            Self::CallLost(node, _) => write!(f, "{} sends a report in vain", name(node)),
             Self::GiveUp(node, false) => write!(f, "{} gives up: report or answer is lost", name(node)),
             Self::GiveUp(node, true) => write!(f, "{} gives up, its report is still on its way", name(node)),
             Self::ExecuteLate(node, store) => {

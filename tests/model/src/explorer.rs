@@ -35,8 +35,9 @@ pub struct Counterexample {
 pub fn explore(config: &Config, bound: usize) -> Exploration {
     let layout = Layout::new(config);
     let mut seen = Seen::new(layout.words);
-    let start = State::new(config);
-    seen.insert(&layout.key(&start), NOBODY);
+    let mut start = World::new(config, State::new(config));
+    start.hurry();
+    seen.insert(&layout.key(&start.state), NOBODY);
     let mut events = Vec::new();
     let (mut depth, mut level_ends, mut next) = (0, 1, 0);
     let mut is_exhaustive = true;
@@ -50,10 +51,14 @@ pub fn explore(config: &Config, bound: usize) -> Exploration {
             break;
         }
         let world = World::new(config, layout.state(seen.key(next)));
-        world.events(&mut events);
+        events.clear();
+        if !world.is_over() {
+            world.events(&mut events);
+        }
         for event in &events {
             let mut after = world.clone();
             after.happen(*event);
+            after.hurry();
             if after.violation.is_none() && after.is_cut {
                 continue;
             }
@@ -90,13 +95,15 @@ pub fn explore(config: &Config, bound: usize) -> Exploration {
 /// Finds the events that lead from key to key, this time without exchanging nodes, so that the history can be read.
 fn retrace(config: &Config, layout: &Layout<'_>, path: &[Key]) -> Counterexample {
     let mut world = World::new(config, State::new(config));
-    let (mut events, mut history) = (Vec::new(), Vec::new());
+    let mut events = Vec::new();
+    let mut history = world.hurry();
     for (place, key) in path.iter().enumerate().skip(1) {
         world.events(&mut events);
         let is_last = place + 1 == path.len();
-        let step = events.iter().find_map(|event| {
+        let taken = events.iter().find_map(|event| {
             let mut after = world.clone();
             after.happen(*event);
+            let at_once = after.hurry();
             if is_last && after.violation.is_none() {
                 after.violation = after.recovers().map(|story| Violation {
                     invariant: Invariant::I4,
@@ -104,22 +111,43 @@ fn retrace(config: &Config, layout: &Layout<'_>, path: &[Key]) -> Counterexample
                 });
             }
             let leads_there = layout.key(&after.state) == *key;
-            (leads_there && after.violation.is_some() == is_last).then_some((*event, after))
+            (leads_there && after.violation.is_some() == is_last).then_some((*event, at_once, after))
         });
         // INVARIANT: states with the same key can do the same.
-        let Some((event, after)) = step else {
+        let Some((event, at_once, after)) = taken else {
             unreachable!("a history that cannot be told: {history:?}");
         };
-        history.push(event);
+        history.extend(event.parts());
+        history.extend(at_once);
         world = after;
     }
     Counterexample {
-        events: history,
+        events: without_vain_sends(config, &history),
         violation: world.violation.unwrap_or(Violation {
             invariant: Invariant::I4,
             story: String::new(),
         }),
     }
+}
+
+/// A report that never arrives and of which nothing is learned need not have been sent.
+fn without_vain_sends(config: &Config, history: &[Event]) -> Vec<Event> {
+    let may_be_late = config.network.late_reports;
+    let is_vain = |place: usize, node: usize| {
+        let after = history[place + 1..].iter();
+        let mut fates = after.filter_map(|event| match event {
+            Event::Send(other) if *other == node => Some(true),
+            Event::Crash(other) | Event::Goodbye(other) if *other == node => Some(!may_be_late),
+            Event::Execute(other, _) | Event::GiveUp(other, _) | Event::StaleAnswer(other) if *other == node => {
+                Some(false)
+            }
+            _ => None,
+        });
+        fates.next().unwrap_or(true)
+    };
+    let places = history.iter().enumerate();
+    let kept = places.filter(|(place, event)| !matches!(event, Event::Send(node) if is_vain(*place, *node)));
+    kept.map(|(_, event)| *event).collect()
 }
 
 const NOBODY: usize = u32::MAX as usize;

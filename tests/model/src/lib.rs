@@ -20,5 +20,5 @@ pub use event::Event;
 pub use explorer::{Counterexample, Exploration, explore};
 pub use rule::Rule;
 pub use state::{Answer, Call, Life, Member, Memory, Node, Report, Shelf, State, Store};
-pub use table::*;
+pub use table::{Case, Expected, limits, mutations, promises};
 pub use world::{Invariant, Violation, Which, World};

@@ -51,6 +51,12 @@ impl<'c> Layout<'c> {
         if !self.config.breaks(Rule::HybridRevision) {
             number_revisions(&mut state);
         }
+        let is_lonely = self.orders.len() == 1;
+        if is_lonely {
+            let mut writer = Writer::default();
+            self.visit(&mut state, &[0, 1, 2], &mut writer);
+            return writer.words;
+        }
         let keys = self.orders.iter().map(|order| {
             let mut writer = Writer::default();
             // A copy, since a writer puts back what it has written: sets of nodes in the other order.
@@ -96,6 +102,9 @@ impl<'c> Layout<'c> {
         fields.document(&mut state.memory.greatest);
         fields.flag(&mut state.memory.said_closed);
         fields.nodes(&mut state.memory.excused);
+        if config.outlasts() {
+            fields.flag(&mut state.memory.heard_in_grace);
+        }
         if config.is_timed() {
             fields.flag(&mut state.is_due);
         }
@@ -114,6 +123,7 @@ impl<'c> Layout<'c> {
             failovers,
             rollbacks,
             erasures,
+            mistakes,
         } = &mut state.left;
         let most = &config.budget;
         for (left, most) in [
@@ -130,6 +140,7 @@ impl<'c> Layout<'c> {
             (failovers, most.failovers),
             (rollbacks, most.rollbacks),
             (erasures, most.erasures),
+            (mistakes, most.mistakes),
         ] {
             if most > 0 {
                 fields.number(left, 2);
@@ -216,9 +227,6 @@ fn forget_doubts(node: &mut Node, policy: Policy) {
     }
     if !policy.fences() {
         node.lease = 0;
-        if let Call::Sent(_, age) | Call::Answered(_, age) = &mut node.call {
-            *age = 0;
-        }
     }
 }
 
@@ -250,7 +258,8 @@ fn number_revisions(state: &mut State) {
 
 /// Writes or reads one field after the other, so that what is written and what is read cannot differ.
 trait Codec {
-    fn number(&mut self, value: &mut u8, bits: usize);
+    /// Writes these bits, or reads as many; what they are now.
+    fn bits(&mut self, bits: u16, width: usize) -> u16;
 }
 
 #[derive(Default)]
@@ -261,14 +270,15 @@ struct Writer {
 
 impl Codec for Writer {
     #[inline]
-    fn number(&mut self, value: &mut u8, bits: usize) {
-        assert!(u32::from(*value) < 1 << bits, "{value} does not fit into {bits} bits");
+    fn bits(&mut self, bits: u16, width: usize) -> u16 {
+        debug_assert!(u32::from(bits) < 1 << width, "{bits} does not fit into {width} bits");
         let (word, shift) = (self.at / 64, self.at % 64);
-        self.words[word] |= u64::from(*value) << shift;
-        if shift + bits > 64 {
-            self.words[word + 1] |= u64::from(*value) >> (64 - shift);
+        self.words[word] |= u64::from(bits) << shift;
+        if shift + width > 64 {
+            self.words[word + 1] |= u64::from(bits) >> (64 - shift);
         }
-        self.at += bits;
+        self.at += width;
+        bits
     }
 }
 
@@ -279,15 +289,15 @@ struct Reader {
 }
 
 impl Codec for Reader {
-    fn number(&mut self, value: &mut u8, bits: usize) {
+    #[inline]
+    fn bits(&mut self, _: u16, width: usize) -> u16 {
         let (word, shift) = (self.at / 64, self.at % 64);
         let mut read = self.words[word] >> shift;
-        if shift + bits > 64 {
+        if shift + width > 64 {
             read |= self.words[word + 1] << (64 - shift);
         }
-        let mask = (1_u64 << bits) - 1;
-        *value = u8::try_from(read & mask).unwrap_or(u8::MAX);
-        self.at += bits;
+        self.at += width;
+        u16::try_from(read & ((1 << width) - 1)).unwrap_or(u16::MAX)
     }
 }
 
@@ -299,27 +309,43 @@ struct Fields<'a, C> {
 
 impl<C: Codec> Fields<'_, C> {
     #[inline]
-    fn number(&mut self, value: &mut u8, bits: usize) {
-        self.codec.number(value, bits);
+    fn number(&mut self, value: &mut u8, width: usize) {
+        let [low, _] = self.codec.bits(u16::from(*value), width).to_le_bytes();
+        *value = low;
     }
 
     #[inline]
     fn flag(&mut self, flag: &mut bool) {
-        let mut value = u8::from(*flag);
-        self.number(&mut value, 1);
-        *flag = value > 0;
+        *flag = self.codec.bits(u16::from(*flag), 1) > 0;
+    }
+
+    #[inline]
+    fn flags<const COUNT: usize>(&mut self, flags: [&mut bool; COUNT]) {
+        let written = flags.iter().rev().fold(0, |bits, flag| bits << 1 | u16::from(**flag));
+        let read = self.codec.bits(written, COUNT);
+        for (place, flag) in flags.into_iter().enumerate() {
+            *flag = read & (1 << place) != 0;
+        }
     }
 
     /// A set of nodes.
+    #[inline]
     fn nodes(&mut self, set: &mut u8) {
-        let mut permuted = 0;
-        for (place, node) in self.order.iter().enumerate() {
-            permuted |= ((*set >> node) & 1) << place;
-        }
+        let mut permuted = self.permuted(*set);
         self.number(&mut permuted, self.config.nodes());
         *set = permuted;
     }
 
+    #[inline]
+    fn permuted(&self, set: u8) -> u8 {
+        if set == 0 {
+            return 0;
+        }
+        let places = self.order.iter().enumerate();
+        places.fold(0, |permuted, (place, node)| permuted | ((set >> node) & 1) << place)
+    }
+
+    #[inline]
     fn document(&mut self, document: &mut Document) {
         let Document {
             revision,
@@ -330,27 +356,35 @@ impl<C: Codec> Fields<'_, C> {
             forced,
             read_only,
             by_itself,
-        } = document;
-        self.number(revision, 4);
-        let mut number = *phase as u8;
-        self.number(&mut number, 2);
-        *phase = match number {
-            0 => Phase::Deactivated,
-            1 => Phase::Activating,
-            _ => Phase::Activated,
+        } = *document;
+        debug_assert!(revision < 16 && activation < 4, "{document} does not fit");
+        let numbers = [
+            (revision, 0),
+            (phase as u8, 4),
+            (activation, 6),
+            (self.permuted(unconfirmed), 8),
+            (u8::from(says_lost), 11),
+            (u8::from(forced), 12),
+            (u8::from(read_only), 13),
+            (u8::from(by_itself), 14),
+        ];
+        let written = numbers.iter().fold(0, |bits, (number, shift)| bits | u16::from(*number) << shift);
+        let read = self.codec.bits(written, 15);
+        let [low, high] = read.to_le_bytes();
+        *document = Document {
+            revision: low & 15,
+            phase: match (low >> 4) & 3 {
+                0 => Phase::Deactivated,
+                1 => Phase::Activating,
+                _ => Phase::Activated,
+            },
+            activation: low >> 6,
+            unconfirmed: high & 7,
+            says_lost: high & 8 != 0,
+            forced: high & 16 != 0,
+            read_only: high & 32 != 0,
+            by_itself: high & 64 != 0,
         };
-        self.number(activation, 2);
-        self.nodes(unconfirmed);
-        self.flag(says_lost);
-        if matches!(self.config.drain, Drain::Force(_)) {
-            self.flag(forced);
-        }
-        if self.config.levels {
-            self.flag(read_only);
-        }
-        if self.config.is_timed() {
-            self.flag(by_itself);
-        }
     }
 
     fn store(&mut self, store: &mut Store) {
@@ -403,9 +437,7 @@ impl<C: Codec> Fields<'_, C> {
             expires,
             departed,
         } = member;
-        for flag in [known, given_up, closed, drained, quiet] {
-            self.flag(flag);
-        }
+        self.flags([known, given_up, closed, drained, quiet]);
         if policy != Policy::Hold {
             self.number(expires, 3);
         }
@@ -441,20 +473,17 @@ impl<C: Codec> Fields<'_, C> {
             _ => Life::Dead,
         };
         self.document(view);
-        for flag in [joined, probation, offer_next, running] {
-            self.flag(flag);
-        }
+        self.flags([joined, probation, offer_next, running]);
         if self.config.is_timed() {
             self.flag(cut_off);
         }
         if self.config.visitors {
             self.flag(visitor);
         }
-        let is_timed = self.config.loses() || policy.fences();
-        if is_timed {
+        if self.config.loses() || policy.fences() {
             self.number(lease, 3);
         }
-        self.call(call, is_timed);
+        self.call(call);
         if self.config.network.late_reports {
             let mut some = late.is_some();
             self.flag(&mut some);
@@ -475,7 +504,7 @@ impl<C: Codec> Fields<'_, C> {
     }
 
     /// A report and an answer share their bits.
-    fn call(&mut self, call: &mut Call, is_timed: bool) {
+    fn call(&mut self, call: &mut Call) {
         let (mut kind, mut report, mut age) = match *call {
             Call::Idle => (0, Report::default(), 0),
             Call::Sent(report, age) => (1, report, age),
@@ -490,9 +519,7 @@ impl<C: Codec> Fields<'_, C> {
         };
         self.number(&mut kind, 2);
         self.report(&mut report);
-        if is_timed {
-            self.number(&mut age, 3);
-        }
+        self.number(&mut age, 3);
         *call = match kind {
             0 => Call::Idle,
             1 => Call::Sent(report, age),
@@ -515,12 +542,7 @@ impl<C: Codec> Fields<'_, C> {
             heard_before,
         } = report;
         self.document(view);
-        for flag in [offers, drained, quiet] {
-            self.flag(flag);
-        }
-        if self.config.loses() {
-            self.flag(heard_before);
-        }
+        self.flags([offers, drained, quiet, heard_before]);
     }
 
     fn answer(&mut self, answer: &mut Answer) {

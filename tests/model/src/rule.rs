@@ -7,6 +7,8 @@ pub enum Rule {
     // The node's.
     /// The lease counts from the moment at which its renewal was sent.
     LeaseFromSending,
+    /// A node waits for an answer for less than its lease is worth.
+    TimeOut,
     /// A fenced node starts nothing.
     FenceStops,
     /// A fenced node drops what it runs.

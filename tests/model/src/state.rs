@@ -33,6 +33,8 @@ pub struct Memory {
     pub greatest: Document,
     /// Whether a ledger has said that every node is closed for the activation of `greatest`.
     pub said_closed: bool,
+    /// Whether, in the last grace, somebody was heard who had been there before.
+    pub heard_in_grace: bool,
     /// Nodes that nobody was told to rely on, one bit each: the ledger does not know them, and has said so.
     pub excused: u8,
 }

@@ -3,10 +3,10 @@
 mod ledger;
 mod machine;
 
-use crate::config::{Config, Periods, Policy};
+use crate::config::{Budget, Config, Periods, Policy};
 use crate::document::{Document, Phase, names};
 use crate::rule::Rule;
-use crate::state::{Life, Shelf, State, Store};
+use crate::state::{Call, Life, Shelf, State, Store};
 
 /// Which of two stores.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,7 +97,7 @@ impl<'c> World<'c> {
     }
 
     pub(crate) fn violate(&mut self, invariant: Invariant, story: impl FnOnce() -> String) {
-        if self.violation.is_none() {
+        if self.violation.is_none() && !self.is_cut {
             self.violation = Some(Violation {
                 invariant,
                 story: story(),
@@ -114,10 +114,10 @@ impl<'c> World<'c> {
         }
     }
 
-    /// Nodes that live and of which the store knows nothing, one bit each.
+    /// Nodes that have joined and of which the store knows nothing, one bit each.
     pub(crate) fn strangers(&self, which: Which) -> u8 {
         let members = &self.store(which).members;
-        let unknown = self.state.living().filter(|(node, _)| !members[*node].known);
+        let unknown = self.state.living().filter(|(node, known)| known.joined && !members[*node].known);
         unknown.fold(0, |set, (node, _)| set | 1 << node)
     }
 
@@ -194,14 +194,15 @@ impl<'c> World<'c> {
                 continue;
             }
             let known = self.state.nodes[node];
-            let name = names(1 << node);
             if memory.said_closed && greatest.is_on() && self.may_begin(node) {
                 self.violate(Invariant::I1, || {
+                    let name = names(1 << node);
                     format!("every node was said to be closed for {greatest}, and {name} may begin an execution: it goes by {}", known.view)
                 });
             }
             if greatest.is_complete() && known.running && greatest.unconfirmed & (1 << node) == 0 {
                 self.violate(Invariant::I2, || {
+                    let name = names(1 << node);
                     format!("{greatest} names whoever may still run something, and {name} runs something unnamed")
                 });
             }
@@ -209,6 +210,7 @@ impl<'c> World<'c> {
             let is_claimed = store.quiescent && store.document.is_on() && !store.document.read_only;
             if is_claimed && known.visitor && known.life != Life::Dead {
                 self.violate(Invariant::I6, || {
+                    let name = names(1 << node);
                     format!("the ledger says that {} is quiescent, and {name} serves a visitor", store.document)
                 });
             }
@@ -225,20 +227,46 @@ impl<'c> World<'c> {
         }
     }
 
+    /// Whether nothing can be written any more, and the last that was written is that the site is open. Then no promise
+    /// but I4 is left to be broken, and that is judged of every state anyway.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        let Budget {
+            activations,
+            edits,
+            inits,
+            flushes,
+            evictions,
+            restarts,
+            failovers,
+            rollbacks,
+            erasures,
+            ..
+        } = self.state.left;
+        let losses = flushes + evictions + restarts + failovers + rollbacks + erasures;
+        let store = &self.state.store;
+        activations + edits + inits + losses == 0
+            && self.state.shelf == Shelf::Empty
+            && store.document == self.state.memory.greatest
+            && !store.document.is_on()
+            && !store.document.by_itself
+            && store.newest_claimed <= store.document.revision
+    }
+
     /// Lets the faults end: everything that is on its way is lost, nothing more goes wrong, executions end. Says what
     /// is wrong if that does not lead to agreement.
     #[must_use]
     pub fn recovers(&self) -> Option<String> {
         let mut calm = self.clone();
         calm.begin_calm();
-        match calm.wait_for_agreement() {
-            Ok(()) => None,
-            Err(_) if calm.needs_a_person() => {
-                calm.be_a_person();
-                calm.wait_for_agreement().err()
-            }
-            Err(story) => Some(story),
+        if calm.comes_to_agree() {
+            return None;
         }
+        if calm.needs_a_person() {
+            calm.be_a_person();
+            calm.comes_to_agree();
+        }
+        calm.disagreement()
     }
 
     fn begin_calm(&mut self) {
@@ -247,15 +275,14 @@ impl<'c> World<'c> {
             let known = &mut self.state.nodes[node];
             (known.running, known.visitor) = (false, false);
             (known.late, known.stale, known.pushed) = (None, None, Document::default());
-            self.give_up(node, false);
+            known.call = Call::Idle;
         }
     }
 
-    fn wait_for_agreement(&mut self) -> Result<(), String> {
+    fn comes_to_agree(&mut self) -> bool {
         // Two graces, the leases of the dead, and the rounds in which the last word spreads.
         let Periods { lease, grace, .. } = self.config.periods;
         let rounds = 2 * grace + 4 * lease + self.config.drain.limit() + 12;
-        let mut disagreement = String::new();
         for _ in 0..rounds {
             for node in 0..self.config.nodes() {
                 if self.state.nodes[node].life == Life::Alive {
@@ -266,14 +293,25 @@ impl<'c> World<'c> {
             }
             self.pass_time();
             self.tick(Which::Present);
-            match self.disagreement() {
-                None => return Ok(()),
-                Some(story) => disagreement = story,
+            if self.agrees() {
+                return true;
             }
         }
-        Err(disagreement)
+        false
     }
 
+    fn agrees(&self) -> bool {
+        let store = &self.state.store;
+        let is_settled = self.knows_all(Which::Present) && store.document.phase != Phase::Activating;
+        is_settled
+            && self.state.living().all(|(index, node)| {
+                node.view == store.document
+                    && self.may_begin(index) != store.document.is_on()
+                    && store.document.unconfirmed & (1 << index) == 0
+            })
+    }
+
+    /// What `agrees` lacks, in words.
     fn disagreement(&self) -> Option<String> {
         let store = &self.state.store;
         if !self.knows_all(Which::Present) {

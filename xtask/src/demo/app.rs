@@ -113,7 +113,8 @@ fn address(line: &str) -> anyhow::Result<SocketAddr> {
         })
 }
 
-fn tail(log: &Path) -> String {
+/// The end of a log.
+pub(super) fn tail(log: &Path) -> String {
     let text = match std::fs::read_to_string(log) {
         Ok(text) if text.is_empty() => return "(it has logged nothing)".to_owned(),
         Ok(text) => text,

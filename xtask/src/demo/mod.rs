@@ -4,6 +4,7 @@ mod app;
 mod http;
 mod interrupt;
 mod process;
+mod redis;
 mod screen;
 mod story;
 
@@ -16,6 +17,7 @@ use serde_json::Value;
 
 use self::interrupt::{Interrupt, Interrupted};
 use self::process::{Stderr, run_to_end};
+use self::redis::Redis;
 use self::screen::Screen;
 use self::story::Story;
 use crate::workspace::{Workspace, line_of, quoted};
@@ -23,7 +25,7 @@ use crate::{Command, UsageError};
 
 pub(crate) const COMMAND: Command = Command {
     name: "demo",
-    arguments: "[--once]",
+    arguments: "[--once] [--redis]",
     does: "two processes, one state: closes and opens them before your eyes, then serves until Ctrl-C",
     run: command,
 };
@@ -34,16 +36,29 @@ const BUILD: Duration = Duration::from_secs(30 * 60);
 /// Ended by a signal, as shells count it: 128 + SIGINT.
 const INTERRUPTED: u8 = 130;
 
+/// How the demo is to be.
+#[derive(Clone, Copy, Default)]
+struct Wishes {
+    /// To end after the story.
+    once: bool,
+    /// To keep the state in Redis.
+    redis: bool,
+}
+
 fn command(arguments: &[String]) -> anyhow::Result<ExitCode> {
-    let once = match arguments {
-        [] => false,
-        [option] if option == "--once" => true,
-        [option, ..] => {
-            return Err(UsageError(format!("`demo` knows only `--once`, not `{option}`")).into());
+    let mut wishes = Wishes::default();
+    for option in arguments {
+        match option.as_str() {
+            "--once" => wishes.once = true,
+            "--redis" => wishes.redis = true,
+            other => {
+                let known = "`--once` and `--redis`";
+                return Err(UsageError(format!("`demo` knows only {known}, not `{other}`")).into());
+            }
         }
-    };
+    }
     let interrupt = Interrupt::listen()?;
-    match demonstrate(once, &interrupt) {
+    match demonstrate(wishes, &interrupt) {
         // By now everything has been put away: the processes and the folder end with their owners.
         Err(error) if error.is::<Interrupted>() => {
             println!("\nInterrupted. The processes are ended, the temporary folder is removed.");
@@ -53,7 +68,20 @@ fn command(arguments: &[String]) -> anyhow::Result<ExitCode> {
     }
 }
 
-fn demonstrate(once: bool, interrupt: &Interrupt) -> anyhow::Result<ExitCode> {
+/// The whole story, once, on files. Whether all was as it should be.
+pub(crate) fn once() -> anyhow::Result<bool> {
+    let wishes = Wishes {
+        once: true,
+        redis: false,
+    };
+    let code = demonstrate(wishes, &Interrupt::listen()?)?;
+    Ok(code == ExitCode::SUCCESS)
+}
+
+fn demonstrate(wishes: Wishes, interrupt: &Interrupt) -> anyhow::Result<ExitCode> {
+    if wishes.redis {
+        Redis::is_installed()?;
+    }
     let mut screen = Screen::new();
     screen.heading("Intermission: maintenance mode for Rust services");
     screen.say(
@@ -69,12 +97,21 @@ fn demonstrate(once: bool, interrupt: &Interrupt) -> anyhow::Result<ExitCode> {
         .prefix("intermission-demo-")
         .tempdir()
         .context("cannot make a temporary folder")?;
-    let state = format!("file:{}", folder.path().join("state").display());
+    // It is dropped after the processes, which say goodbye to it.
+    let mut redis = None;
+    let state = if wishes.redis {
+        let site = (&programs, folder.path(), interrupt);
+        let started = story::new_redis(&mut screen, site)?;
+        redis.insert(started).url()
+    } else {
+        format!("file:{}", folder.path().join("state").display())
+    };
     let apps = story::open(&mut screen, &programs, &state, folder.path(), interrupt)?;
     let mut story = Story {
         screen,
         programs: &programs,
         state: &state,
+        redis,
         apps,
         interrupt,
     };
@@ -86,7 +123,7 @@ fn demonstrate(once: bool, interrupt: &Interrupt) -> anyhow::Result<ExitCode> {
         return Err(error);
     }
     let code = story.sum_up();
-    if !once {
+    if !wishes.once {
         story.offer();
         keep_serving(&mut story)?;
     }
@@ -101,7 +138,10 @@ fn keep_serving(story: &mut Story<'_>) -> anyhow::Result<()> {
                 return Ok(Some((app.name, status)));
             }
         }
-        Ok(None)
+        match &mut story.redis {
+            Some(redis) => Ok(redis.ended()?.map(|status| ("redis-server", status))),
+            None => Ok(None),
+        }
     });
     match ended {
         Ok(Some((name, status))) => {

@@ -85,6 +85,10 @@ impl EndsWithUs {
         self.child.stdout.take()
     }
 
+    pub(super) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// How it has ended, if it has.
     pub(super) fn ended(&mut self) -> anyhow::Result<Option<ExitStatus>> {
         self.child.try_wait().context("cannot ask after a process")

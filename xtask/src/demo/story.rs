@@ -12,6 +12,7 @@ use super::app::App;
 use super::http::{Request, Response};
 use super::interrupt::Interrupt;
 use super::process::{Finished, Stderr, run_to_end};
+use super::redis::Redis;
 use super::screen::{Screen, curl_line};
 use crate::patience::{Deadline, Seconds};
 use crate::workspace::line_of;
@@ -39,8 +40,37 @@ pub(super) struct Story<'a> {
     pub(super) screen: Screen,
     pub(super) programs: &'a Programs,
     pub(super) state: &'a str,
+    // The processes end before it does.
     pub(super) apps: [App; 2],
+    pub(super) redis: Option<Redis>,
     pub(super) interrupt: &'a Interrupt,
+}
+
+/// The step before the first, if the state is to be in Redis: a server starts, and is told that it is new.
+pub(super) fn new_redis(
+    screen: &mut Screen,
+    (programs, folder, interrupt): (&Programs, &Path, &Interrupt),
+) -> anyhow::Result<Redis> {
+    screen.step("A Redis server starts, for a new site");
+    let redis = Redis::start(screen, folder, interrupt)?;
+    screen.say(
+        "An empty Redis may be new, or may have lost its data. So services that know more are\n\
+         heard first, for 15 seconds. This happens once in the life of a site.",
+    );
+    let mut command = Command::new(&programs.intermission);
+    command
+        .args(["--state", &redis.url(), "init"])
+        .env("INTERMISSION_USER", OPERATOR);
+    screen.typed(&line_of(&command));
+    let finished = run_to_end(&mut command, Stderr::Kept, COMMAND_LIMIT, interrupt)?;
+    screen.printed(&finished);
+    let holds = finished.status.success() && says(&finished.stderr, "initialised");
+    screen.check(
+        "the site is initialised",
+        holds,
+        &format!("the output above, {}", finished.status),
+    );
+    Ok(redis)
 }
 
 /// The first step: the processes start.
@@ -52,7 +82,12 @@ pub(super) fn open(
     interrupt: &Interrupt,
 ) -> anyhow::Result<[App; 2]> {
     screen.step("Two processes start, on one shared state");
-    screen.say("The state is a directory. 127.0.0.1 is trusted as a proxy, so that this demo can play\nvisitors from different addresses.");
+    let place = if state.starts_with("file:") {
+        "a directory"
+    } else {
+        "in Redis"
+    };
+    screen.say(&format!("The state is {place}. 127.0.0.1 is trusted as a proxy, so that this demo can play\nvisitors from different addresses."));
     let start = |name: &'static str| {
         let mut command = Command::new(&programs.axum_app);
         command.args(["--state", state, "--node", name]);
@@ -89,7 +124,7 @@ impl Story<'_> {
     fn the_service_is_open(&mut self) -> anyhow::Result<()> {
         self.screen.step("The service is open");
         self.eventually_in_the_state("both processes report to the state", |status| {
-            number(status, "/nodes/live") == Some(2)
+            number(status, "/nodes/live") == Some(2) && number(status, "/nodes/behind") == Some(0)
         })?;
         self.operate(&["status"], "the state says: deactivated", |out| {
             says(out, "deactivated")
@@ -380,6 +415,11 @@ impl Story<'_> {
             "Or look at http://{}/ in a browser.",
             web_1.address
         ));
+        if let Some(redis) = &self.redis {
+            let port = redis.address.port();
+            self.screen.say("Or close the service again, and let Redis forget everything: the processes bring it back.");
+            self.screen.typed(&format!("redis-cli -p {port} FLUSHALL"));
+        }
     }
 
     /// What the processes have logged, for whoever has to find out what went wrong.
@@ -387,6 +427,10 @@ impl Story<'_> {
         for app in &self.apps {
             println!("\n   {} logged last:", app.name);
             self.screen.say(&app.log());
+        }
+        if let Some(redis) = &self.redis {
+            println!("\n   redis-server logged last:");
+            self.screen.say(&redis.log());
         }
     }
 
@@ -448,12 +492,7 @@ impl Story<'_> {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(&self.programs.intermission);
-        command
-            .args(arguments)
-            .env("INTERMISSION_STATE", self.state)
-            .env("INTERMISSION_USER", OPERATOR);
-        command
+        command(self.programs, self.state, arguments)
     }
 
     fn finish(&self, command: &mut Command) -> anyhow::Result<Finished> {
@@ -499,6 +538,16 @@ impl Story<'_> {
         }
         Ok(())
     }
+}
+
+/// The command, with the state and the operator in its environment.
+fn command(programs: &Programs, state: &str, arguments: &[&str]) -> Command {
+    let mut command = Command::new(&programs.intermission);
+    command
+        .args(arguments)
+        .env("INTERMISSION_STATE", state)
+        .env("INTERMISSION_USER", OPERATOR);
+    command
 }
 
 /// Sends a request once and shows both sides of it.

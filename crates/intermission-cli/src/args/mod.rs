@@ -33,7 +33,7 @@ use values::{
     // The same text everywhere, whatever the terminal.
     term_width = 80,
     after_help = EXAMPLES,
-    after_long_help = format!("{EXAMPLES}\n\n{}", ExitCode::help()),
+    after_long_help = format!("{EXAMPLES}\n\n{STATES}\n\n{}", ExitCode::help()),
 )]
 pub(crate) struct Arguments {
     #[command(flatten)]
@@ -51,6 +51,17 @@ Examples:
   intermission explain GET /checkout --ip 192.0.2.10
   intermission deactivate";
 
+/// How states are named, for help and man page.
+pub(crate) const STATES: &str = "\
+States:
+  file:/var/lib/app/maintenance                           a directory
+  redis://cache:6379/0                                    a Redis server
+  redis+sentinel://cache-1:26379,cache-2:26379/mymaster   Redis behind Sentinel
+  redis+cluster://cache-1:7000,cache-2:7000               a Redis Cluster
+  With rediss instead of redis: over TLS, if the command was built with it. With
+  a user and a password: redis://USER:PASSWORD@cache:6379/0. A password belongs
+  into INTERMISSION_STATE: everybody on the machine can read a command line.";
+
 /// The whole command line, as clap knows it.
 pub(crate) fn command() -> clap::Command {
     Arguments::command()
@@ -59,7 +70,7 @@ pub(crate) fn command() -> clap::Command {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Options of every verb")]
 pub(crate) struct Global {
-    /// The state that the services share, as in file:/var/lib/app/maintenance
+    /// The state that the services share, as in file:/var/lib/app/maintenance or redis://cache:6379/0
     /// [env: INTERMISSION_STATE] [default: file:./.intermission]
     #[arg(long, global = true, value_name = "URL")]
     pub(crate) state: Option<String>,
@@ -102,13 +113,14 @@ pub(crate) enum Verb {
     /// Print how things are, then one line for each change, until Ctrl-C
     ///
     /// The first line says how things are now. With --json, each line is an object of the kind that `history` prints;
-    /// the first one has the event `current`.
+    /// the first one has the event `current`. A state that is out of reach for a while is waited for.
     Watch,
     Explain(Explain),
     /// Mark an empty state as that of a new site
     ///
-    /// Creates the directory of a file: state if it is not there. Refuses if running services know that the state has
-    /// been used before: then it has lost its data, and they bring it back.
+    /// Creates the directory of a file: state if it is not there. An empty Redis may be new or may have lost its data,
+    /// so running services are heard first, for as long as a lease, 15 seconds at least. Refuses if they know that the
+    /// state has been used before: then it has lost its data, and they bring it back.
     Init,
     /// Print the completions for a shell
     #[command(
@@ -130,6 +142,8 @@ pub(crate) enum Verb {
 /// From now on nothing starts an execution, which is work that must not be cut off, such as an import. What runs may
 /// finish. Meanwhile the phase is `activating`; then it is `activated`, and visitors are refused. If the service is
 /// closed already, what is given here is changed, and all else stays.
+///
+/// With --wait, a state that is out of reach is waited for, for half a minute, as long as most failovers take.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -313,13 +327,14 @@ pub(crate) struct Nodes {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum NodesVerb {
-    /// Take a dead node off the list, so that no drain waits for it
+    /// Take dead nodes off the list, so that no drain waits for them and no activation names them
     ///
     /// You take the responsibility that nothing runs there any more; the history keeps your name. A node that is alive
     /// comes back with its next report.
     Forget {
-        /// Its id, or the beginning of it, as `nodes` shows it
-        id: String,
+        /// Their ids, or the beginnings of them, as `nodes` shows them
+        #[arg(required = true, value_name = "ID")]
+        ids: Vec<String>,
     },
 }
 

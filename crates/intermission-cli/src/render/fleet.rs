@@ -1,12 +1,14 @@
 //! The nodes of a view, counted and put into words.
 
+use std::time::Duration;
+
 use intermission::{
     ExecutionView, LostContact, NodeId, NodeView, Phase, Revision, Timestamp, Unconfirmed,
     UnconfirmedCause, View,
 };
 
 use crate::render::text::printable;
-use crate::time::brief;
+use crate::time::{ago, brief};
 
 /// How many nodes are how far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -112,27 +114,52 @@ pub(crate) fn execution_in_words(
     )
 }
 
-/// `2 running on 1 of 3 nodes`, with another word for `running`.
+/// `2 running on 1 of 3 nodes`, with another word for `running`. Without the nodes if not all are listed.
 pub(crate) fn load_in_words(view: &View, what: &str) -> String {
-    let busy = view
-        .nodes
-        .iter()
-        .filter(|node| node.facts.running > 0)
-        .count();
+    let running = view.count.running;
+    if !is_whole(view) {
+        return format!("{running} {what}");
+    }
+    // Those that were given up are not among the running ones either.
+    let busy = holdups(view).filter(|node| node.facts.running > 0).count();
     format!(
-        "{} {what} on {busy} of {}",
-        view.count.running,
+        "{running} {what} on {busy} of {}",
         count(view.node_count, "node")
     )
+}
+
+/// Whether the view lists all nodes.
+fn is_whole(view: &View) -> bool {
+    u64::try_from(view.nodes.len()).is_ok_and(|listed| listed >= view.node_count)
+}
+
+/// The listed nodes for which a drain waits. A node that was given up is none of them.
+pub(crate) fn holdups(view: &View) -> impl Iterator<Item = &NodeView> {
+    // They come first, and the counts are of the nodes that were not given up.
+    let waited_for = usize::try_from(holdup_count(view)).unwrap_or(usize::MAX);
+    view.nodes.iter().take(waited_for)
+}
+
+/// How many nodes were given up: silent for so long that no drain waits for them any more.
+pub(crate) const fn given_up_count(view: &View) -> u64 {
+    view.node_count.saturating_sub(view.count.nodes)
+}
+
+/// For how many nodes a drain waits, listed or not.
+fn holdup_count(view: &View) -> u64 {
+    view.count.nodes.saturating_sub(view.count.drained)
 }
 
 /// Why a drain still waits for this node.
 pub(crate) fn holdup_in_words(node: &NodeView, now: Timestamp) -> String {
     let why = if node.out_of_contact {
-        format!(
-            "out of contact for {}",
-            brief(now.saturating_since(node.heard_at))
-        )
+        let patience = match node.lost_contact {
+            LostContact::Hold => "until it is back".to_owned(),
+            LostContact::Wait(more) | LostContact::Fence(more) => {
+                format!("{} longer than its lease", brief(more))
+            }
+        };
+        format!("{}, waited for {patience}", silence_in_words(node, now))
     } else if node.facts.running > 0 {
         count(node.facts.running, "execution")
     } else {
@@ -141,29 +168,55 @@ pub(crate) fn holdup_in_words(node: &NodeView, now: Timestamp) -> String {
     format!("{} ({why})", name(&node.facts.label, node.node))
 }
 
+/// `out of contact, last heard 40 s ago`.
+pub(crate) fn silence_in_words(node: &NodeView, now: Timestamp) -> String {
+    let heard = ago(now.saturating_since(node.heard_at));
+    format!("out of contact, last heard {heard}")
+}
+
+/// Whether the activation ended its drain without knowing what this node runs, and nobody has found out since.
+pub(crate) fn is_unconfirmed(node: &NodeView, view: &View) -> bool {
+    let activation = view.record.activation();
+    activation
+        .and_then(|on| on.completion.as_ref())
+        .is_some_and(|done| done.unconfirmed.iter().any(|other| other.node == node.node))
+}
+
+/// Whether the state may have lost something, and hears its nodes first.
+pub(crate) fn is_reconciling(view: &View) -> bool {
+    !view.grace.is_zero()
+}
+
+/// `reconciling, 9 s left: …`
+pub(crate) fn reconciling_in_words(left: Duration) -> String {
+    format!("reconciling, {}", grace_in_words(left))
+}
+
+/// `9 s left: …`
+fn grace_in_words(left: Duration) -> String {
+    let seconds = left.as_millis().div_ceil(1_000);
+    format!("{seconds} s left: the state may have lost data, or is new, and hears its nodes first")
+}
+
+/// Why nothing completes, and why nobody may edit, although all else looks well.
+pub(crate) fn pause_in_words(view: &View) -> String {
+    if view.is_behind() {
+        let lost = view.newest_seen;
+        format!("the state has lost revision {lost}, and waits for a node that has seen it")
+    } else {
+        grace_in_words(view.grace)
+    }
+}
+
 /// How far an activation is, on one line: what still runs, where, for how long.
 pub(crate) fn progress_in_words(view: &View, now: Timestamp) -> String {
-    if !view.grace.is_zero() {
-        return format!(
-            "reconciling, {} left: the state asks its nodes what they know",
-            brief(view.grace)
-        );
+    if is_reconciling(view) {
+        let separator = if view.is_behind() { ":" } else { "," };
+        return format!("reconciling{separator} {}", pause_in_words(view));
     }
+    let nodes = count(view.node_count, "node");
     if view.record.phase() == Phase::Activated {
-        let requests: u64 = view.nodes.iter().map(|node| node.facts.requests).sum();
-        let busy = view
-            .nodes
-            .iter()
-            .filter(|node| node.facts.requests > 0)
-            .count();
-        let nodes = count(view.node_count, "node");
-        if requests == 0 {
-            return format!("quiescing: no requests, waiting for {nodes} to say so");
-        }
-        return format!(
-            "quiescing: {} on {busy} of {nodes}",
-            count(requests, "request")
-        );
+        return format!("quiescing: {}", quiescing_in_words(view));
     }
     let (what, detail) = if view.count.running > 0 {
         let oldest = executions(view)
@@ -179,13 +232,11 @@ pub(crate) fn progress_in_words(view: &View, now: Timestamp) -> String {
             oldest.map(|(node, execution)| execution_in_words(node, execution, now)),
         )
     } else {
-        let mut waiting = view.nodes.iter().filter(|node| !node.drained);
-        let first = waiting.next().map(|node| holdup_in_words(node, now));
-        let others = waiting.count() + usize::from(first.is_some());
+        let first = holdups(view).next().map(|node| holdup_in_words(node, now));
         (
             format!(
-                "no executions, waiting for {others} of {}",
-                count(view.node_count, "node")
+                "no executions, waiting for {} of {nodes}",
+                holdup_count(view)
             ),
             first,
         )
@@ -196,7 +247,32 @@ pub(crate) fn progress_in_words(view: &View, now: Timestamp) -> String {
     }
 }
 
-/// `web-3 (out of contact since …, ran 2 executions)`.
+/// What requests still run, as far as the nodes say.
+fn quiescing_in_words(view: &View) -> String {
+    let silent = given_up_count(view);
+    if silent > 0 {
+        return format!(
+            "nobody knows what visitors do on {}, out of contact",
+            count(silent, "node")
+        );
+    }
+    let nodes = count(view.node_count, "node");
+    if !is_whole(view) {
+        return format!("waiting until no visitor's request runs on any of {nodes}");
+    }
+    let requests: u64 = view.nodes.iter().map(|node| node.facts.requests).sum();
+    let busy = view
+        .nodes
+        .iter()
+        .filter(|node| node.facts.requests > 0)
+        .count();
+    if requests == 0 {
+        return format!("no requests, waiting for {nodes} to say so");
+    }
+    format!("{} on {busy} of {nodes}", count(requests, "request"))
+}
+
+/// `web-3 (out of contact since …, when it ran 2 executions)`.
 pub(crate) fn unconfirmed_in_words(unconfirmed: &Unconfirmed) -> String {
     let since = unconfirmed.last_heard_at;
     let why = match unconfirmed.cause {
@@ -206,9 +282,45 @@ pub(crate) fn unconfirmed_in_words(unconfirmed: &Unconfirmed) -> String {
     };
     let ran = count(unconfirmed.running, "execution");
     format!(
-        "{} ({why}, ran {ran})",
+        "{} ({why}, when it ran {ran})",
         name(&unconfirmed.label, unconfirmed.node)
     )
+}
+
+/// What to type when a node is dead, and the fleet does not know.
+pub(crate) fn way_out(node: NodeId, invocation: &str) -> String {
+    format!(
+        "if it is dead, take it off the list: `{invocation} nodes forget {}`",
+        short(node)
+    )
+}
+
+/// What to do about nodes in doubt, for each kind of doubt.
+pub(crate) fn ways_out(unconfirmed: &[Unconfirmed], invocation: &str) -> Vec<String> {
+    let are_silent = |silent: bool| {
+        unconfirmed
+            .iter()
+            .filter(move |node| (node.cause == UnconfirmedCause::OutOfContact) == silent)
+    };
+    let mut ways = Vec::new();
+    let silent: Vec<String> = are_silent(true).map(|node| short(node.node)).collect();
+    if !silent.is_empty() {
+        ways.push(format!(
+            "make sure that nothing runs there any more, then: `{invocation} nodes forget {}`; until then each activation \
+             names it",
+            silent.join(" ")
+        ));
+    }
+    let busy: Vec<String> = are_silent(false)
+        .map(|node| name(&node.label, node.node))
+        .collect();
+    if !busy.is_empty() {
+        ways.push(format!(
+            "{} will be confirmed when the work there has ended: `{invocation} executions` shows it",
+            busy.join(", ")
+        ));
+    }
+    ways
 }
 
 /// What being out of contact means for a node: `wait 2m`, `hold` or `fence 30s`.

@@ -27,6 +27,11 @@ impl<'a> Line<'a> {
         Self::seen(HistoryEvent::Updated.as_str(), record, now)
     }
 
+    /// The state has lost its newest record, and with it the history. A node that knows it brings it back.
+    pub(crate) fn lost(record: &'a Record, now: Timestamp) -> Self {
+        Self::seen("state-lost", record, now)
+    }
+
     fn seen(event: &'a str, record: &'a Record, now: Timestamp) -> Self {
         let by = record.activation().map(|on| on.requested_by.as_str());
         let note = record.message();

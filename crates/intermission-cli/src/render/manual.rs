@@ -40,6 +40,7 @@ pub(crate) fn manual() -> io::Result<String> {
             page.push_str(&section(part)?);
         }
     }
+    page.push_str(&listing(args::STATES, "SH"));
     page.push_str(ENVIRONMENT);
     page.push_str(&examples(&command, "SH"));
     page.push_str(".SH \"EXIT STATUS\"\n");
@@ -82,8 +83,12 @@ fn examples(verb: &Command, heading: &str) -> String {
     let Some(help) = verb.get_after_help() else {
         return String::new();
     };
-    let help = help.to_string();
-    let mut lines = help.lines();
+    listing(&help.to_string(), heading)
+}
+
+/// A text whose first line is its title, line by line.
+fn listing(text: &str, heading: &str) -> String {
+    let mut lines = text.lines();
     let title = lines
         .next()
         .unwrap_or_default()

@@ -88,6 +88,17 @@ impl Site {
         self.ledger.operate(&operation, self.moment());
     }
 
+    /// The state loses the record and all that it knows of the nodes, as an empty Redis does.
+    pub(crate) fn lose_all(&mut self) {
+        self.ledger = Ledger::new(Timing::default());
+        self.ledger.lost_members(self.moment());
+    }
+
+    /// The state keeps its record, and may have forgotten who is there.
+    pub(crate) fn forget_members(&mut self) {
+        self.ledger.lost_members(self.moment());
+    }
+
     /// A report of a node that says what the test makes of it.
     pub(crate) fn hear(&mut self, node: u128, tell: impl FnOnce(&mut NodeReport)) {
         self.sequence += 1;
@@ -114,7 +125,12 @@ impl Site {
     }
 
     pub(crate) fn view(&self) -> View {
-        self.ledger.view(usize::MAX, self.moment())
+        self.view_of(usize::MAX)
+    }
+
+    /// With so many nodes at most.
+    pub(crate) fn view_of(&self, limit: usize) -> View {
+        self.ledger.view(limit, self.moment())
     }
 
     const fn moment(&self) -> Moment {

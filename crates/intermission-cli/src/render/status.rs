@@ -3,18 +3,21 @@
 use std::fmt::Write as _;
 
 use clap::builder::styling::{AnsiColor, Style};
-use intermission::{Activation, DrainPolicy, Phase, Settings, Timestamp, View};
+use intermission::{
+    Activation, DrainPolicy, NodeId, NodeView, Phase, Revision, Settings, Timestamp, View,
+};
 
 use crate::output::painted;
 use crate::render::fleet::{self, Fleet};
 use crate::render::text::printable;
-use crate::time::brief;
+use crate::time::{ago, brief};
 
 /// How many executions, or nodes that hold up a drain, are named without `--verbose`.
 const NAMED: usize = 5;
 
-/// The state in a few labelled lines. Lines that do not apply are left out.
-pub(crate) fn status(view: &View, now: Timestamp, coloured: bool) -> String {
+/// The state in a few labelled lines. Lines that do not apply are left out. `invocation` is how a command line begins
+/// that reaches the same state.
+pub(crate) fn status(view: &View, now: Timestamp, coloured: bool, invocation: &str) -> String {
     let mut lines = Lines::default();
     let record = &view.record;
     let activation = record.activation();
@@ -48,7 +51,8 @@ pub(crate) fn status(view: &View, now: Timestamp, coloured: bool) -> String {
     if passes > 0 {
         lines.add("Passes", passes.to_string());
     }
-    say_what_runs(&mut lines, view, now);
+    say_what_was_lost(&mut lines, view, invocation);
+    say_what_runs(&mut lines, view, now, invocation);
     let quiescent = view
         .quiescent_at
         .map(|at| format!(", quiescent since {at}"))
@@ -57,7 +61,8 @@ pub(crate) fn status(view: &View, now: Timestamp, coloured: bool) -> String {
         "Nodes",
         format!("{}{quiescent}", Fleet::of(view).in_words(record.revision())),
     );
-    say_who_is_in_doubt(&mut lines, view);
+    say_who_is_silent(&mut lines, view, now, invocation);
+    say_who_is_in_doubt(&mut lines, view, invocation);
     format!("Maintenance: {}\n{}", headline(view, coloured), lines.0)
 }
 
@@ -75,6 +80,8 @@ fn headline(view: &View, coloured: bool) -> String {
     );
     if phase.is_on() {
         format!("{phase_word} ({})", view.record.level())
+    } else if fleet::is_reconciling(view) {
+        format!("{phase_word} (not certain yet)")
     } else {
         phase_word
     }
@@ -122,7 +129,33 @@ fn say_how(
     }
 }
 
-fn say_what_runs(lines: &mut Lines, view: &View, now: Timestamp) {
+fn say_what_was_lost(lines: &mut Lines, view: &View, invocation: &str) {
+    if fleet::is_reconciling(view) {
+        lines.add("Reconciling", fleet::pause_in_words(view));
+    }
+    if view.is_behind() {
+        lines.add(
+            "",
+            format!("if it is gone, decide anew: `{invocation} deactivate`, and `activate` again if need be"),
+        );
+    }
+    let is_empty = view.record.revision() == Revision::ZERO && !view.is_behind();
+    if let Some(lost_at) = view.lost_at
+        && !(is_empty && fleet::is_reconciling(view))
+    {
+        let more = if view.record.phase() == Phase::Activated {
+            ", so quiescence cannot be known"
+        } else {
+            ""
+        };
+        lines.add("State lost", format!("{lost_at}: {MAY_BE_MISSING}{more}"));
+    }
+}
+
+/// What a loss of data means for the list of nodes.
+const MAY_BE_MISSING: &str = "a node that was cut off then may be missing here";
+
+fn say_what_runs(lines: &mut Lines, view: &View, now: Timestamp, invocation: &str) {
     let bypass: u64 = view
         .nodes
         .iter()
@@ -142,15 +175,6 @@ fn say_what_runs(lines: &mut Lines, view: &View, now: Timestamp) {
     if view.record.phase() != Phase::Activating {
         return;
     }
-    if !view.grace.is_zero() {
-        lines.add(
-            "Reconciling",
-            format!(
-                "{} left: the state asks its nodes what they know",
-                brief(view.grace)
-            ),
-        );
-    }
     let running = fleet::executions(view)
         .into_iter()
         .filter(|(_, execution)| !execution.bypass);
@@ -164,21 +188,61 @@ fn say_what_runs(lines: &mut Lines, view: &View, now: Timestamp) {
     if view.count.running > named && named > 0 {
         lines.add("", format!("and {} more", view.count.running - named));
     }
-    let mut waiting: Vec<String> = view
-        .nodes
-        .iter()
-        .filter(|node| !node.drained)
-        .map(|node| fleet::holdup_in_words(node, now))
-        .collect();
-    let unnamed = waiting.len().saturating_sub(NAMED);
-    waiting.truncate(NAMED);
-    if unnamed > 0 {
-        waiting.push(format!("and {unnamed} more"));
+    lines.add_list(
+        "Waiting for",
+        &list(fleet::holdups(view).map(|node| fleet::holdup_in_words(node, now))),
+    );
+    let silent = fleet::holdups(view).filter(|node| node.out_of_contact);
+    for node in silent.take(NAMED) {
+        lines.add("", fleet::way_out(node.node, invocation));
     }
-    lines.add_list("Waiting for", &waiting.join(", "));
 }
 
-fn say_who_is_in_doubt(lines: &mut Lines, view: &View) {
+/// The nodes that are out of contact and that no other line names: nobody waits for them.
+fn say_who_is_silent(lines: &mut Lines, view: &View, now: Timestamp, invocation: &str) {
+    let waited_for: Vec<NodeId> = match view.record.phase() {
+        Phase::Activating => fleet::holdups(view).map(|node| node.node).collect(),
+        Phase::Activated | Phase::Deactivated => Vec::new(),
+    };
+    let silent = || {
+        view.nodes
+            .iter()
+            .filter(|node| node.out_of_contact && !waited_for.contains(&node.node))
+            .filter(|node| !fleet::is_unconfirmed(node, view))
+    };
+    let heard = |node: &NodeView| {
+        let name = fleet::name(&node.facts.label, node.node);
+        format!(
+            "{name} (last heard {})",
+            ago(now.saturating_since(node.heard_at))
+        )
+    };
+    lines.add_list("Lost contact", &list(silent().map(heard)));
+    let dead: Vec<String> = silent()
+        .take(NAMED)
+        .map(|node| fleet::short(node.node))
+        .collect();
+    if !dead.is_empty() {
+        let dead = dead.join(" ");
+        lines.add(
+            "",
+            format!("if dead, take off the list: `{invocation} nodes forget {dead}`"),
+        );
+    }
+}
+
+/// Separated by commas, and not too many of them.
+fn list(items: impl Iterator<Item = String>) -> String {
+    let mut items: Vec<String> = items.collect();
+    let unnamed = items.len().saturating_sub(NAMED);
+    items.truncate(NAMED);
+    if unnamed > 0 {
+        items.push(format!("and {unnamed} more"));
+    }
+    items.join(", ")
+}
+
+fn say_who_is_in_doubt(lines: &mut Lines, view: &View, invocation: &str) {
     if let Some(completion) = view
         .record
         .activation()
@@ -190,10 +254,13 @@ fn say_who_is_in_doubt(lines: &mut Lines, view: &View) {
             .map(fleet::unconfirmed_in_words)
             .collect();
         lines.add_list("Unconfirmed", &unconfirmed.join(", "));
+        for way_out in fleet::ways_out(&completion.unconfirmed, invocation) {
+            lines.add("", way_out);
+        }
         if let Some(lost_at) = completion.state_lost_at {
             lines.add(
                 "State lost",
-                format!("{lost_at}: a node that was cut off then may be missing here"),
+                format!("{lost_at}, before it was activated: {MAY_BE_MISSING}"),
             );
         }
     }
@@ -245,13 +312,13 @@ mod tests {
     use crate::render::sample::{Site, allow, at};
 
     fn shown(site: &Site) -> String {
-        status(&site.view(), site.now(), false)
+        status(&site.view(), site.now(), false, "intermission")
     }
 
     #[test]
     fn as_the_interface_promises() {
         let view = Site::documented().view();
-        let shown = status(&view, at("10:16:00"), false);
+        let shown = status(&view, at("10:16:00"), false, "intermission");
         assert_eq!(
             shown,
             "\
@@ -354,7 +421,8 @@ Maintenance: activating (exclusive)
 Maintenance: activating (full)
   Requested by:  ana
   Requested at:  2026-11-20T10:00:00.000Z
-  Waiting for:   web-2 (has not answered yet), web-3 (out of contact for 20s)
+  Waiting for:   web-2 (has not answered yet), web-3 (out of contact, last heard 20 s ago, waited for until it is back)
+                 if it is dead, take it off the list: `intermission nodes forget 00000003`
   Nodes:         3 (1 at revision {revision}, 1 behind, 1 out of contact)
 "
             )
@@ -380,9 +448,142 @@ Maintenance: activating (full)
         ));
         assert!(
             shown.contains(
-                "  Unconfirmed:   web-1 (not done at 2026-11-20T10:00:00.000Z, ran 2 executions)\n"
+                "  Unconfirmed:   web-1 (not done at 2026-11-20T10:00:00.000Z, when it ran 2 executions)\n"
             ),
             "{shown}"
+        );
+    }
+
+    #[test]
+    fn a_node_that_was_given_up_is_waited_for_no_more_and_says_how_to_be_rid_of_it() {
+        let mut site = Site::new();
+        for node in 1..=2 {
+            site.hear(node, |report| {
+                report.facts.label = format!("web-{node}");
+                report.facts.running = 1;
+                report.lost_contact = LostContact::Wait(Duration::from_secs(5));
+            });
+        }
+        site.pass_time(21_000);
+        let shown_open = shown(&site);
+        assert!(
+            shown_open.contains(
+                "  Lost contact:  web-1 (last heard 21 s ago), web-2 (last heard 21 s ago)\n                 if dead, \
+                 take off the list: `intermission nodes forget 00000001 00000002`\n"
+            ),
+            "{shown_open}"
+        );
+        site.hear(1, |report| {
+            report.facts.label = "web-1".into();
+            report.facts.running = 1;
+        });
+        site.activate(Activate::by("ana"));
+        let shown_draining = shown(&site);
+        assert!(
+            shown_draining
+                .contains("  Executions:    1 running on 1 of 2 nodes\n  Waiting for:   web-1 (1 execution)\n  Nodes: "),
+            "{shown_draining}"
+        );
+        assert_eq!(
+            fleet::progress_in_words(&site.view(), site.now()),
+            "draining: 1 execution on 1 of 2 nodes"
+        );
+        site.hear_of_activation(1, |report| report.facts.label = "web-1".into());
+        let shown_closed = shown(&site);
+        assert!(
+            shown_closed.contains(
+                "  Unconfirmed:   web-2 (out of contact since 2026-11-20T10:00:00.000Z, when it ran 1 execution)\n                 \
+                 make sure that nothing runs there any more, then: `intermission nodes forget 00000002`; until then \
+                 each activation names it\n"
+            ),
+            "{shown_closed}"
+        );
+    }
+
+    #[test]
+    fn a_state_that_may_have_lost_something_is_not_certain() {
+        let mut site = Site::new();
+        site.lose_all();
+        assert_eq!(
+            shown(&site),
+            "\
+Maintenance: deactivated (not certain yet)
+  Reconciling:   15 s left: the state may have lost data, or is new, and hears its nodes first
+  Nodes:         0 (no service reports to this state)
+"
+        );
+        let lost = Revision::new(at("10:00:01").as_millis());
+        site.hear(1, |report| {
+            report.facts.label = "web-1".into();
+            report.seen = lost;
+        });
+        site.pass_time(8_000);
+        site.hear(1, |report| {
+            report.facts.label = "web-1".into();
+            report.seen = lost;
+        });
+        site.pass_time(8_000);
+        assert_eq!(
+            shown(&site),
+            format!(
+                "\
+Maintenance: deactivated (not certain yet)
+  Reconciling:   the state has lost revision {lost}, and waits for a node that has seen it
+                 if it is gone, decide anew: `intermission deactivate`, and `activate` again if need be
+  State lost:    2026-11-20T10:00:00.000Z: a node that was cut off then may be missing here
+  Nodes:         1 (0 at revision 0, 1 ahead of the state)
+"
+            )
+        );
+        site.activate(Activate::by("ana"));
+        site.hear_of_activation(1, |report| report.facts.label = "web-1".into());
+        let shown_closed = shown(&site);
+        assert!(
+            shown_closed.contains(
+                "  State lost:    2026-11-20T10:00:00.000Z, before it was activated: a node that was cut off then may be \
+                 missing here\n"
+            ),
+            "{shown_closed}"
+        );
+        site.forget_members();
+        site.pass_time(16_000);
+        let shown_later = shown(&site);
+        assert!(
+            shown_later.contains(
+                "a node that was cut off then may be missing here, so quiescence cannot be known\n"
+            ),
+            "{shown_later}"
+        );
+    }
+
+    #[test]
+    fn a_great_fleet_is_not_listed_and_yet_counted() {
+        let mut site = Site::new();
+        for node in 1..=70 {
+            site.hear(node, |report| {
+                report.facts.label = format!("web-{node:02}");
+                report.facts.running = 1;
+            });
+        }
+        site.activate(Activate::by("ana"));
+        for node in 1..=60 {
+            site.hear_of_activation(node, |report| report.facts.label = format!("web-{node:02}"));
+        }
+        let progress = |site: &Site| fleet::progress_in_words(&site.view_of(8), site.now());
+        assert_eq!(progress(&site), "draining: 10 executions");
+        for node in 61..=70 {
+            site.hear(node, |report| report.facts.label = format!("web-{node:02}"));
+        }
+        assert_eq!(
+            progress(&site),
+            "draining: no executions, waiting for 10 of 70 nodes · web-61 (has not answered yet)"
+        );
+        for node in 61..=70 {
+            site.hear_of_activation(node, |report| report.facts.label = format!("web-{node:02}"));
+        }
+        assert_eq!(
+            progress(&site),
+            "quiescing: waiting until no visitor's request runs on any of 70 nodes"
         );
     }
 
@@ -442,7 +643,7 @@ Maintenance: deactivated
                 .all(|letter| letter == '\n' || !letter.is_control()),
             "{shown:?}"
         );
-        let coloured = status(&site.view(), site.now(), true);
+        let coloured = status(&site.view(), site.now(), true, "intermission");
         assert_eq!(
             coloured
                 .replace("\u{1b}[1m\u{1b}[33m", "")

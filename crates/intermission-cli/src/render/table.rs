@@ -12,6 +12,7 @@ pub(crate) fn nodes(view: &View, now: Timestamp, verbose: bool) -> String {
     let header = [
         "NODE",
         "ID",
+        "FRAMEWORK",
         "HEARD",
         "REVISION",
         "EXECUTIONS",
@@ -34,38 +35,49 @@ pub(crate) fn nodes(view: &View, now: Timestamp, verbose: bool) -> String {
         [
             fleet::name(&node.facts.label, node.node),
             id,
+            shown(node.facts.framework.as_deref()),
             ago(now.saturating_since(node.heard_at)),
             node.seen.to_string(),
             format!("{}{bypass}", node.facts.running),
             node.facts.requests.to_string(),
             fleet::policy_in_words(node.lost_contact),
-            node_state(node, view),
+            node_state(node, view, now),
         ]
     });
     table(header, rows)
 }
 
-fn node_state(node: &NodeView, view: &View) -> String {
+fn node_state(node: &NodeView, view: &View, now: Timestamp) -> String {
     let mut words = Vec::new();
-    words.push(match view.record.phase() {
-        Phase::Deactivated => "open",
-        _ if node.drained => "drained",
-        _ if node.closed => "draining",
-        _ => "not closed yet",
-    });
+    words.push(
+        match view.record.phase() {
+            Phase::Deactivated => "open",
+            _ if node.drained => "drained",
+            _ if node.closed => "draining",
+            _ => "not closed yet",
+        }
+        .to_owned(),
+    );
     if node.seen < view.record.revision() {
-        words.push("behind");
+        words.push("behind".to_owned());
+    }
+    if node.seen > view.record.revision() {
+        words.push("ahead of the state".to_owned());
+    }
+    if fleet::is_unconfirmed(node, view) {
+        words.push("unconfirmed".to_owned());
     }
     if node.out_of_contact {
-        words.push("out of contact");
+        words.push(fleet::silence_in_words(node, now));
     }
-    let hold = node
-        .facts
-        .hold
-        .as_deref()
-        .map(|hold| format!(", held: {}", printable(hold)))
-        .unwrap_or_default();
-    format!("{}{hold}", words.join(", "))
+    if let Some(hold) = node.facts.hold.as_deref() {
+        words.push(format!("held: {}", printable(hold)));
+    }
+    words.join(", ")
+}
+
+fn shown(text: Option<&str>) -> String {
+    printable(text.unwrap_or_default()).into_owned()
 }
 
 /// `executions`.
@@ -78,7 +90,7 @@ pub(crate) fn executions(view: &View, now: Timestamp) -> String {
                 fleet::name(&node.facts.label, node.node),
                 execution.id.to_string(),
                 printable(&execution.kind).into_owned(),
-                printable(execution.label.as_deref().unwrap_or_default()).into_owned(),
+                shown(execution.label.as_deref()),
                 brief(now.saturating_since(execution.started_at)),
                 if execution.bypass {
                     "bypass, not waited for".to_owned()
@@ -94,15 +106,13 @@ pub(crate) fn executions(view: &View, now: Timestamp) -> String {
 pub(crate) fn history(entries: &[HistoryEntry]) -> String {
     let header = ["AT", "EVENT", "PHASE", "BY", "FROM", "NOTE"];
     let rows = entries.iter().map(|entry| {
-        let shown =
-            |text: &Option<String>| printable(text.as_deref().unwrap_or_default()).into_owned();
         [
             entry.at.to_string(),
             entry.event.to_string(),
             entry.phase.to_string(),
-            shown(&entry.by),
-            shown(&entry.origin),
-            shown(&entry.note),
+            shown(entry.by.as_deref()),
+            shown(entry.origin.as_deref()),
+            shown(entry.note.as_deref()),
         ]
     });
     table(header, rows)
@@ -176,6 +186,7 @@ mod tests {
         site.pass_time(20_000);
         site.hear_of_activation(1, |report| {
             report.facts.label = "東京".into();
+            report.facts.framework = Some("axum".into());
             report.facts.requests = 3;
             report.facts.running = 1;
             report.facts.bypass_running = 1;
@@ -183,13 +194,14 @@ mod tests {
         });
         let view = site.view();
         let revision = view.record.revision();
+        let silent = "not closed yet, behind, out of contact, last heard 20 s ago";
         assert_eq!(
             nodes(&view, site.now(), false),
             format!(
                 "\
-NODE   ID        HEARD     REVISION       EXECUTIONS     REQUESTS  IF LOST  STATE
-web-2  00000002  20 s ago  0              0              0         hold     not closed yet, behind, out of contact
-東京   00000001  0 s ago   {revision}  1 (+1 bypass)  3         wait 2m  draining
+NODE   ID        FRAMEWORK  HEARD     REVISION       EXECUTIONS     REQUESTS  IF LOST  STATE
+web-2  00000002             20 s ago  0              0              0         hold     {silent}
+東京   00000001  axum       0 s ago   {revision}  1 (+1 bypass)  3         wait 2m  draining
 "
             )
         );

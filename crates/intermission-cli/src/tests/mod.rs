@@ -48,6 +48,8 @@ async fn ran_into(state: &SharedState, line: &[&str], output: &mut Output<'_>) -
     let manner = Manner {
         json: arguments.global.json,
         verbose: arguments.global.verbose,
+        invocation: "intermission".to_owned(),
+        is_remote: false,
     };
     let requested_by = arguments
         .global

@@ -50,10 +50,17 @@ async fn a_wait_that_the_drain_policy_ends_is_no_conflict() {
         )
         .await;
         assert_eq!(forced.code, ExitCode::Unconfirmed, "{goal}: {forced:?}");
-        let said = forced.notes.lines().last().unwrap();
+        let said: Vec<&str> = forced.notes.lines().collect();
+        let [.., warning, hint] = said.as_slice() else {
+            panic!("{forced:?}")
+        };
         assert!(
-            said.starts_with("warning: activated, but nobody knows what still runs on web-1 ("),
-            "{said}"
+            warning.starts_with("warning: activated, but nobody knows what still runs on web-1 ("),
+            "{warning}"
+        );
+        assert_eq!(
+            *hint,
+            "hint: web-1 will be confirmed when the work there has ended: `intermission executions` shows it"
         );
         assert_eq!(forced.json()["unconfirmed"][0]["label"], "web-1");
         assert_eq!(forced.json()["unconfirmed"][0]["cause"], "still-running");

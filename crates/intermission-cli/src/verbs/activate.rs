@@ -7,6 +7,7 @@ use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::session::Session;
 use crate::wait::{Wish, wait};
+use crate::witness::witnessed;
 
 pub(crate) async fn run(
     args: &Activate,
@@ -24,7 +25,7 @@ pub(crate) async fn run(
         ))?;
     }
     let before = session.operator.inspect(0).await?.record;
-    let accepted = session.operator.change(change).await?;
+    let accepted = session.change(change).await?;
     let Accepted {
         record, changed, ..
     } = &accepted;
@@ -43,6 +44,9 @@ pub(crate) async fn run(
         return wait(wish, *changed, session).await;
     }
     session.output.note(&say(&before, &accepted))?;
+    if record.phase().is_on() {
+        witnessed(record, session).await?;
+    }
     session.report_change(record, *changed)?;
     Ok(ExitCode::Done)
 }

@@ -15,7 +15,7 @@ pub(crate) async fn run(
     let Some(change) = args.change()? else {
         return show(session).await;
     };
-    let accepted = session.operator.change(Change::Allow(change)).await?;
+    let accepted = session.change(Change::Allow(change)).await?;
     let length = u64::try_from(accepted.record.allow().len()).unwrap_or(u64::MAX);
     let already = if accepted.changed { "" } else { "already so: " };
     let said = match length {

@@ -6,6 +6,7 @@ use crate::args::Deactivate;
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::session::Session;
+use crate::witness::witnessed;
 
 pub(crate) async fn run(
     args: &Deactivate,
@@ -16,7 +17,7 @@ pub(crate) async fn run(
         request = request.with_allow(allow);
     }
     let before = session.operator.inspect(0).await?.record;
-    let accepted = session.operator.change(Change::Deactivate(request)).await?;
+    let accepted = session.change(Change::Deactivate(request)).await?;
     let said = if before.phase().is_on() {
         "deactivated"
     } else if before.plan().is_some() {
@@ -27,6 +28,9 @@ pub(crate) async fn run(
         "already deactivated"
     };
     session.output.note(said)?;
+    if before.phase().is_on() {
+        witnessed(&accepted.record, session).await?;
+    }
     session.report_change(&accepted.record, accepted.changed)?;
     Ok(ExitCode::Done)
 }

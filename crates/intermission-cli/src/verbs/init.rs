@@ -4,10 +4,11 @@ use intermission::Revision;
 
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
+use crate::patience::patiently;
 use crate::session::Session;
 
 pub(crate) async fn run(session: &mut Session<'_, '_>) -> Result<ExitCode, Failure> {
-    let is_new = session.operator.init().await?;
+    let is_new = patiently(session, async |operator| operator.init().await).await?;
     let record = session.operator.inspect(0).await?.record;
     if is_new {
         session.output.note("initialised as a new site")?;

@@ -25,10 +25,7 @@ async fn create(args: &PassCreate, session: &mut Session<'_, '_>) -> Result<Exit
         .map(|duration| session.now().saturating_add(duration));
     let (pass, secret) = intermission::Pass::issue(&args.subject, expires_at)
         .map_err(|error| Failure::new(ExitCode::Failed, crate::failure::in_full(&error)))?;
-    session
-        .operator
-        .change(Change::IssuePass(pass.clone()))
-        .await?;
+    session.change(Change::IssuePass(pass.clone())).await?;
     let link = link(args.base_url.as_deref(), &secret);
     if session.json {
         session.output.json(&json::PassCreated::of(&pass, &link))?;
@@ -71,7 +68,7 @@ async fn revoke(args: &PassRevoke, session: &mut Session<'_, '_>) -> Result<Exit
         ),
         None => Change::RevokeAllPasses,
     };
-    let accepted = session.operator.change(change).await?;
+    let accepted = session.change(change).await?;
     let said = if accepted.changed {
         "revoked"
     } else {

@@ -14,7 +14,8 @@ pub(crate) async fn run(args: &Status, session: &mut Session<'_, '_>) -> Result<
     if session.json {
         session.output.json(&json::Status::of(&view, now))?;
     } else {
-        let mut text = status::status(&view, now, session.output.data_is_coloured());
+        let coloured = session.output.data_is_coloured();
+        let mut text = status::status(&view, now, coloured, &session.invocation);
         if session.verbose {
             text.push_str(&lists(&view, session));
         }

@@ -1,17 +1,20 @@
 //! `watch`: one line for each change.
 
-use std::sync::Arc;
+use std::time::Duration;
 
-use intermission::{HistoryEntry, Record};
+use intermission::{HistoryEntry, Record, StateError, StateErrorKind};
 
 use crate::exit_code::ExitCode;
-use crate::failure::Failure;
+use crate::failure::{Failure, in_full};
 use crate::render::history::{Line, since};
 use crate::render::json;
 use crate::session::Session;
 
 /// More changes than this between two looks, and some go untold.
 const LOOK_BACK: usize = 256;
+
+/// How often a state that is out of reach is tried again.
+const TRY_EVERY: Duration = Duration::from_secs(1);
 
 pub(crate) async fn run(session: &mut Session<'_, '_>) -> Result<ExitCode, Failure> {
     tokio::select! {
@@ -32,23 +35,61 @@ async fn follow(session: &mut Session<'_, '_>) -> Result<ExitCode, Failure> {
         .into_iter()
         .find(|entry| entry.revision <= record.revision());
     loop {
-        record = session.operator.changed(&record).await?;
-        last = tell_what_is_new(session, &record, last).await?;
+        let looked = async {
+            let newest = session.operator.changed(&record).await?;
+            let history = session.operator.history(LOOK_BACK).await?;
+            Ok((newest, history))
+        };
+        match looked.await {
+            Ok((newest, history)) => {
+                last = tell_what_is_new(session, &record, &newest, history, last)?;
+                record = newest;
+            }
+            Err(error) => until_in_reach(session, error).await?,
+        }
     }
 }
 
-async fn tell_what_is_new(
+/// A failover is no reason to stop watching. Says that the state is out of reach, and when it is back.
+async fn until_in_reach(session: &mut Session<'_, '_>, error: StateError) -> Result<(), Failure> {
+    let mut trouble = error;
+    let mut is_said = false;
+    loop {
+        if trouble.kind() != StateErrorKind::Unavailable {
+            return Err(trouble.into());
+        }
+        if !std::mem::replace(&mut is_said, true) {
+            let trouble = in_full(&trouble);
+            session
+                .output
+                .warning(&format!("trying again until it is back: {trouble}"))?;
+        }
+        tokio::time::sleep(TRY_EVERY).await;
+        match session.operator.inspect(0).await {
+            Ok(_) => return session.output.note("the state is in reach again"),
+            Err(error) => trouble = error,
+        }
+    }
+}
+
+fn tell_what_is_new(
     session: &mut Session<'_, '_>,
-    record: &Arc<Record>,
+    before: &Record,
+    record: &Record,
+    history: Vec<HistoryEntry>,
     last: Option<HistoryEntry>,
 ) -> Result<Option<HistoryEntry>, Failure> {
-    let history = session.operator.history(LOOK_BACK).await?;
     let new = since(&history, last.as_ref());
     for entry in &new {
         tell(session, &Line::from(*entry))?;
     }
     if new.is_empty() {
-        tell(session, &Line::unexplained(record, session.now()))?;
+        let line = if record.revision() < before.revision() {
+            Line::lost(record, session.now())
+        } else {
+            Line::unexplained(record, session.now())
+        };
+        tell(session, &line)?;
     }
     Ok(history.into_iter().next().or(last))
 }

@@ -126,7 +126,7 @@ fn values_that_make_no_sense() {
         (&["maintain"], &["'maintain'"]),
         (
             &["status", "--state", "mysql://ops:hunter2@db/x"],
-            &["`mysql://ops:***@db/x` has an unknown scheme", "file:DIR"],
+            &["`mysql://***@db/x` has an unknown scheme", "file:DIR"],
         ),
         (
             &["status", "--state", "/var/lib/x"],
@@ -154,8 +154,11 @@ fn values_that_make_no_sense() {
             &["memory:", "file:/var/lib/app/maintenance"],
         ),
         (
-            &["status", "--state", "redis://ops:hunter2@h:6379/0"],
-            &["no support for the state redis://ops:***@h:6379/0"],
+            &["status", "--state", "rediss://ops:hunter2@h:6379/0"],
+            &[
+                "`rediss://ops:***@h:6379/0` needs TLS",
+                "cargo install intermission-cli --features tls",
+            ],
         ),
         (
             &["status", "--state", "magento:/srv/shop/var"],

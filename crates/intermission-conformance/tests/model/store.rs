@@ -435,6 +435,6 @@ impl<const PATIENCE_MS: u64> Fixture for Model<PATIENCE_MS> {
 pub(crate) fn proposal(operation: &Operation) -> Option<&Record> {
     match &operation.intent {
         Intent::Put(next) => Some(next),
-        _ => None,
+        Intent::Init => None,
     }
 }

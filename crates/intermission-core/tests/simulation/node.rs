@@ -2,13 +2,15 @@
 //! the times at which they end.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use intermission_core::{
-    ActivationId, LostContact, Moment, NodeAction, NodeEvent, NodeId, NodeMachine, NodeReport,
-    NodeSettings, Phase, Record, Revision, Snapshot, Timestamp,
+    ActivationId, Level, LostContact, Moment, NodeAction, NodeEvent, NodeId, NodeMachine,
+    NodeReport, NodeSettings, OutagePolicy, Phase, Record, Revision, Snapshot,
 };
 
+use crate::clocks::Clocks;
 use crate::mutation::Mutation;
 use crate::random::Random;
 
@@ -22,98 +24,188 @@ pub(crate) enum Effect {
     WorkEnds(u64),
 }
 
+/// A request that a node serves.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Request {
+    pub(crate) kind: RequestKind,
+    /// Whether it was let in before the ledger had ever answered: that is between the node and its start policy.
+    pub(crate) is_early: bool,
+    ends_at: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RequestKind {
+    Read,
+    Write,
+    /// Let in past a closed door.
+    Bypass,
+}
+
+impl RequestKind {
+    /// Whether a site that is closed at this level is closed to it.
+    pub(crate) const fn is_closed_out(self, level: Level) -> bool {
+        match level {
+            Level::ReadOnly => matches!(self, Self::Write),
+            Level::Full => matches!(self, Self::Read | Self::Write),
+            Level::Exclusive => true,
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct Node {
     pub(crate) id: NodeId,
     pub(crate) machine: NodeMachine,
     pub(crate) lost_contact: LostContact,
+    outage: OutagePolicy,
+    pub(crate) has_lost_contact: bool,
+    pub(crate) clocks: Clocks,
     /// The report that is waited for.
     pub(crate) waits_for: Option<u64>,
     sent_at: u64,
-    pub(crate) cut_off_until: u64,
+    /// Until when nothing that it says arrives, and until when it hears nothing.
+    pub(crate) mute_until: u64,
+    pub(crate) deaf_until: u64,
+    /// Until when its process stands still.
+    pub(crate) paused_until: u64,
     /// It begins nothing any more and leaves when nothing runs.
     pub(crate) is_stopping: bool,
     pub(crate) executions: BTreeMap<u64, u64>,
-    pub(crate) requests: BTreeMap<u64, u64>,
+    pub(crate) requests: BTreeMap<u64, Request>,
     pub(crate) wake: u64,
     gate: Snapshot,
     fence_at: Option<Duration>,
-    /// How far the node's steady clock is behind the world's.
-    behind: u64,
     begun: u64,
     told_drained: Option<ActivationId>,
     told_quiet: Option<Revision>,
+    mutation: Option<Mutation>,
 }
 
 impl Node {
-    pub(crate) fn new(id: NodeId, settings: NodeSettings, now: u64) -> Self {
-        let moment = moment(now);
+    pub(crate) fn new(
+        id: NodeId,
+        settings: NodeSettings,
+        clocks: Clocks,
+        remembered: Option<Arc<Record>>,
+        mutation: Option<Mutation>,
+        now: u64,
+    ) -> Self {
         let seed = u64::try_from(id.bits()).unwrap();
-        let machine = NodeMachine::new(id, settings, seed, moment);
+        let mut machine = NodeMachine::new(id, settings, seed, clocks.at(now));
+        if let Some(record) = remembered {
+            machine = machine.with_remembered(record, clocks.at(now));
+        }
         Self {
             id,
             gate: machine.snapshot().clone(),
             fence_at: machine.fence_at(),
             machine,
             lost_contact: settings.lost_contact,
+            outage: settings.outage,
+            has_lost_contact: false,
+            clocks,
             waits_for: None,
             sent_at: now,
-            cut_off_until: 0,
+            mute_until: 0,
+            deaf_until: 0,
+            paused_until: 0,
             is_stopping: false,
             executions: BTreeMap::new(),
             requests: BTreeMap::new(),
             wake: 0,
-            behind: 0,
             begun: 0,
             told_drained: None,
             told_quiet: None,
+            mutation,
         }
+    }
+
+    fn breaks(&self, mutation: Mutation) -> bool {
+        self.mutation == Some(mutation)
     }
 
     pub(crate) fn record(&self) -> &Record {
         &self.gate.record
     }
 
-    pub(crate) fn is_idle(&self) -> bool {
-        self.executions.is_empty() && self.requests.is_empty()
+    /// Whether nothing runs here that a site which is closed like this closes out.
+    pub(crate) fn obeys(&self, record: &Record) -> bool {
+        let is_served = |level| {
+            let mut requests = self.requests.values();
+            requests.any(|request| request.kind.is_closed_out(level))
+        };
+        let level = record.activation().map(|on| on.settings.level);
+        level.is_none_or(|level| self.executions.is_empty() && !is_served(level))
     }
 
-    pub(crate) fn is_cut_off(&self, now: u64) -> bool {
-        now < self.cut_off_until
+    pub(crate) fn is_mute(&self, now: u64) -> bool {
+        now < self.mute_until
     }
 
-    pub(crate) fn may_start_executions(&self, now: u64, mutation: Option<Mutation>) -> bool {
-        if mutation == Some(Mutation::FenceNotObeyed) {
-            return !self.gate.record.phase().is_on() && self.gate.hold.is_none();
+    pub(crate) fn is_deaf(&self, now: u64) -> bool {
+        now < self.deaf_until
+    }
+
+    pub(crate) fn is_paused(&self, now: u64) -> bool {
+        now < self.paused_until
+    }
+
+    pub(crate) fn may_start_executions(&self, now: u64) -> bool {
+        let gate = &self.gate;
+        let is_open = !gate.record.phase().is_on() && gate.hold.is_none();
+        let steady = self.moment(now).steady;
+        let in_time = self.fence_at.is_none_or(|end| steady < end);
+        match self.mutation {
+            Some(Mutation::FenceNotObeyed) => is_open && !self.knows_a_due_plan(now),
+            Some(Mutation::FenceByTimerOnly) => gate.execution_refusal().is_none(),
+            Some(Mutation::BeginsUnknown) if !self.machine.has_joined() => is_open,
+            Some(Mutation::PlanNotObeyed) if self.knows_a_due_plan(now) => is_open && in_time,
+            _ => in_time && gate.execution_refusal().is_none(),
         }
-        let in_time = self
-            .fence_at
-            .is_none_or(|end| self.moment(now).steady < end);
-        in_time && self.gate.execution_refusal().is_none()
     }
 
-    /// What a node serves before it has joined is between it and its start policy.
-    pub(crate) fn admits_requests(&self) -> bool {
-        self.machine.has_joined() && self.gate.closure().0 != Phase::Activated
+    /// Whether a maintenance that it knows of should have begun by its own calendar.
+    pub(crate) fn knows_a_due_plan(&self, now: u64) -> bool {
+        let plan = self.gate.record.plan();
+        plan.is_some_and(|plan| plan.starts_at <= self.moment(now).calendar)
+    }
+
+    pub(crate) fn admits(&self, kind: RequestKind) -> bool {
+        let (phase, level) = if self.breaks(Mutation::HoldNotObeyed) {
+            (self.gate.record.phase(), self.gate.record.level())
+        } else {
+            self.gate.closure()
+        };
+        phase != Phase::Activated || !kind.is_closed_out(level)
+    }
+
+    /// Whether its outage policy wants it to be closed.
+    pub(crate) fn should_be_held(&self, now: u64) -> bool {
+        let age = self.machine.contact_age(self.moment(now).steady);
+        match self.outage {
+            OutagePolicy::CloseAfter(limit) => {
+                // What is due in this very millisecond may come after the request.
+                let is_over = |age| age > limit + Duration::from_millis(1);
+                self.has_lost_contact && age.is_some_and(is_over)
+            }
+            OutagePolicy::KeepLast | OutagePolicy::OpenAfter(_) => false,
+        }
     }
 
     /// When the machine wants to be woken, on the world's clock.
     pub(crate) fn wake_at(&self, now: u64) -> u64 {
         let at = self.machine.wake_at(self.moment(now));
-        let pause = at.saturating_sub(self.moment(now).steady);
-        // A millisecond that is not over yet would be one too early.
-        let millis = u64::try_from(pause.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX);
-        now + millis.min(u64::MAX / 2)
+        self.clocks.when(at, now)
     }
 
     /// Its clock falls behind by the time that the present report has taken, so that the answer seems to come in the
     /// instant in which the report was sent.
     pub(crate) fn hide_round_trip(&mut self, now: u64) {
-        self.behind += now - self.sent_at;
+        self.clocks.steady_set -= i64::try_from(now - self.sent_at).unwrap();
     }
 
-    fn moment(&self, now: u64) -> Moment {
-        Moment::new(calendar(now), moment(now - self.behind.min(now)).steady)
+    pub(crate) fn moment(&self, now: u64) -> Moment {
+        self.clocks.at(now)
     }
 
     /// Begins a piece of work that ends then.
@@ -123,71 +215,56 @@ impl Node {
         Effect::WorkEnds(ends_at)
     }
 
-    pub(crate) fn begin_request(&mut self, ends_at: u64) -> Effect {
+    pub(crate) fn begin_request(&mut self, kind: RequestKind, ends_at: u64) -> Effect {
         self.begun += 1;
-        self.requests.insert(self.begun, ends_at);
+        let is_early = !self.machine.has_joined();
+        let request = Request {
+            kind,
+            is_early,
+            ends_at,
+        };
+        self.requests.insert(self.begun, request);
         Effect::WorkEnds(ends_at)
     }
 
     /// Takes out what has ended, and tells the machine what follows from it.
-    pub(crate) fn end_work(
-        &mut self,
-        now: u64,
-        random: &mut Random,
-        mutation: Option<Mutation>,
-    ) -> Vec<Effect> {
+    pub(crate) fn end_work(&mut self, now: u64, random: &mut Random) -> Vec<Effect> {
         self.executions.retain(|_, ends_at| *ends_at > now);
-        self.requests.retain(|_, ends_at| *ends_at > now);
+        self.requests.retain(|_, request| request.ends_at > now);
         let mut effects = Vec::new();
-        self.notice(now, random, mutation, &mut effects);
+        self.notice(now, random, &mut effects);
         effects
     }
 
     /// Gives the machine an event and carries out what it says, as the keeper does.
-    pub(crate) fn take(
-        &mut self,
-        event: NodeEvent,
-        now: u64,
-        random: &mut Random,
-        mutation: Option<Mutation>,
-    ) -> Vec<Effect> {
+    pub(crate) fn take(&mut self, event: NodeEvent, now: u64, random: &mut Random) -> Vec<Effect> {
         let mut effects = Vec::new();
-        self.step(event, now, random, mutation, &mut effects);
-        self.notice(now, random, mutation, &mut effects);
+        self.step(event, now, random, &mut effects);
+        self.notice(now, random, &mut effects);
         effects
     }
 
-    fn notice(
-        &mut self,
-        now: u64,
-        random: &mut Random,
-        mutation: Option<Mutation>,
-        effects: &mut Vec<Effect>,
-    ) {
+    fn notice(&mut self, now: u64, random: &mut Random, effects: &mut Vec<Effect>) {
         let activation = self.gate.record.activation();
-        let drained = activation
-            .filter(|_| self.executions.is_empty())
-            .map(|on| on.id);
-        let is_complete = activation.is_some_and(|on| on.completion.is_some());
-        let quiet = activation
-            .filter(|_| is_complete && self.requests.is_empty())
-            .map(|on| on.level_since);
+        let is_drained = self.executions.is_empty() || self.breaks(Mutation::DrainedTooEarly);
+        let drained = activation.filter(|_| is_drained).map(|on| on.id);
+        let quiet = activation.filter(|on| {
+            let level = on.settings.level;
+            let mut requests = self.requests.values();
+            let is_quiet = !requests.any(|request| request.kind.is_closed_out(level));
+            on.completion.is_some() && (is_quiet || self.breaks(Mutation::QuietTooEarly))
+        });
+        let quiet = quiet.map(|on| on.level_since);
         if drained != self.told_drained {
             self.told_drained = drained;
             if let Some(activation) = drained {
-                self.step(
-                    NodeEvent::Drained(activation),
-                    now,
-                    random,
-                    mutation,
-                    effects,
-                );
+                self.step(NodeEvent::Drained(activation), now, random, effects);
             }
         }
         if quiet != self.told_quiet {
             self.told_quiet = quiet;
             if let Some(since) = quiet {
-                self.step(NodeEvent::Quiet(since), now, random, mutation, effects);
+                self.step(NodeEvent::Quiet(since), now, random, effects);
             }
         }
     }
@@ -197,10 +274,9 @@ impl Node {
         event: NodeEvent,
         now: u64,
         random: &mut Random,
-        mutation: Option<Mutation>,
         effects: &mut Vec<Effect>,
     ) {
-        let before = std::sync::Arc::clone(&self.gate.record);
+        let before = Arc::clone(&self.gate.record);
         for action in self.machine.step(event, self.moment(now)) {
             match action {
                 NodeAction::Install(installed) => self.gate = installed.0,
@@ -212,8 +288,8 @@ impl Node {
                     self.sent_at = now;
                     effects.push(Effect::Transmit(report));
                 }
-                NodeAction::CancelExecutions | NodeAction::DropExecutions
-                    if mutation == Some(Mutation::FenceNotObeyed) => {}
+                NodeAction::CancelExecutions if self.ignores_orders(now, false) => {}
+                NodeAction::DropExecutions if self.ignores_orders(now, true) => {}
                 NodeAction::CancelExecutions => {
                     // Nothing forces them to obey.
                     for ends_at in self.executions.values_mut() {
@@ -224,29 +300,45 @@ impl Node {
                     }
                 }
                 NodeAction::DropExecutions => self.executions.clear(),
-                NodeAction::ContactLost(_) | NodeAction::ContactRestored(_) => {}
+                NodeAction::ContactLost(_) => self.has_lost_contact = true,
+                NodeAction::ContactRestored(_) => self.has_lost_contact = false,
                 other => panic!("the simulation does not know {other:?}"),
             }
         }
         self.fence_at = self.machine.fence_at();
+        self.check_step(&before);
+    }
+
+    fn ignores_orders(&self, now: u64, to_drop: bool) -> bool {
+        let end = self.machine.fence_at();
+        let is_fenced = end.is_some_and(|end| self.moment(now).steady >= end);
+        match self.mutation {
+            Some(Mutation::FenceNotObeyed) => is_fenced,
+            Some(Mutation::DropNotObeyed) => is_fenced && to_drop,
+            Some(Mutation::ForceNotObeyed) => !is_fenced,
+            _ => false,
+        }
+    }
+
+    fn check_step(&self, before: &Arc<Record>) {
         let after = &self.gate.record;
-        let is_newer = std::sync::Arc::ptr_eq(after, &before) || after.supersedes(&before);
+        if Arc::ptr_eq(after, before) {
+            return;
+        }
         assert!(
-            is_newer,
+            after.supersedes(before),
             "I3: {:?} went back from {before:?} to {after:?}",
             self.id
         );
+        let forced = |record: &Record| {
+            let on = record.activation()?;
+            let done = on.completion.as_ref()?;
+            done.forced.then_some(on.id)
+        };
+        assert!(
+            forced(after).is_none() || forced(after) == forced(before) || self.executions.is_empty(),
+            "I7: {:?} lets work go on that was to be dropped: {after:?}",
+            self.id
+        );
     }
-}
-
-/// What every clock shows that nobody has touched.
-pub(crate) fn moment(now: u64) -> Moment {
-    Moment::new(
-        calendar(now),
-        Duration::from_secs(400_000) + Duration::from_millis(now),
-    )
-}
-
-fn calendar(now: u64) -> Timestamp {
-    Timestamp::from_millis(1_800_000_000_000 + now)
 }

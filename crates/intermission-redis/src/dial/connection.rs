@@ -39,6 +39,7 @@ pub(crate) struct Connection {
 }
 
 /// As whom to enter, and where.
+#[derive(Clone, Copy)]
 pub(crate) struct Entry<'a> {
     pub(crate) login: &'a Login,
     pub(crate) database: u32,
@@ -69,6 +70,8 @@ impl Connection {
         entry: Entry<'_>,
         pushes: Option<impl AsyncPushSender>,
     ) -> Result<Self, Failure> {
+        #[cfg(feature = "tls")]
+        choose_cryptography();
         let opening = async {
             let client = Client::open(
                 server_address(server, terms.address.tls)
@@ -117,6 +120,18 @@ impl Connection {
 
     pub(crate) fn place(&self) -> &str {
         &self.place
+    }
+}
+
+/// rustls panics when nobody has chosen for the process and its features do not say which one to take. The choice of
+/// the service comes first.
+#[cfg(feature = "tls")]
+fn choose_cryptography() {
+    use rustls::crypto::{CryptoProvider, ring};
+
+    if CryptoProvider::get_default().is_none() {
+        // Somebody else may have been faster, which is as good.
+        let _ = ring::default_provider().install_default();
     }
 }
 

@@ -167,9 +167,9 @@ impl Health {
 }
 
 impl AsyncPushSender for Hearing {
-    fn send(&self, push: PushInfo) -> Result<(), SendError> {
+    fn send(&self, info: PushInfo) -> Result<(), SendError> {
         let listener = &self.0.listener;
-        match (&push.kind, push.data.as_slice()) {
+        match (&info.kind, info.data.as_slice()) {
             (PushKind::SMessage, [channel, Value::BulkString(message)])
                 if is(channel, &listener.channel) =>
             {

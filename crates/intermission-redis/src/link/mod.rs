@@ -53,10 +53,12 @@ pub(crate) struct Link {
 /// Both are called on the client's task, or wherever a call ends, and must neither block nor wait for the link.
 pub(crate) struct Events {
     /// Somebody has published this on the channel.
-    pub(crate) on_message: Box<dyn Fn(&[u8]) + Send + Sync>,
+    pub(crate) on_message: Box<OnMessage>,
     /// A connection is gone, and with it the subscription: once for each connection that was used, however it ended.
     pub(crate) on_lost: Box<dyn Fn() + Send + Sync>,
 }
+
+type OnMessage = dyn Fn(&[u8]) + Send + Sync;
 
 impl Link {
     /// `hash_tag` is that of all keys and of the channel; `timeout` the most that one answer may take. A call takes
@@ -160,8 +162,8 @@ impl Link {
     /// Puts the connection back if this answer shows that it can be used on.
     fn put_back<T>(&self, slot: &mut Option<Line>, line: Line, answer: &Result<T, Failure>) {
         match answer.as_ref().err().map_or(Fate::Keep, Failure::fate) {
-            Fate::Keep if !line.is_lost() => *slot = Some(line),
-            Fate::Keep | Fate::Replace => {}
+            Fate::Keep => *slot = Some(line),
+            Fate::Replace => {}
             Fate::AskElsewhere => self.dialer.distrust(),
         }
     }

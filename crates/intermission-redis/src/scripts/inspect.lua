@@ -1,6 +1,8 @@
 -- The state for people. Whoever looks moves the ledger on, if ARGV 8 says that it may write; otherwise nothing is written.
 -- ARGV 9 how many nodes at most.
 local writes,limit=ARGV[8]=='1',tonumber(ARGV[9])
+local refused=writes and missing_right()
+if refused then return refused end
 if writes then recover(); settle(); save() elseif not m.server then
   m.clock,m.newest_seen,m.running,m.grace_until=0,0,0,m.grace
 end

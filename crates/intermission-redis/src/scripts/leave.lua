@@ -1,5 +1,7 @@
 -- A node leaves the list.
 -- ARGV 8 node, 9 goodbye, died or forgotten, 10 actor and 11 way as JSON.
+local refused=missing_right()
+if refused then return refused end
 recover()
 local id,departure=ARGV[8],ARGV[9]
 local label,running

@@ -1,6 +1,8 @@
 -- An operator's change.
 -- ARGV 8 put or init, 9 operation, 10 expected revision or nothing, 11 known revision, 12 actor and 13 way as JSON, 14 onwards
 -- the proposed record, as names and values.
+local refused=missing_right()
+if refused then return refused end
 recover()
 local operation,expected=ARGV[9],ARGV[10]
 local function answer(status,wait)

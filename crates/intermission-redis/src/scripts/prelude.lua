@@ -106,7 +106,8 @@ local NAMES={'server','clock','moved_at','grace_since','grace_until','reconcile_
   'format'}
 local read=call('HMGET',META,unpack(NAMES))
 local kept,m={},{}
-for i,name in ipairs(NAMES) do kept[name]=read[i] or nil; m[name]=read[i] and num(read[i]) or nil end
+-- What is damaged is lost. A clock that began anew at 0 would leave the site in an old grace.
+for i,name in ipairs(NAMES) do kept[name]=read[i] or nil; m[name]=read[i] and tonumber(read[i]) or nil end
 m.server,m.sizes,m.format=kept.server,kept.sizes,kept.format
 if m.format and num(m.format)>num(FORMAT) then
   return redis.error_reply('IM-UNSUPPORTED the keys of this site were written by a newer Intermission (format '..m.format..
@@ -119,6 +120,20 @@ end
 -- Whatever is not ours under one of these names fails here, before anything is written: an error takes nothing back.
 local SIZES=sizes()
 call('ZCARD',DEPARTED); call('LRANGE',HISTORY,0,0)
+-- Nor does a right that is missing half-way. Who joins and who operates is asked beforehand.
+local NEEDED={{'HSET',RECORD,'f','v'},{'HDEL',META,'f'},{'HGET',REPORTS,'f'},{'HGETALL',REPORTS},{'ZADD',NODES,'1','m'},
+  {'ZREM',NODES,'m'},{'ZSCORE',NODES,'m'},{'ZRANGE',NODES,'0','1'},{'ZRANGEBYSCORE',NODES,'0','1'},
+  {'ZREMRANGEBYSCORE',DEPARTED,'0','1'},{'SADD',CLOSED,'m'},{'SREM',CLOSED,'m'},{'SISMEMBER',CLOSED,'m'},
+  {'SMISMEMBER',CLOSED,'m'},{'UNLINK',CLOSED},{'LPUSH',HISTORY,'l'},{'LTRIM',HISTORY,'0','1'},{'SPUBLISH',CHANNEL,'m'}}
+local function missing_right()
+  for _,command in ipairs(NEEDED) do
+    if not redis.acl_check_cmd(unpack(command)) then
+      local name=string.lower(command[1])
+      return redis.error_reply(name=='spublish' and 'NOPERM this user may not publish on the channel'
+        or "NOPERM this user has no permissions to run the '"..name.."' command")
+    end
+  end
+end
 local live,gone=call('ZCARD',NODES),call('ZCARD',GONE)
 
 -- The caller's periods count while nobody else is there. Later the most patient ones do, so that no lease ends early.
@@ -131,7 +146,7 @@ local function agree_on_periods()
   period('lease',2,math.max); period('step',3,math.min); period('grace',4,math.max)
   period('reconcile',5,math.max); period('heartbeat',6,math.max)
 end
-if not m.lease then agree_on_periods() end
+if not (m.lease and m.step and m.grace and m.reconcile and m.heartbeat) then agree_on_periods() end
 
 -- ---- members -----------------------------------------------------------------------------------------------------
 

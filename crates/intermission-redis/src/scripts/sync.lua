@@ -4,6 +4,8 @@
 local id,sequence,seen=ARGV[8],num(ARGV[9]),num(ARGV[10])
 local policy,more=string.match(ARGV[14],'^(%a)(%d*)$')
 more=num(more)
+local refused=not call('HGET',REPORTS,id) and missing_right()
+if refused then return refused end
 recover()
 agree_on_periods()
 local function reply(status,heard) save(); return {ECHO,status,heard,newest(),counts(),int(grace_left())} end

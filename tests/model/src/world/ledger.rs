@@ -88,6 +88,7 @@ impl World<'_> {
         store.known_before = store.members.iter().any(|member| member.known);
         (store.is_lost, store.quiescent) = (true, false);
         let known = store.members.map(|member| member.known);
+        self.state.memory.heard_in_grace = known.contains(&true);
         for node in (0..NODES).filter(|node| known[*node]) {
             self.outlast(at, node);
             if !self.breaks(Rule::RenewAll) {
@@ -289,6 +290,7 @@ impl World<'_> {
         let store = self.store_mut(at);
         let before = store.members[node];
         store.known_before |= !before.known && report.heard_before;
+        let is_heard = store.grace > 0 && report.heard_before;
         let said = |said: bool, kept: bool| {
             if counts {
                 said || (is_sticky && kept)
@@ -306,6 +308,7 @@ impl World<'_> {
             expires,
             departed: before.departed,
         };
+        self.state.memory.heard_in_grace |= is_heard;
         self.outlast(at, node);
         let store = self.store_mut(at);
         store.newest_claimed = store.newest_claimed.max(report.view.revision);
@@ -394,10 +397,12 @@ impl World<'_> {
 
     fn begin_anew(&mut self, at: Which) {
         let knows_all = self.knows_all(at);
-        let ignores = self.breaks(Rule::KnownBefore);
-        let store = self.store_mut(at);
-        if store.document.revision == 0 && knows_all && (!store.known_before || ignores) {
-            store.is_lost = false;
+        let known_before = self.store(at).known_before && !self.breaks(Rule::KnownBefore);
+        let store = self.store(at);
+        if store.document.revision == 0 && knows_all && !known_before && store.is_lost {
+            let is_right = !store.known_before && self.config.assumptions.was_somebody_there;
+            self.store_mut(at).is_lost = false;
+            self.is_cut |= is_right && self.strangers(at) != 0;
         }
     }
 
@@ -454,8 +459,14 @@ impl World<'_> {
             forced,
             ..self.store(at).document
         };
+        if !says_lost && !self.config.assumptions.excuses_last {
+            self.state.memory.excused = 0;
+        }
         if says_lost && self.config.assumptions.loss_excuses {
             self.state.memory.excused |= self.strangers(at);
+        } else if says_lost && self.config.outlasts() && self.config.assumptions.was_somebody_there {
+            // Nobody was there to tell for how long forgotten nodes may run something.
+            self.is_cut |= !self.state.memory.heard_in_grace && self.strangers(at) != 0;
         }
         self.put(at, next, Author::Ledger);
     }
@@ -495,11 +506,10 @@ impl World<'_> {
         store.document.revision.max(store.newest_claimed) + 1
     }
 
-    /// I5: nothing but an operator's decision about the mode overrides what a node is about to bring back.
+    /// I5: nothing but an operator's decision about the mode overrides what a node is about to bring back. If it had the
+    /// whole grace to do so and has not, that is what assumption A5 excludes.
     fn check_author(&mut self, at: Which, before: Document, author: Author) {
-        let store = self.store(at);
-        let is_in_doubt = store.grace > 0 || store.newest_claimed > store.document.revision;
-        if author == Author::Operator || !is_in_doubt {
+        if author == Author::Operator {
             return;
         }
         let mut living = self.state.living();
@@ -508,8 +518,15 @@ impl World<'_> {
         };
         let (name, view) = (names(1 << node), known.view);
         drop(living);
-        self.violate(Invariant::I5, || {
-            format!("the ledger carries on {before}, although {name} still knows {view}")
-        });
+        let store = self.store(at);
+        let is_in_doubt = store.grace > 0 || store.newest_claimed > store.document.revision;
+        let is_old = at == Which::Old && self.config.assumptions.old_master_rests;
+        if is_in_doubt || is_old {
+            self.violate(Invariant::I5, || {
+                format!("the ledger carries on {before}, although {name} still knows {view}")
+            });
+        } else if at == Which::Present && self.config.assumptions.somebody_knows {
+            self.is_cut = true;
+        }
     }
 }

@@ -1,8 +1,8 @@
 //! The node's side: `node/mod.rs` of core, and the gate.
 
 use super::{Invariant, Which, World};
-use crate::config::Periods;
 use crate::document::{Document, names};
+use crate::event::Event;
 use crate::rule::Rule;
 use crate::state::{Answer, Call, Life, Report};
 
@@ -33,19 +33,48 @@ impl World<'_> {
         self.state.nodes[node].lease <= self.policy(node).more()
     }
 
-    /// A report leaves.
-    pub(crate) fn send(&mut self, node: usize) {
-        let may_offer = !self.breaks(Rule::Offer);
-        let known = &mut self.state.nodes[node];
+    /// What a node has to report.
+    pub(crate) fn report(&self, node: usize) -> Report {
+        let known = &self.state.nodes[node];
         let view = known.view;
-        let report = Report {
+        Report {
             view,
-            offers: known.offer_next && view.revision > 0 && may_offer,
+            offers: known.offer_next && view.revision > 0 && !self.breaks(Rule::Offer),
             drained: view.is_on() && !known.running,
             quiet: view.is_complete() && (view.read_only || !known.visitor),
             heard_before: known.joined,
-        };
-        known.call = Call::Sent(report, 0);
+        }
+    }
+
+    /// A report leaves.
+    pub(crate) fn send(&mut self, node: usize) {
+        self.state.nodes[node].call = Call::Sent(self.report(node), 0);
+    }
+
+    /// What may as well happen at once; what that was.
+    ///
+    /// Nodes that wait for nothing send, executions begin wherever they may, and visitors come. That leaves nothing
+    /// out: a report that has not arrived may as well have been sent later, so [`Event::Send`] replaces it; and an open
+    /// node says the same whether something runs there or not, and once it is closed, what runs may end at once.
+    pub(crate) fn hurry(&mut self) -> Vec<Event> {
+        let mut done = Vec::new();
+        for node in 0..self.config.nodes() {
+            if self.may_begin(node) && !self.state.nodes[node].running {
+                done.push(Event::Begin(node));
+            }
+            if self.config.visitors && self.may_enter(node) && !self.state.nodes[node].visitor {
+                done.push(Event::Enter(node));
+            }
+            let known = &self.state.nodes[node];
+            let is_slow = !self.config.network.is_instant;
+            if is_slow && known.life == Life::Alive && known.call == Call::Idle {
+                done.push(Event::Send(node));
+            }
+        }
+        for event in &done {
+            self.happen(*event);
+        }
+        done
     }
 
     /// The report arrives at a store, and the answer leaves.
@@ -90,7 +119,7 @@ impl World<'_> {
         } else {
             age
         };
-        let lease = self.usable_lease(node).saturating_sub(age);
+        let lease = self.config.usable_lease(node).saturating_sub(age);
         let known = &mut self.state.nodes[node];
         (known.joined, known.cut_off, known.offer_next) = (true, false, false);
         if !answer.in_grace {
@@ -106,12 +135,6 @@ impl World<'_> {
             self.state.nodes[node].offer_next = view.supersedes(answer.document);
         }
         self.drop_if_over(node);
-    }
-
-    /// What a renewal that is answered at once is worth. The tick in which the lease ends still belongs to it.
-    fn usable_lease(&self, node: usize) -> u8 {
-        let Periods { lease, margin, .. } = self.config.periods;
-        lease + 1 + self.policy(node).more() - margin
     }
 
     /// `NodeEvent::Failed`, for whatever reason. `stays_late`: the report may still be executed.
@@ -168,12 +191,13 @@ impl World<'_> {
     /// A tick passes, for everybody.
     pub(crate) fn pass_time(&mut self) {
         for node in 0..self.config.nodes() {
-            // Older than that, an answer is worth nothing any more.
-            let oldest = self.usable_lease(node);
             let known = &mut self.state.nodes[node];
             known.lease = known.lease.saturating_sub(1);
             if let Call::Sent(_, age) | Call::Answered(_, age) = &mut known.call {
-                *age = (*age + 1).min(oldest);
+                *age += 1;
+                if *age > self.config.timeout() {
+                    self.time_out(node);
+                }
             }
             self.drop_if_over(node);
         }
@@ -182,6 +206,17 @@ impl World<'_> {
             store.unseen_time = (store.unseen_time + 1).min(most);
         }
         self.pass_time_on_the_shelf();
+    }
+
+    /// `Timing::validate`: who waits for longer than its lease is worth, gives up.
+    fn time_out(&mut self, node: usize) {
+        if !self.breaks(Rule::TimeOut) {
+            return self.give_up(node, self.config.network.late_reports);
+        }
+        let most = self.config.timeout();
+        if let Call::Sent(_, age) | Call::Answered(_, age) = &mut self.state.nodes[node].call {
+            *age = most;
+        }
     }
 
     /// More than that makes no difference.

@@ -7,8 +7,8 @@
 mod tests;
 
 use intermission::{
-    AllowList, Explanation, HistoryEntry, Level, LostContact, NodeView, Pass, Phase, Record,
-    RefuseReason, Timestamp, UnconfirmedCause, Verdict, View,
+    AllowList, Completion, Explanation, HistoryEntry, Level, LostContact, NodeView, Pass, Phase,
+    Record, RefuseReason, Timestamp, UnconfirmedCause, Verdict, View,
 };
 use serde::Serialize;
 
@@ -35,6 +35,16 @@ pub(crate) struct Status<'a> {
     nodes: NodeCounts<'a>,
     executions: ExecutionCounts,
     passes: usize,
+    state_lost_at: Option<Timestamp>,
+    state: Health,
+}
+
+/// How well the state knows what it says.
+#[derive(Debug, Serialize)]
+struct Health {
+    reconciling_s: Option<u64>,
+    behind: bool,
+    lost_at: Option<Timestamp>,
 }
 
 /// The announced times of a maintenance that is on, or of one that is planned.
@@ -105,8 +115,25 @@ impl<'a> Status<'a> {
                 .iter()
                 .filter(|pass| pass.is_current(now))
                 .count(),
+            state_lost_at: state_lost_at(record),
+            state: Health {
+                reconciling_s: fleet::is_reconciling(view).then(|| {
+                    u64::try_from(view.grace.as_millis().div_ceil(1_000)).unwrap_or(u64::MAX)
+                }),
+                behind: view.is_behind(),
+                lost_at: view.lost_at,
+            },
         }
     }
+}
+
+fn completion(record: &Record) -> Option<&Completion> {
+    record.activation().and_then(|on| on.completion.as_ref())
+}
+
+/// When the state lost data before this activation was complete.
+fn state_lost_at(record: &Record) -> Option<Timestamp> {
+    completion(record).and_then(|done| done.state_lost_at)
 }
 
 fn window(record: &Record) -> Option<Window> {
@@ -130,8 +157,7 @@ fn window(record: &Record) -> Option<Window> {
 }
 
 fn unconfirmed(record: &Record) -> Vec<Unconfirmed<'_>> {
-    let completion = record.activation().and_then(|on| on.completion.as_ref());
-    let unconfirmed = completion
+    let unconfirmed = completion(record)
         .into_iter()
         .flat_map(|completion| &completion.unconfirmed);
     unconfirmed
@@ -153,6 +179,7 @@ pub(crate) struct Changed<'a> {
     phase: Phase,
     revision: u64,
     unconfirmed: Vec<Unconfirmed<'a>>,
+    state_lost_at: Option<Timestamp>,
 }
 
 impl<'a> Changed<'a> {
@@ -163,6 +190,7 @@ impl<'a> Changed<'a> {
             phase: record.phase(),
             revision: record.revision().number(),
             unconfirmed: unconfirmed(record),
+            state_lost_at: state_lost_at(record),
         }
     }
 }
@@ -203,6 +231,7 @@ struct Node<'a> {
     requests: u64,
     hold: Option<&'a str>,
     lost_contact: Policy,
+    unconfirmed: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -213,7 +242,7 @@ struct Policy {
 
 impl<'a> Nodes<'a> {
     pub(crate) fn of(view: &'a View) -> Self {
-        let nodes = view.nodes.iter().map(node).collect();
+        let nodes = view.nodes.iter().map(|one| node(one, view)).collect();
         Self {
             v: VERSION,
             revision: view.record.revision().number(),
@@ -222,29 +251,30 @@ impl<'a> Nodes<'a> {
     }
 }
 
-fn node(view: &NodeView) -> Node<'_> {
-    let (policy, after) = match view.lost_contact {
+fn node<'a>(node: &'a NodeView, view: &View) -> Node<'a> {
+    let (policy, after) = match node.lost_contact {
         LostContact::Wait(after) => ("wait", Some(after)),
         LostContact::Hold => ("hold", None),
         LostContact::Fence(after) => ("fence", Some(after)),
     };
     Node {
-        id: view.node.to_string(),
-        label: &view.facts.label,
-        framework: view.facts.framework.as_deref(),
-        revision: view.seen.number(),
-        heard_at: view.heard_at,
-        out_of_contact: view.out_of_contact,
-        closed: view.closed,
-        drained: view.drained,
-        running: view.facts.running,
-        bypass_running: view.facts.bypass_running,
-        requests: view.facts.requests,
-        hold: view.facts.hold.as_deref(),
+        id: node.node.to_string(),
+        label: &node.facts.label,
+        framework: node.facts.framework.as_deref(),
+        revision: node.seen.number(),
+        heard_at: node.heard_at,
+        out_of_contact: node.out_of_contact,
+        closed: node.closed,
+        drained: node.drained,
+        running: node.facts.running,
+        bypass_running: node.facts.bypass_running,
+        requests: node.facts.requests,
+        hold: node.facts.hold.as_deref(),
         lost_contact: Policy {
             policy,
             after_s: after.map(|after| after.as_secs()),
         },
+        unconfirmed: fleet::is_unconfirmed(node, view),
     }
 }
 

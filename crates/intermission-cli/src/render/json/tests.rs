@@ -23,7 +23,8 @@ fn status_has_the_documented_fields_in_their_order() {
             r#""window":{"starts_at":null,"ends_at":"2026-11-20T10:45:00.000Z","auto_end":false},"#,
             r#""allow":["192.0.2.10/32","2001:db8::/64"],"retry_after_s":null,"#,
             r#""nodes":{"live":12,"behind":0,"out_of_contact":0,"unconfirmed":[]},"#,
-            r#""executions":{"running":0},"passes":0}"#
+            r#""executions":{"running":0},"passes":0,"state_lost_at":null,"#,
+            r#""state":{"reconciling_s":null,"behind":false,"lost_at":null}}"#
         )
     );
 }
@@ -37,7 +38,8 @@ fn what_is_not_known_is_null() {
             r#"{"v":1,"phase":"deactivated","level":null,"revision":0,"message":null,"requested_by":null,"#,
             r#""activation_requested_at":null,"activated_at":null,"quiescent_at":null,"window":null,"allow":[],"#,
             r#""retry_after_s":null,"nodes":{"live":0,"behind":0,"out_of_contact":0,"unconfirmed":[]},"#,
-            r#""executions":{"running":0},"passes":0}"#
+            r#""executions":{"running":0},"passes":0,"state_lost_at":null,"#,
+            r#""state":{"reconciling_s":null,"behind":false,"lost_at":null}}"#
         )
     );
 }
@@ -88,7 +90,7 @@ fn nodes_executions_and_doubts() {
                 r#""nodes":[{"id":"00000001000000000000000000000000","label":"web\n1","framework":null,"#,
                 r#""revision":0,"heard_at":"2026-11-20T10:00:00.000Z","out_of_contact":false,"closed":false,"#,
                 r#""drained":false,"running":1,"bypass_running":0,"requests":0,"hold":null,"#,
-                r#""lost_contact":{"policy":"wait","after_s":120}}]}"#
+                r#""lost_contact":{"policy":"wait","after_s":120},"unconfirmed":false}]}"#
             )
         )
     );
@@ -109,10 +111,44 @@ fn nodes_executions_and_doubts() {
             record.revision(),
             concat!(
                 r#""unconfirmed":[{"node":"00000001000000000000000000000000","label":"web\n1","#,
-                r#""cause":"still-running","running":1,"last_heard_at":"2026-11-20T10:00:00.000Z"}]}"#
+                r#""cause":"still-running","running":1,"last_heard_at":"2026-11-20T10:00:00.000Z"}],"#,
+                r#""state_lost_at":null}"#
             )
         )
     );
+}
+
+#[test]
+fn a_state_that_has_lost_its_data_says_so() {
+    let mut site = Site::new();
+    site.activate(Activate::by("ana"));
+    site.lose_all();
+    site.hear(1, |report| report.seen = site_revision());
+    let shown = json(&Status::of(&site.view(), site.now()));
+    let state = concat!(
+        r#""state_lost_at":null,"state":{"reconciling_s":15,"behind":true,"#,
+        r#""lost_at":"2026-11-20T10:00:00.000Z"}}"#
+    );
+    assert!(shown.ends_with(state), "{shown}");
+    site.activate(Activate::by("ana"));
+    site.pass_time(16_000);
+    site.hear_of_activation(1, |_| {});
+    let shown = json(&Status::of(&site.view(), site.now()));
+    let state = concat!(
+        r#""state_lost_at":"2026-11-20T10:00:00.000Z","#,
+        r#""state":{"reconciling_s":null,"behind":false,"lost_at":null}}"#
+    );
+    assert!(shown.ends_with(state), "{shown}");
+    let changed = json(&Changed::of(&site.view().record, true));
+    assert!(
+        changed.ends_with(r#""unconfirmed":[],"state_lost_at":"2026-11-20T10:00:00.000Z"}"#),
+        "{changed}"
+    );
+}
+
+/// A revision that the state has lost.
+fn site_revision() -> intermission::Revision {
+    intermission::Revision::new(at("10:00:01").as_millis())
 }
 
 #[test]

@@ -1,30 +1,33 @@
-//! Nodes, a ledger, an unreliable network between them, an operator, and a nemesis.
+//! Nodes, a store, an unreliable network between them, operators, and a nemesis.
 
+mod end;
 mod nemesis;
+mod network;
 mod operator;
 mod trace;
 mod weather;
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use intermission_core::{
-    Departure, Ledger, LostContact, Moment, NodeEvent, NodeId, NodeReport, NodeSettings,
-    OutagePolicy, Phase, Record, Revision, StartPolicy, StateErrorKind, SyncReply, Timing,
+    LostContact, Moment, NodeEvent, NodeId, NodeReport, NodeSettings, Operation, OutagePolicy,
+    Record, StartPolicy, StateErrorKind, SyncReply, Timing,
 };
 
 use crate::checker::{Checker, Claims};
+use crate::clocks::Clocks;
 use crate::mutation::Mutation;
-use crate::node::{Effect, Node, moment};
+use crate::node::{Effect, Node, RequestKind};
 use crate::random::Random;
+use crate::store::Store;
+use operator::Operator;
 use weather::{Weather, tight};
 
 /// For how many milliseconds everything may go wrong.
 const STORM: u64 = 20_000;
-/// For how many all must be well before it is judged.
-const CALM: u64 = 22_000;
 
 /// Everything there is.
 #[derive(Debug)]
@@ -35,13 +38,19 @@ pub(crate) struct World {
     timing: Timing,
     node_timing: Timing,
     now: u64,
-    /// How far the store's steady clock is from the world's.
-    store_offset: i64,
+    store_clocks: Clocks,
     jumped_at: Option<u64>,
-    ledger: Ledger,
+    /// Until when the store takes no step: what comes to it waits.
+    stalled_until: u64,
+    /// Until when operators cannot reach it.
+    unreachable_until: u64,
+    store: Store,
     /// What the store was like a while ago, for a replica that lags.
-    copies: VecDeque<Ledger>,
+    copies: VecDeque<Store>,
     nodes: Vec<Node>,
+    /// What nodes that crashed have written down.
+    memory: Vec<Arc<Record>>,
+    operators: Vec<Operator>,
     queue: BinaryHeap<Reverse<Due>>,
     queued: u64,
     born: u64,
@@ -52,9 +61,13 @@ pub(crate) struct World {
     /// Whether the event did anything.
     has_changed: bool,
     checker: Checker,
+    pub(crate) counts: Counts,
     /// What was told last, if the run is told.
     told: Option<Vec<String>>,
 }
+
+/// How often what happened.
+pub(crate) type Counts = BTreeMap<&'static str, u64>;
 
 #[derive(Debug)]
 struct Due {
@@ -72,9 +85,12 @@ enum Event {
     Push(NodeId, Option<Arc<Record>>),
     Work(NodeId),
     WorkEnds(NodeId),
+    Resume(NodeId),
     Born,
     Leaves(NodeId),
-    Operator,
+    Goodbye(NodeId),
+    Operator(usize),
+    Operation(usize, Box<Operation>),
     Nemesis,
     Copy,
 }
@@ -99,30 +115,93 @@ impl Ord for Due {
     }
 }
 
+impl Event {
+    /// Whose process has to run for it.
+    const fn runs_on(&self) -> Option<NodeId> {
+        match self {
+            Self::Wake(node, _)
+            | Self::Reply(node, _)
+            | Self::GivenUp(node, _)
+            | Self::Push(node, _)
+            | Self::Work(node)
+            | Self::WorkEnds(node)
+            | Self::Leaves(node) => Some(*node),
+            _ => None,
+        }
+    }
+
+    const fn runs_on_the_store(&self) -> bool {
+        matches!(
+            self,
+            Self::Report(_) | Self::Goodbye(_) | Self::Operation(..)
+        )
+    }
+
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::Wake(..) => "wakes",
+            Self::Report(_) => "reports",
+            Self::Reply(..) => "replies",
+            Self::GivenUp(..) => "time-outs",
+            Self::Push(..) => "pushes",
+            Self::Work(_) => "work begins",
+            Self::WorkEnds(_) => "work ends",
+            Self::Resume(_) => "resumes",
+            Self::Born => "births",
+            Self::Leaves(_) => "idle for good",
+            Self::Goodbye(_) => "goodbyes",
+            Self::Operator(_) => "operators act",
+            Self::Operation(..) => "operations",
+            Self::Nemesis => "faults",
+            Self::Copy => "copies",
+        }
+    }
+}
+
 impl World {
     pub(crate) fn new(seed: u64, mutation: Option<Mutation>) -> Self {
         let mut random = Random::new(seed);
+        let weather = Weather::random(&mut random);
+        let weather = mutation.map_or(weather, |mutation| weather.for_mutation(mutation));
+        Self::with(weather, mutation, random)
+    }
+
+    /// The weather that brings out what a mutation breaks, and nothing broken.
+    pub(crate) fn unbroken(seed: u64, weather_of: Mutation) -> Self {
+        let mut random = Random::new(seed);
+        let weather = Weather::random(&mut random).for_mutation(weather_of);
+        Self::with(weather, None, random)
+    }
+
+    fn with(weather: Weather, mutation: Option<Mutation>, mut random: Random) -> Self {
         let timing = tight();
-        let (mut store_timing, mut node_timing) = (timing, timing);
-        if mutation == Some(Mutation::NoClamp) {
-            store_timing.step = Duration::from_secs(1_000_000);
-        }
+        let mut node_timing = timing;
         if mutation == Some(Mutation::NoMargin) {
             node_timing.margin = Duration::ZERO;
         }
-        let weather = Weather::random(&mut random);
-        let weather = mutation.map_or(weather, |mutation| weather.for_mutation(mutation));
+        let operators = random.range(1, 3);
+        let store_clocks = Clocks {
+            drift: weather.drift(&mut random),
+            ..Clocks::default()
+        };
+        let store = Store::new(timing, mutation);
+        let began = store_clocks.at(0);
+        let checker = Checker::new(timing, weather.run(), store.ledger(), began);
         let mut world = Self {
             weather,
             mutation,
-            timing: store_timing,
+            timing,
             node_timing,
             now: 1_000,
-            store_offset: 0,
+            store_clocks,
             jumped_at: None,
-            ledger: Ledger::new(store_timing),
+            stalled_until: 0,
+            unreachable_until: 0,
+            store,
             copies: VecDeque::new(),
             nodes: Vec::new(),
+            memory: Vec::new(),
+            operators: (0..operators).map(|_| Operator::default()).collect(),
             queue: BinaryHeap::new(),
             queued: 0,
             born: 0,
@@ -130,15 +209,18 @@ impl World {
             form: None,
             is_calm: false,
             has_changed: false,
-            checker: Checker::default(),
+            checker,
+            counts: Counts::new(),
             told: None,
             random,
         };
-        for _ in 0..world.random.range(3, 5) {
+        for _ in 0..world.random.range(3, 7) {
             let at = world.random.range(0, 300);
             world.schedule(at, Event::Born);
         }
-        world.schedule(400, Event::Operator);
+        for operator in 0..world.operators.len() {
+            world.schedule(400, Event::Operator(operator));
+        }
         world.schedule(500, Event::Nemesis);
         world.schedule(0, Event::Copy);
         world
@@ -147,36 +229,17 @@ impl World {
     /// Prints everything that happens.
     pub(crate) fn told(mut self) -> Self {
         self.told = Some(Vec::new());
+        println!("{:?}", self.weather);
         self
     }
 
     /// Lives through a storm and the calm after it.
-    pub(crate) fn run(mut self) -> Claims {
+    pub(crate) fn run(mut self) -> (Claims, Counts) {
         self.run_until(STORM);
-        // Most mutations show in the storm, if at all.
-        if self
-            .mutation
-            .is_none_or(|mutation| mutation == Mutation::NothingOffered)
-        {
+        if self.mutation.is_none_or(Mutation::shows_at_the_end) {
             self.calm_down();
         }
-        self.checker.claims
-    }
-
-    fn calm_down(&mut self) {
-        self.is_calm = true;
-        for node in &mut self.nodes {
-            node.cut_off_until = 0;
-        }
-        // What is still under way arrives, or never will.
-        self.run_until(self.now + 5_000);
-        self.bury_the_dead();
-        self.run_until(self.now + CALM);
-        if self.is_stuck_for_a_person() {
-            self.decide();
-            self.run_until(self.now + CALM);
-        }
-        self.judge();
+        (self.checker.claims(), self.counts)
     }
 
     fn run_until(&mut self, end: u64) {
@@ -185,16 +248,23 @@ impl World {
                 return;
             };
             self.now = self.now.max(due.at);
-            self.tell_event(&due.event);
+            let Some(event) = self.unless_it_waits(*due.event) else {
+                continue;
+            };
+            self.count(event.name());
+            self.tell_event(&event);
             self.has_changed = false;
-            self.happen(*due.event);
+            self.happen(event);
             self.tell_state();
             if self.has_changed {
-                let now = self.store_moment();
-                self.checker.look(&self.ledger, &self.nodes, now);
+                self.checker.look(&self.nodes, self.now);
             }
         }
         self.now = end;
+    }
+
+    fn count(&mut self, name: &'static str) {
+        *self.counts.entry(name).or_default() += 1;
     }
 
     fn schedule(&mut self, delay: u64, event: Event) {
@@ -206,15 +276,23 @@ impl World {
         }));
     }
 
-    fn store_moment(&self) -> Moment {
-        let untouched = moment(self.now);
-        let offset = Duration::from_millis(self.store_offset.unsigned_abs());
-        let steady = if self.store_offset < 0 {
-            untouched.steady - offset
+    /// A process that stands still does nothing of what is due, and then all of it at once, in the same order.
+    fn unless_it_waits(&mut self, event: Event) -> Option<Event> {
+        let until = if event.runs_on_the_store() {
+            self.stalled_until
         } else {
-            untouched.steady + offset
+            let index = event.runs_on().and_then(|node| self.index_of(node));
+            index.map_or(0, |index| self.nodes[index].paused_until)
         };
-        Moment::new(untouched.calendar, steady)
+        if until <= self.now {
+            return Some(event);
+        }
+        self.schedule(until - self.now, event);
+        None
+    }
+
+    fn store_moment(&self) -> Moment {
+        self.store_clocks.at(self.now)
     }
 
     fn index_of(&self, node: NodeId) -> Option<usize> {
@@ -244,20 +322,22 @@ impl World {
             Event::Work(node) => self.work(node),
             Event::WorkEnds(node) => {
                 if let Some(index) = self.index_of(node) {
-                    let effects =
-                        self.nodes[index].end_work(self.now, &mut self.random, self.mutation);
+                    let effects = self.nodes[index].end_work(self.now, &mut self.random);
                     self.carry_out(index, effects);
                 }
             }
+            Event::Resume(node) => self.resume(node),
             Event::Born => self.bear(),
             Event::Leaves(node) => self.leave(node),
-            Event::Operator => {
+            Event::Goodbye(node) => self.take_goodbye(node),
+            Event::Operator(operator) => {
                 if !self.is_calm {
-                    self.operate();
+                    self.operate(operator);
                     let pause = self.random.range(200, self.weather.leisure);
-                    self.schedule(pause, Event::Operator);
+                    self.schedule(pause, Event::Operator(operator));
                 }
             }
+            Event::Operation(operator, operation) => self.decide(operator, &operation),
             Event::Nemesis => {
                 if !self.is_calm {
                     self.strike();
@@ -266,7 +346,7 @@ impl World {
                 }
             }
             Event::Copy => {
-                self.copies.push_back(self.ledger.clone());
+                self.copies.push_back(self.store.clone());
                 while self.copies.len() > 4 {
                     self.copies.pop_front();
                 }
@@ -283,12 +363,20 @@ impl World {
             NodeId::from_bits(u128::from(self.born) + (u128::from(self.random.bits() >> 16) << 16));
         let mut settings = NodeSettings::default();
         settings.timing = self.node_timing;
-        let more = Duration::from_millis(self.random.range(0, self.weather.patience));
+        let more = if self.weather.all_fence_alike() {
+            self.weather.patience
+        } else {
+            self.random.range(0, self.weather.patience)
+        };
+        let more = Duration::from_millis(more);
         settings.lost_contact = match self.random.range(0, 99) {
             drawn if drawn < self.weather.fence => LostContact::Fence(more),
             drawn if drawn < self.weather.fence + self.weather.hold => LostContact::Hold,
             _ => LostContact::Wait(more),
         };
+        self.timing
+            .validate_for(settings.lost_contact)
+            .expect("the periods of the simulation fit together");
         settings.start = self
             .random
             .pick(&[StartPolicy::StartClosed, StartPolicy::StartOpen]);
@@ -297,13 +385,27 @@ impl World {
             OutagePolicy::CloseAfter(Duration::from_millis(2_000)),
             OutagePolicy::OpenAfter(Duration::from_millis(2_000)),
         ]);
-        self.nodes.push(Node::new(id, settings, self.now));
+        let clocks = Clocks {
+            drift: self.weather.drift(&mut self.random),
+            steady_set: i64::try_from(self.random.range(0, 1_000_000)).unwrap(),
+            calendar_set: self.random.pick(&[0, 0, -2_000, 2_000]),
+        };
+        let remembered = self.memory.pop().filter(|_| self.random.percent(70));
+        if remembered.is_some() {
+            self.count("nodes that remember");
+        }
+        let (mutation, now) = (self.mutation, self.now);
+        let node = Node::new(id, settings, clocks, remembered, mutation, now);
+        self.nodes.push(node);
         self.take(self.nodes.len() - 1, NodeEvent::Tick);
         self.schedule(10, Event::Work(id));
     }
 
     fn take(&mut self, index: usize, event: NodeEvent) {
-        let effects = self.nodes[index].take(event, self.now, &mut self.random, self.mutation);
+        let node = &mut self.nodes[index];
+        let before = Arc::clone(&node.machine.snapshot().record);
+        let effects = node.take(event, self.now, &mut self.random);
+        self.checker.follows(node.id, &before, node.record());
         self.carry_out(index, effects);
     }
 
@@ -312,7 +414,10 @@ impl World {
         let id = self.nodes[index].id;
         for effect in effects {
             match effect {
-                Effect::WorkEnds(at) => self.schedule(at - self.now, Event::WorkEnds(id)),
+                // What should have ended while the process stood still ends at once.
+                Effect::WorkEnds(at) => {
+                    self.schedule(at.saturating_sub(self.now), Event::WorkEnds(id));
+                }
                 Effect::Transmit(report) => self.transmit(&report),
             }
         }
@@ -329,217 +434,63 @@ impl World {
         let Some(index) = self.index_of(node) else {
             return;
         };
-        let (now, mutation) = (self.now, self.mutation);
+        self.begin_work(index, false);
+        let pause = self.random.range(50, 1_200);
+        self.schedule(pause, Event::Work(node));
+    }
+
+    fn begin_work(&mut self, index: usize, is_timer_late: bool) {
+        let now = self.now;
         let is_long = self.random.percent(self.weather.slow_work);
         let length = if is_long {
             self.random.range(500, 6_000)
         } else {
             self.random.range(10, 500)
         };
+        let kind =
+            self.random
+                .pick(&[RequestKind::Read, RequestKind::Write, RequestKind::Bypass]);
         let node = &mut self.nodes[index];
+        let id = node.id;
         let mut effects = Vec::new();
-        if !node.is_stopping
-            && node.executions.len() < 3
-            && node.may_start_executions(now, mutation)
-        {
-            self.checker.begins(node);
+        if !node.is_stopping && node.executions.len() < 3 && node.may_start_executions(now) {
+            self.checker.begins(node, now, is_timer_late);
             effects.push(node.begin_execution(now + length));
         }
-        if node.requests.len() < 3 && node.admits_requests() {
-            effects.push(node.begin_request(now + length / 4 + 1));
+        if !is_timer_late && node.requests.len() < 3 && node.admits(kind) {
+            self.checker.lets_in(node, kind, now);
+            effects.push(node.begin_request(kind, now + length / 4 + 1));
         }
-        let id = node.id;
-        self.has_changed = !effects.is_empty();
+        self.has_changed |= !effects.is_empty();
         for effect in effects {
             if let Effect::WorkEnds(at) = effect {
                 self.schedule(at - now, Event::WorkEnds(id));
             }
         }
-        let pause = self.random.range(50, 1_200);
-        self.schedule(pause, Event::Work(id));
     }
 
+    /// The process goes on. Sometimes work comes before the timer: a gate asks the clock whenever it begins an
+    /// execution, but not for each request.
+    fn resume(&mut self, node: NodeId) {
+        let Some(index) = self.index_of(node) else {
+            return;
+        };
+        if self.random.percent(30) {
+            self.begin_work(index, true);
+        }
+        self.take(index, NodeEvent::Tick);
+    }
+
+    /// It has nothing more to do, and says so, if it can.
     fn leave(&mut self, node: NodeId) {
         let Some(index) = self.index_of(node) else {
             return;
         };
         let gone = self.nodes.remove(index);
-        if !gone.is_cut_off(self.now) {
-            self.step(|ledger, now| ledger.leave(node, &Departure::Goodbye, now));
-        }
-    }
-
-    // The network.
-
-    fn transmit(&mut self, report: &NodeReport) {
-        let id = report.node;
-        self.schedule(self.weather.timeout, Event::GivenUp(id, report.sequence));
-        for _ in 0..self.copies_of_a_message(id) {
-            let delay = self.delay(self.weather.slow_reports);
-            self.schedule(delay, Event::Report(report.clone()));
-        }
-    }
-
-    fn hear(&mut self, report: &NodeReport) {
-        self.checker.told(report.seen);
-        let mut report = report.clone();
-        match self.mutation {
-            Some(Mutation::NothingOffered) => report.offer = None,
-            Some(Mutation::NothingClaimed) => {
-                report.seen = Revision::ZERO;
-                // As if bringing back took two calls, of which the second is often lost.
-                report.offer = report.offer.filter(|_| self.random.percent(30));
-            }
-            Some(Mutation::AcknowledgementsKept) => {
-                // What it said of any activation before is in `closed` for as long as one is on.
-                let on = self.ledger.current().activation().map(|on| on.id);
-                report.drained = report.drained.or_else(|| report.closed.and(on));
-            }
-            _ => {}
-        }
-        let reply = self.step(|ledger, now| ledger.sync(&report, now));
-        self.form = Some(reply.clone());
-        for _ in 0..self.copies_of_a_message(report.node) {
-            let delay = self.delay(self.weather.slow_replies);
-            self.schedule(delay, Event::Reply(report.node, reply.clone()));
-        }
-    }
-
-    fn answer(&mut self, node: NodeId, mut reply: SyncReply) {
-        let Some(index) = self.index_of(node) else {
-            return;
-        };
-        let is_waited_for = self.nodes[index].waits_for == Some(reply.sequence);
-        if is_waited_for {
-            self.nodes[index].waits_for = None;
-        } else if self.nodes[index]
-            .waits_for
-            .is_some_and(|sequence| sequence < reply.sequence)
-        {
-            panic!("an answer from the future: {reply:?}");
-        }
-        match self.mutation {
-            Some(Mutation::NoProbation) => reply.grace = Duration::ZERO,
-            Some(Mutation::LeaseFromReply) if is_waited_for => {
-                self.nodes[index].hide_round_trip(self.now);
-            }
-            _ => {}
-        }
-        self.take(index, NodeEvent::Replied(reply));
-    }
-
-    fn push(&mut self, node: NodeId, record: Option<Arc<Record>>) {
-        let Some(index) = self.index_of(node) else {
-            return;
-        };
-        if self.mutation == Some(Mutation::PushOpens)
-            && let (Some(record), Some(form), Some(sequence)) =
-                (&record, self.form.clone(), self.nodes[index].waits_for)
-        {
-            let mut reply = form;
-            (reply.sequence, reply.record) = (sequence, Some(Arc::clone(record)));
-            self.nodes[index].waits_for = None;
-            self.take(index, NodeEvent::Replied(reply));
-        } else {
-            self.take(index, NodeEvent::Hint(record));
-        }
-    }
-
-    fn copies_of_a_message(&mut self, node: NodeId) -> u64 {
-        let cut_off = self
-            .index_of(node)
-            .is_some_and(|index| self.nodes[index].is_cut_off(self.now));
-        match self.random.range(0, 99) {
-            _ if cut_off => 0,
-            _ if self.is_calm => 1,
-            0..4 => 0,
-            4..8 => 2,
-            _ => 1,
-        }
-    }
-
-    fn delay(&mut self, slow: u64) -> u64 {
-        match self.random.range(0, 99) {
-            _ if self.is_calm => self.random.range(1, 30),
-            drawn if drawn >= slow => self.random.range(1, 50),
-            drawn if drawn % 5 > 0 => self.random.range(50, 600),
-            _ => self.random.range(600, 3_000),
-        }
-    }
-
-    // The store.
-
-    fn step<T>(&mut self, step: impl FnOnce(&mut Ledger, Moment) -> T) -> T {
-        let before = self.ledger.current().revision();
-        let now = self.store_moment();
-        let result = step(&mut self.ledger, now);
         self.has_changed = true;
-        let record = self.ledger.current();
-        if record.revision() != before {
-            for node in self.nodes.iter().map(|node| node.id).collect::<Vec<_>>() {
-                if self.random.percent(80) && self.copies_of_a_message(node) > 0 {
-                    let pushed = self.random.percent(80).then(|| Arc::clone(&record));
-                    let delay = self.random.range(1, 300);
-                    self.schedule(delay, Event::Push(node, pushed));
-                }
-            }
-        }
-        result
-    }
-
-    // The end.
-
-    /// Nodes that hold and are gone need a person.
-    fn bury_the_dead(&mut self) {
-        let view = self.ledger.view(usize::MAX, self.store_moment());
-        for member in view
-            .nodes
-            .iter()
-            .filter(|member| member.lost_contact == LostContact::Hold)
-        {
-            if self.index_of(member.node).is_none() {
-                self.step(|ledger, now| {
-                    ledger.leave(member.node, &Departure::Forgotten(operator::ana()), now);
-                });
-            }
-        }
-    }
-
-    /// Somebody claimed to know more and died before it could say what.
-    fn is_stuck_for_a_person(&mut self) -> bool {
-        let now = self.store_moment();
-        let grace = self.ledger.view(0, now).grace;
-        grace == Duration::from_millis(1)
-    }
-
-    fn judge(&self) {
-        let record = self.ledger.current();
-        let view = self.ledger.view(usize::MAX, self.store_moment());
-        assert_eq!(
-            view.grace,
-            Duration::ZERO,
-            "I4: the ledger is still in doubt: {view:?}"
-        );
-        assert_ne!(
-            record.phase(),
-            Phase::Activating,
-            "I4: the drain does not end: {view:?}"
-        );
-        for node in &self.nodes {
-            assert_eq!(
-                node.record(),
-                &*record,
-                "I4: {:?} differs from the ledger",
-                node.id
-            );
-            let may_start = node.may_start_executions(self.now, None);
-            assert_eq!(
-                may_start,
-                !record.phase().is_on(),
-                "I4: {:?} is suspended: {:?}",
-                node.id,
-                node.machine
-            );
+        if !gone.is_mute(self.now) && !self.is_lost() {
+            let delay = self.delay(self.weather.slow_reports);
+            self.schedule(delay, Event::Goodbye(node));
         }
     }
 }

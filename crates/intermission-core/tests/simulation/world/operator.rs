@@ -1,20 +1,46 @@
-//! Somebody who changes things.
+//! People who change things, each by what they saw last.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use intermission_core::{
     Activate, Actor, AllowChange, AllowList, Change, Deactivate, Departure, DrainPolicy, Level,
-    NodeId, Operation, OperationId, Outcome, Record,
+    NodeId, OperateReply, Operation, OperationId, Outcome, Record,
 };
 
-use super::World;
-use crate::node::moment;
+use super::{Event, World};
+use crate::checker::Step;
+
+/// Somebody who changes things.
+#[derive(Debug, Default)]
+pub(super) struct Operator {
+    /// What they saw last.
+    seen: Arc<Record>,
+    /// The newest that they ever saw.
+    newest: Arc<Record>,
+}
+
+impl Operator {
+    fn sees(&mut self, record: Arc<Record>) {
+        if record.supersedes(&self.newest) {
+            self.newest = Arc::clone(&record);
+        }
+        self.seen = record;
+    }
+}
 
 impl World {
-    pub(super) fn operate(&mut self) {
-        let record = self.ledger.current();
-        let at = moment(self.now).calendar;
+    pub(super) fn operate(&mut self, operator: usize) {
+        if self.now < self.unreachable_until {
+            self.count("operators without a store");
+            return;
+        }
+        if self.random.percent(self.weather.attention) {
+            let record = self.store.ledger().current();
+            self.operators[operator].sees(record);
+        }
+        let record = Arc::clone(&self.operators[operator].seen);
+        let at = self.store_moment().calendar;
         let later = |millis| at.saturating_add(Duration::from_millis(millis));
         let is_on = record.phase().is_on();
         let change = match self.random.range(0, 99) {
@@ -26,21 +52,11 @@ impl World {
                 let plan = Activate::by("ana").with_starts_at(later(start));
                 Change::Activate(plan.with_ends_at(later(start + 3_000)).with_auto_end(true))
             }
-            drawn if drawn < self.weather.switches => {
-                let limit = Duration::from_millis(self.random.range(0, 4_000));
-                let drain = match self.random.range(0, 9) {
-                    0 => DrainPolicy::Force(limit),
-                    1 => DrainPolicy::Abort(limit),
-                    _ => DrainPolicy::Wait,
-                };
-                Change::Activate(Activate::by("ana").with_drain(drain))
-            }
+            drawn if drawn < self.weather.switches => Change::Activate(self.activation(at)),
             drawn if drawn % 5 == 0 => return self.forget_somebody(),
             drawn if drawn % 5 == 1 => {
-                self.operations += 1;
-                let init = Operation::init(OperationId::from_bits(self.operations), ana());
-                self.step(|ledger, now| ledger.operate(&init, now));
-                return;
+                let id = self.fresh_id();
+                return self.send(operator, Operation::init(id, ana()));
             }
             drawn if drawn % 5 < 4 && is_on => {
                 let level = self
@@ -54,24 +70,92 @@ impl World {
                 Change::Allow(AllowChange::Replace(AllowList::parse([network]).unwrap()))
             }
         };
-        self.change(&record, &change);
+        self.change(operator, &record, &change);
     }
 
-    fn change(&mut self, before: &Arc<Record>, change: &Change) {
-        let Ok(Outcome::Changed(next)) = before.apply(change, moment(self.now).calendar) else {
-            return;
+    fn activation(&mut self, at: intermission_core::Timestamp) -> Activate {
+        let limit = Duration::from_millis(self.random.range(0, 4_000));
+        let drain = match self.random.range(0, 9) {
+            0 | 1 => DrainPolicy::Force(limit),
+            2 => DrainPolicy::Abort(limit),
+            _ => DrainPolicy::Wait,
         };
+        let level = self
+            .random
+            .pick(&[Level::Full, Level::Full, Level::Exclusive, Level::ReadOnly]);
+        let activate = Activate::by("ana").with_drain(drain).with_level(level);
+        if self.random.percent(10) {
+            let end = at.saturating_add(Duration::from_millis(self.random.range(500, 5_000)));
+            return activate.with_ends_at(end).with_auto_end(true);
+        }
+        activate
+    }
+
+    fn fresh_id(&mut self) -> OperationId {
         self.operations += 1;
-        let operation =
-            Operation::replace(OperationId::from_bits(self.operations), before, next, ana());
-        for _ in 0..1 + u64::from(self.random.percent(10)) {
-            self.step(|ledger, now| ledger.operate(&operation, now));
+        OperationId::from_bits(self.operations)
+    }
+
+    fn change(&mut self, operator: usize, before: &Arc<Record>, change: &Change) {
+        let next = match before.apply(change, self.store_moment().calendar) {
+            Ok(Outcome::Changed(next)) => next,
+            // It may be otherwise in truth, if the store has lost something.
+            Ok(Outcome::Unchanged) if self.random.percent(50) => (**before).clone(),
+            _ => return,
+        };
+        let mut operation = Operation::replace(self.fresh_id(), before, next, ana());
+        operation.known = self.operators[operator].newest.revision();
+        if self.random.percent(self.weather.carelessness) {
+            operation.expected = None;
+            self.count("careless operations");
+        }
+        self.send(operator, operation);
+    }
+
+    fn send(&mut self, operator: usize, operation: Operation) {
+        let mut delay = self.delay(self.weather.slow_reports);
+        if self.is_lost() {
+            // The command tries again, after its own limit.
+            delay += 600;
+        }
+        let operation = Box::new(operation);
+        // Whoever repeats what expects no revision repeats it at once, or not at all: later it may undo what somebody
+        // else has done.
+        if self.random.percent(10) {
+            let again = operation.expected.map_or(delay, |_| {
+                delay + self.random.range(0, 2_000)
+            });
+            self.count("operations repeated");
+            let operation = operation.clone();
+            self.schedule(again, Event::Operation(operator, operation));
+        }
+        self.schedule(delay, Event::Operation(operator, operation));
+    }
+
+    pub(super) fn decide(&mut self, operator: usize, operation: &Operation) {
+        let before = self.before_step(None);
+        let reply = self.store.operate(operation, self.store_moment());
+        self.after_step(&before, Step::Operate(operation, &reply));
+        let (name, record) = match reply {
+            OperateReply::Stored(record) => ("operations stored", Some(record)),
+            OperateReply::Unchanged(record) => ("operations that change nothing", Some(record)),
+            OperateReply::Duplicate(record) => ("operations done before", Some(record)),
+            OperateReply::Conflict(record) => ("operations in conflict", Some(record)),
+            OperateReply::Behind(_) => ("operations ahead of the store", None),
+            OperateReply::Reconciling(_) => ("operations that have to wait", None),
+            other => panic!("the simulation does not know {other:?}"),
+        };
+        self.count(name);
+        if let Some(record) = record
+            && !self.is_lost()
+        {
+            self.operators[operator].sees(record);
         }
     }
 
     /// An operator takes a dead node off the list, or one that is none.
     fn forget_somebody(&mut self) {
-        let known: Vec<NodeId> = self.ledger.nodes().collect();
+        let known: Vec<NodeId> = self.store.ledger().nodes().collect();
         if known.is_empty() {
             return;
         }
@@ -79,18 +163,21 @@ impl World {
         if self.index_of(node).is_some() && self.random.percent(80) {
             return;
         }
+        self.count("nodes forgotten");
         self.checker.forgot(node);
-        self.step(|ledger, now| ledger.leave(node, &Departure::Forgotten(ana()), now));
+        self.depart(node, &Departure::Forgotten(ana()));
     }
 
     /// What a person does who is told that nodes knew more and are gone.
-    pub(super) fn decide(&mut self) {
-        let record = self.ledger.current();
-        if record.phase().is_on() {
-            self.change(&record, &Change::Deactivate(Deactivate::by("ana")));
+    pub(super) fn decide_anew(&mut self) {
+        let record = self.store.ledger().current();
+        let change = if record.phase().is_on() {
+            Change::Deactivate(Deactivate::by("ana"))
         } else {
-            self.change(&record, &Change::Activate(Activate::by("ana")));
-        }
+            Change::Activate(Activate::by("ana"))
+        };
+        self.operators[0] = Operator::default();
+        self.change(0, &record, &change);
     }
 }
 

@@ -21,7 +21,7 @@ impl World {
         if self.told.is_none() {
             return;
         }
-        let view = self.ledger.view(usize::MAX, self.store_moment());
+        let view = self.store.ledger().view(usize::MAX, self.store_moment());
         let mut lines = vec![format!(
             "       ledger: {}, grace {:?}, {:?}",
             name(&view.record),
@@ -43,8 +43,9 @@ impl World {
         lines.extend(self.nodes.iter().map(|node| {
             let is_suspended = node.machine.snapshot().executions_suspended;
             let record = name(node.record());
-            let (id, policy, cut, runs) = (node.id, node.lost_contact, node.cut_off_until, &node.executions);
-            format!("         {id:?}: {policy:?}, {record}, suspended {is_suspended}, cut off until {cut}, runs {runs:?}")
+            let (id, policy, runs) = (node.id, node.lost_contact, &node.executions);
+            let silent = (node.mute_until, node.deaf_until, node.paused_until);
+            format!("         {id:?}: {policy:?}, {record}, suspended {is_suspended}, mute, deaf and paused until {silent:?}, runs {runs:?}")
         }));
         let before = self.told.replace(lines.clone()).unwrap_or_default();
         for line in lines.iter().filter(|line| !before.contains(line)) {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use intermission_core::Timing;
 
+use crate::checker::Run;
 use crate::mutation::Mutation;
 use crate::random::Random;
 
@@ -17,22 +18,39 @@ pub(super) struct Weather {
     pub(super) patience: u64,
     /// How many milliseconds a node waits for an answer.
     pub(super) timeout: u64,
-    /// Of a hundred reports, replies and executions, how many take long.
+    /// Of a hundred reports, replies, pushes and executions, how many take long.
     pub(super) slow_reports: u64,
     pub(super) slow_replies: u64,
+    pub(super) slow_pushes: u64,
     pub(super) slow_work: u64,
-    /// Of a hundred acts of an operator, how many switch maintenance on or off, and how many milliseconds lie between
-    /// two acts at most.
+    /// Of a hundred acts of an operator, how many switch maintenance on or off, how many are by a fresh look at the
+    /// record, and how many expect no revision; and how many milliseconds lie between two acts at most.
     pub(super) switches: u64,
+    pub(super) attention: u64,
+    pub(super) carelessness: u64,
     pub(super) leisure: u64,
     /// How many milliseconds lie between two faults at most, and how likely each kind is, compared with the others.
     pub(super) peace: u64,
     pub(super) crashes: u64,
     pub(super) goodbyes: u64,
     pub(super) cuts: u64,
+    /// How many milliseconds a node is cut off at most.
+    pub(super) longest_cut: u64,
+    pub(super) pauses: u64,
     pub(super) outages: u64,
+    pub(super) stalls: u64,
     pub(super) losses: u64,
+    /// All nodes crash, and the store loses something.
+    pub(super) disasters: u64,
+    /// The store goes back, and does not notice.
+    pub(super) slips: u64,
     pub(super) jumps: u64,
+    /// By how many millionths steady clocks are wrong.
+    pub(super) drift: i64,
+    /// Whether nodes write down the record, and know it when they are back.
+    pub(super) remembers: bool,
+    /// Whether the store has but one clock, as Redis has.
+    pub(super) one_clock: bool,
 }
 
 impl Weather {
@@ -44,16 +62,27 @@ impl Weather {
             timeout: random.pick(&[600, 2_500]),
             slow_reports: random.pick(&[5, 30, 80]),
             slow_replies: random.pick(&[5, 30, 80]),
+            slow_pushes: random.pick(&[5, 40]),
             slow_work: random.pick(&[5, 20]),
             switches: random.pick(&[50, 95]),
-            leisure: random.pick(&[1_500, 5_000]),
+            attention: random.pick(&[95, 60]),
+            carelessness: random.pick(&[0, 15]),
+            leisure: random.pick(&[3_000, 8_000]),
             peace: random.pick(&[1_500, 3_000, 8_000]),
             crashes: random.pick(&[0, 15, 60]),
             goodbyes: random.pick(&[0, 10, 40]),
             cuts: random.pick(&[10, 30, 100]),
+            longest_cut: random.pick(&[4_000, 10_000, 20_000]),
+            pauses: random.pick(&[0, 15, 60]),
             outages: random.pick(&[0, 7, 30]),
+            stalls: random.pick(&[0, 10, 40]),
             losses: random.pick(&[0, 20, 60]),
+            disasters: random.pick(&[0, 0, 5]),
+            slips: random.pick(&[0, 0, 10]),
             jumps: random.pick(&[0, 18, 60]),
+            drift: random.pick(&[0, 1_000]),
+            remembers: random.percent(50),
+            one_clock: random.percent(50),
         }
     }
 
@@ -62,57 +91,199 @@ impl Weather {
         5_000 + self.patience
     }
 
+    pub(super) const fn all_fence_alike(self) -> bool {
+        self.fence == 100
+    }
+
+    pub(super) const fn run(self) -> Run {
+        Run {
+            all_fence: self.all_fence_alike(),
+            has_true_calendar: self.jumps == 0 || !self.one_clock,
+        }
+    }
+
+    /// How wrong one clock is.
+    pub(super) fn drift(self, random: &mut Random) -> i64 {
+        random.pick(&[-self.drift, 0, self.drift])
+    }
+
     /// The weather that brings out what a mutation breaks.
     pub(super) fn for_mutation(self, mutation: Mutation) -> Self {
-        let calm = Self {
+        // Nothing goes wrong but in the network, and nodes are out of contact now and then.
+        let cuts = Self {
+            cuts: 60,
             crashes: 0,
             goodbyes: 0,
+            pauses: 0,
             outages: 0,
+            stalls: 0,
             losses: 0,
-            slow_work: 5,
+            disasters: 0,
+            slips: 0,
+            jumps: 0,
             switches: 95,
+            carelessness: 0,
+            slow_work: 20,
             ..self
         };
-        let cuts = Self {
+        let fences = Self {
             fence: 100,
             patience: 0,
             slow_reports: 5,
             slow_replies: 5,
-            cuts: 60,
-            jumps: 0,
-            leisure: 3_000,
-            ..calm
+            ..cuts
+        };
+        // Seldom enough for a grace to end before the next loss.
+        let losses = Self {
+            losses: 40,
+            cuts: 100,
+            peace: 8_000,
+            ..cuts
         };
         match mutation {
-            Mutation::NoMargin | Mutation::NoClamp => Self { jumps: 60, ..cuts },
+            Mutation::NoMargin | Mutation::NoClamp => Self {
+                jumps: 60,
+                drift: 1_000,
+                ..fences
+            },
             Mutation::LeaseFromReply => Self {
                 slow_replies: 60,
                 timeout: 2_500,
                 peace: 8_000,
+                ..fences
+            },
+            Mutation::FenceNotObeyed | Mutation::DropNotObeyed => fences,
+            Mutation::FenceCountedEarly => Self {
+                patience: 6_000,
+                ..fences
+            },
+            Mutation::FenceByTimerOnly => Self {
+                pauses: 100,
+                ..fences
+            },
+            Mutation::HoldGivenUp => Self {
+                fence: 0,
+                hold: 50,
+                ..cuts
+            },
+            Mutation::GivenUpNotNamed | Mutation::NeverConfirmed => Self {
+                fence: 0,
+                hold: 0,
+                patience: 0,
+                peace: 1_500,
+                ..cuts
+            },
+            Mutation::LateReplyTaken => Self {
+                slow_replies: 80,
+                timeout: 600,
+                ..fences
+            },
+            Mutation::PushOpens => Self {
+                cuts: 10,
+                peace: 8_000,
+                leisure: 3_000,
+                slow_replies: 30,
+                slow_work: 5,
+                ..cuts
+            },
+            Mutation::BeginsUnknown => Self {
+                crashes: 100,
+                peace: 1_500,
+                slow_reports: 30,
                 ..cuts
             },
             Mutation::NoProbation => Self {
-                crashes: 60,
+                crashes: 100,
+                outages: 60,
                 losses: 60,
-                cuts: 30,
-                outages: 30,
-                switches: 95,
-                ..self
+                cuts: 0,
+                peace: 1_500,
+                leisure: 8_000,
+                ..cuts
             },
-            Mutation::NothingClaimed => Self {
-                losses: 60,
-                cuts: 100,
-                outages: 30,
-                switches: 95,
-                ..self
+            Mutation::TombstoneIgnored => Self {
+                goodbyes: 100,
+                slow_reports: 80,
+                ..cuts
             },
-            Mutation::NoGrace | Mutation::NothingOffered => Self { losses: 60, ..self },
-            Mutation::PushOpens => Self {
-                leisure: 1_500,
-                slow_replies: 30,
-                ..calm
+            Mutation::PlanNotObeyed | Mutation::HoldNotObeyed => Self {
+                peace: 1_500,
+                ..cuts
             },
-            Mutation::AcknowledgementsKept | Mutation::FenceNotObeyed => self,
+            Mutation::ForceNotObeyed
+            | Mutation::DrainedTooEarly
+            | Mutation::SequenceIgnored
+            | Mutation::AcknowledgementsKept => cuts,
+            Mutation::QuietTooEarly => Self {
+                slow_work: 80,
+                peace: 8_000,
+                ..cuts
+            },
+            Mutation::QuietKept => Self {
+                switches: 50,
+                peace: 8_000,
+                ..cuts
+            },
+            Mutation::GraceBeforeFences => Self {
+                fence: 100,
+                patience: 6_000,
+                slow_work: 15,
+                slow_reports: 5,
+                slow_replies: 5,
+                losses: 100,
+                cuts: 10,
+                longest_cut: 10_000,
+                leisure: 4_000,
+                ..losses
+            },
+            Mutation::NothingOffered
+            | Mutation::NothingClaimed
+            | Mutation::ClaimsCountInGrace
+            | Mutation::ClaimsSurviveLoss
+            | Mutation::NoGrace
+            | Mutation::PlainCounter
+            | Mutation::OlderTakenBack
+            | Mutation::OwnStepsInGrace
+            | Mutation::OpensWhileReconciling
+            | Mutation::EditsInGrace => losses,
+            Mutation::LossNotNoticed => Self {
+                losses: 0,
+                slips: 60,
+                ..losses
+            },
+            Mutation::LeasesNotRenewed | Mutation::LossNotTold => Self {
+                fence: 0,
+                hold: 0,
+                patience: 2_000,
+                peace: 3_000,
+                losses: 15,
+                leisure: 3_000,
+                ..cuts
+            },
+            Mutation::QuietDespiteLoss => Self {
+                fence: 100,
+                patience: 0,
+                slow_work: 5,
+                longest_cut: 20_000,
+                peace: 5_000,
+                leisure: 15_000,
+                ..losses
+            },
+            Mutation::OwnStepsWhileBehind => Self {
+                slow_reports: 80,
+                cuts: 0,
+                disasters: 100,
+                ..cuts
+            },
+            Mutation::ConflictIgnored
+            | Mutation::BehindIgnored
+            | Mutation::DuplicateIgnored
+            | Mutation::CompletionFromOperator => Self {
+                carelessness: 50,
+                attention: 60,
+                losses: 30,
+                ..cuts
+            },
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use intermission_core::StateErrorKind;
 
+use super::fake::fake;
 use super::server::{Server, until};
 use super::{PLENTY, TAG, Tested};
 
@@ -50,10 +51,23 @@ impl Cluster {
 
     /// Moves the site's slot, which has no keys, to the second node.
     fn move_slot(&self) {
-        let id: String = self.second.ask(&["CLUSTER", "MYID"]);
-        for node in [&self.second, &self.first] {
-            node.tell(&["CLUSTER", "SETSLOT", &self.slot.to_string(), "NODE", &id]);
-        }
+        let (first, second) = (&self.first, &self.second);
+        let [from, to]: [String; 2] = [first, second].map(|node| node.ask(&["CLUSTER", "MYID"]));
+        let set = |node: &Server, how: &str, id: &str| {
+            node.tell(&["CLUSTER", "SETSLOT", &self.slot.to_string(), how, id]);
+        };
+        set(second, "IMPORTING", &from);
+        set(first, "MIGRATING", &to);
+        set(second, "NODE", &to);
+        set(first, "NODE", &to);
+    }
+
+    /// What was only asked something is closed a moment later.
+    async fn has_links(&self, first: usize, second: usize) {
+        until("each node has the links it should have", async || {
+            (self.first.links().len(), self.second.links().len()) == (first, second)
+        })
+        .await;
     }
 
     fn url(&self, seeds: &[&Server]) -> String {
@@ -70,20 +84,14 @@ async fn the_owner_of_the_slot_is_found_and_found_again() {
     let cluster = Cluster::start().await;
     let tested = Tested::new(&cluster.url(&[&cluster.second]), PLENTY);
     assert_eq!(tested.say("a").await.unwrap(), "a");
-    assert_eq!(
-        (cluster.first.links().len(), cluster.second.links().len()),
-        (1, 0)
-    );
+    cluster.has_links(1, 0).await;
     cluster.move_slot();
     // The old owner takes the subscription away, unasked.
     until("the loss is noticed", async || tested.losses() == 1).await;
     assert_eq!(tested.say("b").await.unwrap(), "b");
     assert_eq!(tested.publish("c").await.unwrap(), "c");
     until("the message has come", async || tested.messages() == ["c"]).await;
-    assert_eq!(
-        (cluster.first.links().len(), cluster.second.links().len()),
-        (0, 1)
-    );
+    cluster.has_links(0, 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -94,6 +102,30 @@ async fn nodes_that_were_learnt_are_asked_when_the_named_ones_are_gone() {
     cluster.second.kill();
     cluster.first.tell(&["CLIENT", "KILL", "TYPE", "PUBSUB"]);
     until("the loss is noticed", async || tested.losses() == 1).await;
+    assert_eq!(tested.say("b").await.unwrap(), "b");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_names_the_wrong_owner_is_asked_last() {
+    let cluster = Cluster::start().await;
+    let wrong = cluster.second.port;
+    let behind = fake(move |words| {
+        Some(match words[0].as_str() {
+            "HELLO" => "%0\r\n".to_owned(),
+            _ => format!("*1\r\n*3\r\n:0\r\n:16383\r\n*3\r\n_\r\n:{wrong}\r\n$1\r\nx\r\n"),
+        })
+    });
+    let url = format!(
+        "redis+cluster://127.0.0.1:{behind},127.0.0.1:{}",
+        cluster.first.port
+    );
+    let tested = Tested::new(&url, PLENTY);
+    let error = tested.say("a").await.unwrap_err();
+    assert_eq!(error.kind(), StateErrorKind::Unavailable, "{error}");
+    assert!(
+        error.to_string().contains("the site is on another"),
+        "{error}"
+    );
     assert_eq!(tested.say("b").await.unwrap(), "b");
 }
 

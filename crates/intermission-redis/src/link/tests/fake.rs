@@ -13,17 +13,17 @@ pub(crate) fn fake(answer: impl Fn(&[String]) -> Option<String> + Clone + Send +
     thread::spawn(move || {
         for stream in listener.incoming().flatten() {
             let answer = answer.clone();
-            thread::spawn(move || serve(stream, answer));
+            thread::spawn(move || serve(&stream, answer));
         }
     });
     port
 }
 
-fn serve(stream: TcpStream, answer: impl Fn(&[String]) -> Option<String>) -> Option<()> {
+fn serve(mut stream: &TcpStream, answer: impl Fn(&[String]) -> Option<String>) -> Option<()> {
     let mut reader = BufReader::new(stream.try_clone().ok()?);
     loop {
         let words = command(&mut reader)?;
-        (&stream).write_all(answer(&words)?.as_bytes()).ok()?;
+        stream.write_all(answer(&words)?.as_bytes()).ok()?;
     }
 }
 

@@ -36,7 +36,7 @@ impl Proxy {
                 for (from, to) in [(near, far), back] {
                     let state = Arc::clone(&seen);
                     thread::spawn(move || {
-                        pump(from, to, || order < state.swallowed.load(Ordering::SeqCst))
+                        pump(from, to, || order < state.swallowed.load(Ordering::SeqCst));
                     });
                 }
             }

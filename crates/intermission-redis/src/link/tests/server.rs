@@ -1,6 +1,5 @@
 //! Real servers: each test has its own.
 
-use std::io::Read;
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -114,7 +113,10 @@ impl Server {
         self.ask::<()>(words);
     }
 
-    fn try_ask<T: FromRedisValue>(&self, words: &[impl ToRedisArgs]) -> redis::RedisResult<T> {
+    pub(crate) fn try_ask<T: FromRedisValue>(
+        &self,
+        words: &[impl ToRedisArgs],
+    ) -> redis::RedisResult<T> {
         let mut command = redis::Cmd::new();
         for word in words {
             command.arg(word);
@@ -133,11 +135,8 @@ impl Server {
     }
 
     fn log(&self) -> String {
-        let mut text = String::new();
-        if let Ok(mut log) = std::fs::File::open(self.folder.path().join("log")) {
-            log.read_to_string(&mut text).unwrap();
-        }
-        text
+        let log = std::fs::read_to_string(self.folder.path().join("log"));
+        log.unwrap_or_else(|error| error.to_string())
     }
 }
 

@@ -1,6 +1,7 @@
 //! One server.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use intermission_core::StateErrorKind;
 use redis::Script;
@@ -110,24 +111,29 @@ async fn a_connection_that_swallows_everything_costs_one_time_out() {
     proxy.swallow_present();
     let error = tested.say("b").await.unwrap_err();
     assert_eq!(error.kind(), StateErrorKind::Unavailable);
-    assert!(
-        error.to_string().contains("no answer within 300ms"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("no answer within 2s"), "{error}");
     assert_eq!(tested.losses(), 1);
     assert_eq!(tested.say("c").await.unwrap(), "c");
     assert_eq!((proxy.accepted(), tested.losses()), (2, 1));
-    // And while nothing gets through at all, everybody gets that for an answer.
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everybody_hears_that_nothing_gets_through() {
+    let server = Server::start();
+    let proxy = Proxy::to(server.port);
     proxy.swallow_all();
-    let tested = Arc::new(tested);
+    let url = format!("redis://127.0.0.1:{}", proxy.port);
+    let tested = Arc::new(Tested::new(&url, Duration::from_millis(100)));
     let calls: Vec<_> = (0..5)
         .map(|_| {
             let tested = Arc::clone(&tested);
-            tokio::spawn(async move { tested.say("d").await.unwrap_err() })
+            tokio::spawn(async move { tested.say("a").await.unwrap_err() })
         })
         .collect();
     for call in calls {
-        assert_eq!(call.await.unwrap().kind(), StateErrorKind::Unavailable);
+        let error = call.await.unwrap();
+        assert_eq!(error.kind(), StateErrorKind::Unavailable, "{error}");
+        assert!(error.to_string().contains("no answer within"), "{error}");
     }
 }
 
@@ -195,39 +201,59 @@ async fn an_answer_that_comes_too_late_reaches_nobody() {
     assert_eq!(tested.losses(), 1);
 }
 
-/// In a Cluster, a server says so unasked when a slot moves, and the client takes it for the answer to whatever is in
-/// flight: from then on, everybody would get the answer to the question before.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_push_that_the_client_takes_for_an_answer_ends_the_connection() {
-    let port = fake(|words| {
+/// A server that says this unasked before it answers a word, and everything else as it should be.
+fn unasked(word: &'static str, push: &'static str) -> u16 {
+    let bulk = |text: &str| format!("${}\r\n{text}\r\n", text.len());
+    fake(move |words| {
         Some(match words[0].as_str() {
-            "HELLO" => "%1\r\n$4\r\nrole\r\n$6\r\nmaster\r\n".to_owned(),
-            "SSUBSCRIBE" => format!(
-                ">3\r\n$10\r\nssubscribe\r\n${}\r\n{CHANNEL}\r\n:1\r\n",
-                CHANNEL.len()
-            ),
+            "HELLO" => "%0\r\n".to_owned(),
+            "SSUBSCRIBE" => format!(">3\r\n{}{}:1\r\n", bulk("ssubscribe"), bulk(CHANNEL)),
             _ => {
-                let (echo, key, word) = (&words[4], &words[3], &words[5]);
-                let unasked = if word == "hit" {
-                    format!(
-                        ">3\r\n$12\r\nsunsubscribe\r\n${}\r\n{CHANNEL}\r\n:0\r\n",
-                        CHANNEL.len()
-                    )
-                } else {
-                    String::new()
-                };
-                let bulk = |text: &str| format!("${}\r\n{text}\r\n", text.len());
-                format!("{unasked}*3\r\n{}{}{}", bulk(echo), bulk(word), bulk(key))
+                let before = if words[5] == word { push } else { "" };
+                let [key, echo, said] = [3, 4, 5].map(|index| bulk(&words[index]));
+                format!("{before}*3\r\n{echo}{said}{key}")
             }
         })
-    });
-    let tested = Tested::to(port);
-    assert_eq!(tested.say("a").await.unwrap(), "a");
-    let error = tested.say("hit").await.unwrap_err();
-    assert_eq!(error.kind(), StateErrorKind::Unavailable, "{error}");
-    assert_eq!(tested.losses(), 1);
-    assert_eq!(tested.say("b").await.unwrap(), "b");
-    assert_eq!(tested.losses(), 1);
+    })
+}
+
+/// In a Cluster, a server says so when a slot moves, and the client takes it for the answer to whatever is in flight:
+/// from then on, everybody would get the answer to the question before.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_push_that_the_client_takes_for_an_answer_ends_the_connection() {
+    for push in [
+        ">3\r\n$12\r\nsunsubscribe\r\n$12\r\n{im:site}:ch\r\n:0\r\n",
+        ">3\r\n$11\r\nunsubscribe\r\n$1\r\nx\r\n:0\r\n",
+        ">3\r\n$12\r\npunsubscribe\r\n$1\r\nx\r\n:0\r\n",
+        ">3\r\n$9\r\nsubscribe\r\n$1\r\nx\r\n:0\r\n",
+        ">3\r\n$10\r\npsubscribe\r\n$1\r\nx\r\n:0\r\n",
+        ">3\r\n$10\r\nssubscribe\r\n$12\r\n{im:site}:ch\r\n:2\r\n",
+    ] {
+        let tested = Tested::to(unasked("hit", push));
+        assert_eq!(tested.say("a").await.unwrap(), "a");
+        let error = tested.say("hit").await.unwrap_err();
+        assert_eq!(error.kind(), StateErrorKind::Unavailable, "{error}");
+        assert_eq!(tested.losses(), 1, "{push}");
+        assert_eq!(tested.say("b").await.unwrap(), "b");
+        assert_eq!(tested.losses(), 1, "{push}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn other_pushes_are_ignored() {
+    for push in [
+        ">3\r\n$8\r\nsmessage\r\n$15\r\n{im:site}:other\r\n$1\r\nx\r\n",
+        ">3\r\n$7\r\nmessage\r\n$12\r\n{im:site}:ch\r\n$1\r\nx\r\n",
+        ">2\r\n$10\r\ninvalidate\r\n*0\r\n",
+        ">2\r\n$3\r\nnew\r\n$1\r\nx\r\n",
+        ">2\r\n$8\r\nsmessage\r\n$12\r\n{im:site}:ch\r\n",
+    ] {
+        let tested = Tested::to(unasked("hit", push));
+        for word in ["a", "hit", "b"] {
+            assert_eq!(tested.say(word).await.unwrap(), word);
+        }
+        assert_eq!((tested.messages().len(), tested.losses()), (0, 0), "{push}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,0 +1,72 @@
+//! What is made of many measurements.
+
+use std::time::Duration;
+
+/// Measurements, in milliseconds, in ascending order.
+#[derive(Debug)]
+pub(super) struct Sample(Vec<f64>);
+
+impl Sample {
+    pub(super) fn new(mut millis: Vec<f64>) -> Self {
+        millis.sort_by(f64::total_cmp);
+        Self(millis)
+    }
+
+    pub(super) fn median(&self) -> f64 {
+        self.at(50)
+    }
+
+    /// The smallest measurement that so many hundredths of all do not exceed; 0 if there are none.
+    pub(super) fn at(&self, hundredths: usize) -> f64 {
+        let rank = (self.0.len() * hundredths).div_ceil(100);
+        let found = self.0.get(rank.saturating_sub(1));
+        found.copied().unwrap_or_default()
+    }
+}
+
+/// The time between two readings of the steady clock, which may be in either order.
+pub(super) fn millis_between(from: Duration, to: Duration) -> f64 {
+    (to.as_secs_f64() - from.as_secs_f64()) * 1_000.0
+}
+
+/// `b` in the `a * x^b` that fits the points best: 1 for what grows with the number of nodes, 0 for what does not grow.
+/// `None` unless there are two points at least.
+pub(super) fn growth(points: &[(f64, f64)]) -> Option<f64> {
+    let logs: Vec<(f64, f64)> = points
+        .iter()
+        .filter(|(x, y)| *x > 0.0 && *y > 0.0)
+        .map(|(x, y)| (x.ln(), y.ln()))
+        .collect();
+    let count = f64::from(u32::try_from(logs.len()).ok().filter(|count| *count > 1)?);
+    let mean = |of: fn(&(f64, f64)) -> f64| logs.iter().map(of).sum::<f64>() / count;
+    let (x_mean, y_mean) = (mean(|point| point.0), mean(|point| point.1));
+    let together: f64 = logs
+        .iter()
+        .map(|(x, y)| (x - x_mean) * (y - y_mean))
+        .sum();
+    let alone: f64 = logs.iter().map(|(x, _)| (x - x_mean).powi(2)).sum();
+    (alone > 0.0).then(|| together / alone)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hundredths_are_measurements_that_were_made() {
+        let sample = Sample::new((1..=50).rev().map(f64::from).collect());
+        assert_eq!(
+            [sample.median(), sample.at(90), sample.at(99), sample.at(100)],
+            [25.0, 45.0, 50.0, 50.0]
+        );
+        assert_eq!(Sample::new(Vec::new()).median(), 0.0);
+    }
+
+    #[test]
+    fn what_doubles_with_the_nodes_grows_with_exponent_one() {
+        let exponent = |points: &[(f64, f64)]| growth(points).unwrap();
+        assert!((exponent(&[(10.0, 3.0), (100.0, 30.0), (1_000.0, 300.0)]) - 1.0).abs() < 1e-9);
+        assert!(exponent(&[(10.0, 3.0), (100.0, 3.0)]).abs() < 1e-9);
+        assert_eq!(growth(&[(10.0, 3.0)]), None);
+    }
+}
