@@ -138,9 +138,8 @@ impl Listener<'_> {
                 let newest = self.heard.newest();
                 let record = newest.record.as_ref();
                 let newer = record.filter(|record| record.revision() > seen);
-                let is_hint = newest.announced > seen
-                    || newest.missed != self.missed
-                    || newest.unreadable;
+                let is_hint =
+                    newest.announced > seen || newest.missed != self.missed || newest.unreadable;
                 if newer.is_some() || is_hint {
                     return newer.cloned();
                 }

@@ -139,6 +139,8 @@ pub struct Assumptions {
     /// What such a completion excuses stays excused until the node is heard of, however many activations later.
     /// Otherwise the excuse ends with the next completion that does not say it.
     pub excuses_last: bool,
+    /// Where a copy takes over unannounced, the first to speak to it is a node that knows more.
+    pub rollbacks_show: bool,
     /// An old master makes no record of its own that overrides what was decided at the new one.
     pub old_master_rests: bool,
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use crate::config::Policy;
 use crate::document::{Document, names};
 use crate::rule::Rule;
-use crate::state::{Call, Life, Member, Shelf, Store};
+use crate::state::{Call, Life, Shelf, Store};
 use crate::world::{Which, World};
 
 /// Something that happens. Nodes are numbered from nought.
@@ -86,6 +86,8 @@ pub enum Event {
     FailOver,
     /// The copy takes over, and nobody says so.
     RollBack,
+    /// The copy takes over, and the first to speak to it is this node, which knows more.
+    RollBackSeen(usize),
     /// The store loses its record, and nobody says so.
     Erase,
 }
@@ -218,8 +220,24 @@ impl World<'_> {
         events.extend((left.restarts > 0).then_some(Event::Restart));
         events.extend(may_copy.then_some(Event::Copy));
         events.extend((is_copied && left.failovers > 0).then_some(Event::FailOver));
-        events.extend((is_copied && left.rollbacks > 0).then_some(Event::RollBack));
+        if is_copied && left.rollbacks > 0 {
+            self.roll_back_events(events);
+        }
         events.extend((left.erasures > 0).then_some(Event::Erase));
+    }
+
+    fn roll_back_events(&self, events: &mut Vec<Event>) {
+        if !self.config.assumptions.rollbacks_show {
+            events.push(Event::RollBack);
+            return;
+        }
+        let copy = self.state.shelved.document;
+        for (node, known) in self.state.living() {
+            let may_speak = !matches!(known.call, Call::Answered(..));
+            if may_speak && known.view.revision > copy.revision {
+                events.push(Event::RollBackSeen(node));
+            }
+        }
     }
 
     /// Lets it happen, and looks at what it led to.
@@ -227,7 +245,11 @@ impl World<'_> {
         match event {
             Event::Tick => self.pass_time(),
             Event::Look(store) => self.tick(store),
-            Event::LookThenTick | Event::Call(..) | Event::CallInVain(..) | Event::CallLost(..) => {
+            Event::LookThenTick
+            | Event::Call(..)
+            | Event::CallInVain(..)
+            | Event::CallLost(..)
+            | Event::RollBackSeen(_) => {
                 for part in event.parts() {
                     self.happen(part);
                 }
@@ -314,7 +336,10 @@ impl World<'_> {
             }
             Event::Evict => {
                 left.evictions -= 1;
-                self.state.store.members = <[Member; crate::config::NODES]>::default();
+                self.state.store = Store {
+                    document: self.state.store.document,
+                    ..Store::default()
+                };
             }
             Event::Restart => left.restarts -= 1,
             Event::Copy => {
@@ -386,6 +411,9 @@ impl Event {
                 vec![Self::Send(node), Self::Execute(node, store), Self::GiveUp(node, false)]
             }
             Self::CallLost(node, stays_late) => vec![Self::Send(node), Self::GiveUp(node, stays_late)],
+            Self::RollBackSeen(node) => {
+                vec![Self::RollBack, Self::Send(node), Self::Execute(node, Which::Present)]
+            }
             single => vec![single],
         }
     }
@@ -437,6 +465,7 @@ impl fmt::Display for Event {
             Self::Copy => f.write_str("a replica has copied the store"),
             Self::FailOver => f.write_str("the replica takes over"),
             Self::RollBack => f.write_str("the copy takes over, and nobody notices"),
+            Self::RollBackSeen(node) => write!(f, "the copy takes over, and hears from {} first", name(node)),
             Self::Erase => f.write_str("the store loses its record, and nobody notices"),
         }
     }

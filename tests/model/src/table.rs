@@ -114,6 +114,7 @@ const FENCED: Config = Config {
         was_somebody_there: true,
         excuses_last: true,
         old_master_rests: false,
+        rollbacks_show: true,
     },
     broken: None,
 };
@@ -187,6 +188,8 @@ pub fn promises() -> Vec<Case> {
     add("fence_failover_late_reports", Config { budget: failover, network: LATE_REPORTS, ..FENCED });
     add("fence_failover_auto_end", Config { budget: Budget { failovers: 1, ..TWICE }, auto_end: true, ..FENCED });
     add("fence_failover_plan", Config { budget: failover, plan: true, ..FENCED });
+    add("fence_rollback", Config { budget: Budget { rollbacks: 1, ..ONCE }, ..FENCED });
+    add("i_fence_rollback", Config { network: INSTANT, budget: Budget { rollbacks: 1, ..ONCE }, ..FENCED });
     add("fence_erase", Config { budget: Budget { erasures: 1, ..ONCE }, ..FENCED });
     add("fence_force", Config { drain: Drain::Force(1), ..FENCED });
     add("wait_force_failover", Config { drain: Drain::Force(1), budget: failover, ..WAITING });
@@ -222,7 +225,7 @@ pub fn limits() -> Vec<Case> {
     let mut add = |name, config, expected| cases.push(Case { name, config, expected: Expected::Broken(expected), bound: 3_000_000 });
     let flush = Budget { flushes: 1, ..ONCE };
     let failover = Budget { failovers: 1, ..ONCE };
-    let nobody_knows = Assumptions { somebody_knows: false, ..FENCED.assumptions };
+    let nobody_knows = Assumptions { somebody_knows: false, rollbacks_show: false, ..FENCED.assumptions };
     add("old_master_longer_than_the_grace_allows", Config { budget: failover, old_master: 3, ..FENCED }, Invariant::I2);
     add("old_master_longer_than_the_margin", Config { budget: failover, old_master: 2, periods: Periods { grace: 4, ..PLAIN }, ..FENCED }, Invariant::I2);
     add("old_master_decides_by_itself", Config { budget: failover, old_master: 2, periods: Periods { grace: 5, ..JUMPY }, assumptions: Assumptions { old_master_rests: true, ..FENCED.assumptions }, ..FENCED }, Invariant::I5);
@@ -257,7 +260,7 @@ pub fn mutations() -> Vec<Case> {
     add("fence_not_obeyed", Rule::FenceStops, FENCED, i1);
     add("fence_stops_but_drops_nothing", Rule::FenceDrops, FENCED, i2);
     add("no_probation", Rule::Probation, fenced(flush), i1);
-    add("no_join", Rule::JoinFirst, FENCED, i1);
+    add("no_join", Rule::JoinFirst, WAITING, i1);
     add("push_opens", Rule::PushOnlyCloses, fenced(TWICE), i1);
     add("push_opens_wait", Rule::PushOnlyCloses, waiting(TWICE), i1);
     add("nothing_is_offered", Rule::Offer, fenced(flush), i4);
@@ -268,7 +271,7 @@ pub fn mutations() -> Vec<Case> {
     add("late_fence_counts_too_early", Rule::FenceExpiry, Config { policies: &[LATE_FENCE, LATE_FENCE], ..FENCED }, i2);
     add("no_grace", Rule::Grace, fenced(flush), i1);
     add("grace_outlasts_no_late_fence", Rule::Outlast, Config { policies: &[LATE_FENCE, LATE_FENCE], ..fenced(flush) }, i2);
-    add("loss_not_noticed", Rule::NoticeLoss, fenced(Budget { erasures: 1, ..ONCE }), i1);
+    add("loss_not_noticed", Rule::NoticeLoss, fenced(Budget { rollbacks: 1, ..ONCE }), i1);
     add("claims_not_waited_for", Rule::ClaimGuard, fenced(flush), i5);
     add("claims_count_in_a_grace", Rule::CountAfterGrace, fenced(flush), i2);
     add("claims_outlive_a_loss", Rule::ForgetClaims, fenced(failover), i2);

@@ -191,7 +191,11 @@ fn uses_an_end(metadata: &Metadata, package: &Package) -> Vec<Finding> {
         .dependencies
         .iter()
         .filter_map(|dependency| metadata.member(&dependency.name));
-    used.filter(|used| is_end(used))
+    // What tests share is a library in their folder, for benches and tests alike.
+    let shared = |used: &Package| {
+        used.folder.starts_with("tests") && package.folder.starts_with("tests")
+    };
+    used.filter(|used| is_end(used) && !shared(used))
         .map(|used| Finding {
             place: package.name.clone(),
             wrong: format!(

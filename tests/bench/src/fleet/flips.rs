@@ -1,6 +1,6 @@
 //! How long it takes until the last one knows: flips of the mode and bare publishes, in turns.
 
-use std::hint::spin_loop;
+use std::thread::sleep;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -34,11 +34,18 @@ pub(super) struct Flips {
 /// Longer than any flip takes in a fleet that works.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// How long to wait between two looks at who is awaited. One who looked all the time would take a processor of those
+/// who are to be measured.
+const GLANCE: Duration = Duration::from_micros(20);
+
 /// After each measurement, so that what it has left to do does not count for the next.
 const REST: Duration = Duration::from_millis(5);
 
-/// How often it is looked whether the fleet has come to rest.
-const LOOK_EVERY: Duration = Duration::from_millis(10);
+/// How often it is looked whether the fleet has come to rest: rarely, since the answer lists all nodes.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// And no less often than this for each node, which small fleets take less than.
+const NODE_RESTS: Duration = Duration::from_millis(1);
 
 #[derive(Default)]
 struct Measured {
@@ -55,17 +62,17 @@ pub(super) fn measure(fleet: &mut Fleet, times: usize) -> Result<Flips> {
         closing.add(fleet.flip(Call::Activate)?);
         let view = fleet.settled(|view| view.quiescent_at.is_some())?;
         drained.push(drain(&view)?);
-        std::thread::sleep(REST);
+        sleep(REST);
         clients.add(fleet.publish_to_clients()?);
-        std::thread::sleep(REST);
+        sleep(REST);
         opening.add(fleet.flip(Call::Deactivate)?);
         fleet.settled(|view| {
             let newest = view.record.revision();
             view.nodes.iter().all(|node| node.seen == newest)
         })?;
-        std::thread::sleep(REST);
+        sleep(REST);
         sockets.add(fleet.publish_to_sockets()?);
-        std::thread::sleep(REST);
+        sleep(REST);
     }
     Ok(Flips {
         nodes: fleet.gates.len(),
@@ -121,7 +128,7 @@ impl Fleet {
         for each in all {
             while !has(each) {
                 ensure!(SystemClock.steady() < limit, "{call:?} has not reached everybody");
-                spin_loop();
+                sleep(GLANCE);
             }
         }
         let last = SystemClock.steady();
@@ -132,14 +139,13 @@ impl Fleet {
     pub(super) fn settled(&self, is_settled: impl Fn(&View) -> bool) -> Result<View> {
         let limit = SystemClock.steady() + PATIENCE;
         loop {
-            let view = self
-                .runtime
-                .block_on(self.inspector.inspect(usize::MAX))?;
+            // A fleet of one has come to rest before it is looked at.
+            sleep(LOOK_EVERY.min(NODE_RESTS * u32::try_from(self.gates.len())?));
+            let view = self.runtime.block_on(self.inspector.inspect(usize::MAX))?;
             if is_settled(&view) {
                 return Ok(view);
             }
             ensure!(SystemClock.steady() < limit, "the fleet does not come to rest");
-            std::thread::sleep(LOOK_EVERY);
         }
     }
 }

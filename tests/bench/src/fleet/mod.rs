@@ -19,7 +19,7 @@ use intermission::{
     Activate, Actor, Change, Clock, Deactivate, ExecutionInfo, Gate, Operator, StateUrl,
     SystemClock, Timing, Visitor,
 };
-use intermission_redis::RedisState;
+use intermission_redis::{RedisOptions, RedisState};
 use intermission_tests::redis::RedisServer;
 use redis::AsyncConnectionConfig;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -118,7 +118,7 @@ impl Fleet {
         let accounts = runtime.block_on(connection(&url, AsyncConnectionConfig::new()))?;
         Ok(Self {
             caller: Caller::start(&url),
-            inspector: Operator::new(state(&url)?, Actor::new("bench", "bench")),
+            inspector: Operator::new(patient_state(&url)?, Actor::new("bench", "bench")),
             gates: Vec::new(),
             clients: Vec::new(),
             sockets: Vec::new(),
@@ -256,6 +256,12 @@ impl Fleet {
 
 fn state(url: &str) -> Result<RedisState> {
     Ok(RedisState::new(&url.parse::<StateUrl>()?)?)
+}
+
+/// For one who asks for all nodes of a fleet whose processors are busy.
+fn patient_state(url: &str) -> Result<RedisState> {
+    let options = RedisOptions::from_url(&url.parse::<StateUrl>()?)?;
+    Ok(options.with_timeout(Duration::from_secs(20)).build())
 }
 
 /// All of them at the same time, in whatever order they are done.

@@ -102,7 +102,7 @@ impl Plan {
         let mut random = Random::branch(seed, "plan");
         // A round in which the faults come less often lets more drains end, one in which they come fast meets them in
         // more states; and not all lanes in every round, since one fault may hide what another brings about.
-        let mut pace = || random.pick(&[1_u32, 1, 2]);
+        let mut pace = || random.pick(&[1_u32, 2, 4]);
         let (servers_pace, networks_pace, processes_pace) = (pace(), pace(), pace());
         let left_out = random.below(8);
         let lanes = |lane: usize| if left_out == lane { 0..1 } else { 0..LANES };

@@ -1,0 +1,52 @@
+//! How a node behaves when it loses its state.
+
+use std::time::Duration;
+
+use crate::report::LostContact;
+use crate::timing::Timing;
+
+/// What a node does with requests while it cannot reach its state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "a new policy must not compile until the machine has an answer for it"
+)]
+pub enum OutagePolicy {
+    /// It goes on with what it last knew.
+    #[default]
+    KeepLast,
+    /// It closes after this long.
+    CloseAfter(Duration),
+    /// If it never knew anything, it opens after this long. It never opens out of a known closed state.
+    OpenAfter(Duration),
+}
+
+/// What a node does when it cannot reach its state at its start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "a new policy must not compile until the machine has an answer for it"
+)]
+pub enum StartPolicy {
+    /// It does not start.
+    #[default]
+    RefuseToStart,
+    /// It starts closed, and follows the state as soon as that is reached.
+    StartClosed,
+    /// It starts open, and follows the state as soon as that is reached.
+    StartOpen,
+}
+
+/// How a node behaves.
+#[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
+pub struct NodeSettings {
+    /// The periods, the same for all nodes of a site.
+    pub timing: Timing,
+    /// What being out of contact means for executions.
+    pub lost_contact: LostContact,
+    /// What it means for requests.
+    pub outage: OutagePolicy,
+    /// What it means at the start.
+    pub start: StartPolicy,
+}
