@@ -61,7 +61,7 @@
 //!
 //! | feature | default | does |
 //! |---|---|---|
-//! | `tls` | no | `rediss://`, `rediss+sentinel://` and `rediss+cluster://` |
+//! | `tls` | yes | `rediss://`, `rediss+sentinel://` and `rediss+cluster://` |
 
 mod args;
 mod environment;

@@ -144,8 +144,7 @@ fn needs_tls(error: StateError) -> Failure {
     let is_missing = !cfg!(feature = "tls") && error.to_string().contains("needs TLS");
     let failure = Failure::from(error);
     if is_missing {
-        failure
-            .with_hint("for the command, that is `cargo install intermission-cli --features tls`")
+        failure.with_hint("the command has TLS unless it is built with --no-default-features")
     } else {
         failure
     }

@@ -106,6 +106,10 @@ impl Heard {
 }
 
 /// What was published.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "taken apart at once and never stored"
+)]
 enum Message {
     Record(Record),
     /// A record of this revision, too long to be pushed.

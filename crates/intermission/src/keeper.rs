@@ -43,8 +43,12 @@ pub(crate) enum Stopping {
 
 type Calling<T> = Pin<Box<dyn Future<Output = Result<T, StateError>> + Send>>;
 
-/// How long to leave a keeper that died alone, so that one that dies at once does not take the processor with it.
+/// How long to leave a keeper that died alone, so that one that dies at once does not take the processor with it, and how
+/// long to wait before another goodbye.
 const RESTART_PAUSE: Duration = Duration::from_millis(250);
+
+/// How often a node tries to say goodbye. A process that is to end has little time.
+const GOODBYES: u32 = 3;
 
 /// Keeps a keeper running until its gate is gone.
 pub(crate) async fn supervise(keeper: Keeper) {
@@ -209,9 +213,14 @@ impl Keeper {
     }
 
     async fn say_goodbye(&mut self) {
-        let leave = self.state.leave(self.shared.node, Departure::Goodbye);
-        if let Err(error) = in_time(self.timeout, leave).await {
-            line(&Line::GoodbyeFailed(&error));
+        // A goodbye that is lost costs the next drain a lease and more, so it is worth a second try.
+        for attempt in 1..=GOODBYES {
+            let leave = self.state.leave(self.shared.node, Departure::Goodbye);
+            match in_time(self.timeout, leave).await {
+                Ok(()) => break,
+                Err(error) if attempt == GOODBYES => line(&Line::GoodbyeFailed(&error)),
+                Err(_) => sleep(RESTART_PAUSE).await,
+            }
         }
         if let Stopping::WhenIdle(Some(stop)) = std::mem::replace(&mut self.stopping, Stopping::No)
         {

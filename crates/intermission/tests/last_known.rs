@@ -1,5 +1,9 @@
 //! A node that remembers the record across its own restarts.
-#![expect(clippy::panic, reason = "a test, helpers included")]
+#![expect(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test, helpers included"
+)]
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

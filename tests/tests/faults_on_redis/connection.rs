@@ -106,6 +106,11 @@ async fn weathers(fault: Mode) {
     site.open_all(&[&well]).await;
     let second = site.close().await;
     reaches(&well, Phase::Activating).await;
+    if matches!(fault, Mode::Cut | Mode::Stall | Mode::HalfClose(_)) {
+        // It has drained for the first time, and has not heard of the second.
+        site.heard(&server, &[&well], 3).await;
+        assert_eq!(site.view().await.record.phase(), Phase::Activating);
+    }
     proxy.set(Mode::Pass).await;
     for node in [&node, &well] {
         let record = reaches_activation(node, second).await;

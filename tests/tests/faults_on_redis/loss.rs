@@ -29,6 +29,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         a_restart_with_its_data_completes_nothing_before_everybody_has_spoken,
         who_comes_to_an_empty_redis_waits_for_those_who_know_better,
         a_lost_record_is_noticed_even_if_no_node_is_there,
+        data_that_goes_back_as_a_whole_is_noticed_by_what_nodes_have_seen,
         flushed_scripts_are_loaded_again_on_the_same_connection,
     ]
 }
@@ -212,6 +213,39 @@ async fn who_comes_to_an_empty_redis_waits_for_those_who_know_better() {
     visitors.nobody_got_in();
     assert!(!site.operator().init().await.unwrap(), "it is no new site");
     site.open_all(&[&fresh, &knower]).await;
+}
+
+/// As a backup that is put back, or a disk that has lied: all is consistent, and old.
+async fn data_that_goes_back_as_a_whole_is_noticed_by_what_nodes_have_seen() {
+    let server = RedisServer::start().await;
+    let site = Site::on(&server, quick()).await;
+    let (a, b) = (site.node("a").await, site.node("b").await);
+    site.close_all(&[&a, &b]).await;
+    site.open_all(&[&a, &b]).await;
+    let mut hand = server.connect().await;
+    let mut back = redis::pipe();
+    back.atomic();
+    for (suffix, (_, value)) in site.contents(&server).await {
+        back.del(site.key(suffix)).ignore();
+        if !value.is_empty() {
+            let mut restore = redis::cmd("RESTORE");
+            restore.arg(site.key(suffix)).arg(0).arg(value);
+            back.add_command(restore).ignore();
+        }
+    }
+    let activation = site.close_all(&[&a, &b]).await;
+    let newest = a.record();
+    let visitors = Visitors::at(&[&a, &b]);
+    back.exec_async(&mut hand).await.unwrap();
+    let view = site
+        .view_when("the newest record is back", |view| *view.record == *newest)
+        .await;
+    assert!(view.lost_at.is_some(), "{view:?}");
+    let view = site.view_after_grace().await;
+    assert_eq!(view.record.activation().unwrap().id, activation);
+    assert_eq!((view.node_count, view.count.nodes), (2, 2));
+    visitors.nobody_got_in();
+    site.open_all(&[&a, &b]).await;
 }
 
 async fn a_lost_record_is_noticed_even_if_no_node_is_there() {

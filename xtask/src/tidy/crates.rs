@@ -192,9 +192,8 @@ fn uses_an_end(metadata: &Metadata, package: &Package) -> Vec<Finding> {
         .iter()
         .filter_map(|dependency| metadata.member(&dependency.name));
     // What tests share is a library in their folder, for benches and tests alike.
-    let shared = |used: &Package| {
-        used.folder.starts_with("tests") && package.folder.starts_with("tests")
-    };
+    let shared =
+        |used: &Package| used.folder.starts_with("tests") && package.folder.starts_with("tests");
     used.filter(|used| is_end(used) && !shared(used))
         .map(|used| Finding {
             place: package.name.clone(),

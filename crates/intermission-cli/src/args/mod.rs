@@ -58,9 +58,9 @@ States:
   redis://cache:6379/0                                    a Redis server
   redis+sentinel://cache-1:26379,cache-2:26379/mymaster   Redis behind Sentinel
   redis+cluster://cache-1:7000,cache-2:7000               a Redis Cluster
-  With rediss instead of redis: over TLS, if the command was built with it. With
-  a user and a password: redis://USER:PASSWORD@cache:6379/0. A password belongs
-  into INTERMISSION_STATE: everybody on the machine can read a command line.";
+  With rediss instead of redis: over TLS. With a user and a password:
+  redis://USER:PASSWORD@cache:6379/0. A password belongs into
+  INTERMISSION_STATE: everybody on the machine can read a command line.";
 
 /// The whole command line, as clap knows it.
 pub(crate) fn command() -> clap::Command {

@@ -154,19 +154,41 @@ fn values_that_make_no_sense() {
             &["memory:", "file:/var/lib/app/maintenance"],
         ),
         (
-            &["status", "--state", "rediss://ops:hunter2@h:6379/0"],
-            &[
-                "`rediss://ops:***@h:6379/0` needs TLS",
-                "cargo install intermission-cli --features tls",
-            ],
-        ),
-        (
             &["status", "--state", "magento:/srv/shop/var"],
             &["no support for the state magento:/srv/shop/var"],
         ),
     ] {
         assert_refused(&site, line, 1, says);
     }
+}
+
+#[cfg(not(feature = "tls"))]
+#[test]
+fn a_command_without_tls() {
+    let site = Site::new();
+    let line = ["status", "--state", "rediss://ops:hunter2@h:6379/0"];
+    let says = [
+        "`rediss://ops:***@h:6379/0` needs TLS",
+        "--no-default-features",
+    ];
+    assert_refused(&site, &line, 1, &says);
+}
+
+#[cfg(feature = "tls")]
+#[test]
+fn a_command_with_tls_on_a_server_without() {
+    // A port on which somebody else listens, and says nothing that TLS understands.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        std::io::Write::write_all(&mut stream, b"-ERR unknown command\r\n").unwrap();
+    });
+    let site = Site::new();
+    let url = format!("rediss://ops:hunter2@{address}/0");
+    let place = format!("rediss://{address}/0 fails at inspect");
+    assert_refused(&site, &["status", "--state", &url], 6, &[&place]);
+    server.join().unwrap();
 }
 
 #[test]

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use intermission_core::{
-    Activate, Actor, Change, Deactivate, Ledger, Level, LostContact, Members, Moment,
-    NodeId, NodeReport, Operation, OperationId, Outcome, Phase, Record, Revision, Timestamp, Timing,
+    Activate, Actor, Change, Deactivate, Ledger, Level, LostContact, Members, Moment, NodeId,
+    NodeReport, Operation, OperationId, Outcome, Phase, Record, Revision, Timestamp, Timing,
 };
 
 use crate::random::Random;

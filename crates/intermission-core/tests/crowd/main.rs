@@ -54,12 +54,6 @@ impl Figures {
     fn times_idle(&self, rates: &Rates, seconds: &Range<u64>) -> f64 {
         rates.most_in_a_second(seconds) / self.idle
     }
-
-    fn worst(&self, name: &str) -> f64 {
-        let phase = self.phases.iter().find(|(other, _)| *other == name);
-        let (_, seconds) = phase.expect("a phase of the story");
-        self.times_idle(&self.world.commands, seconds)
-    }
 }
 
 /// A day in a fleet's life: it idles, closes, drains, loses its server and all data in mid-drain, gets it back empty,

@@ -108,7 +108,10 @@ fn is_noticed(mutation: Mutation) {
     let Some((seed, said)) = found else {
         panic!("{mutation:?} went unnoticed in {RUNS} runs");
     };
-    assert!(said.contains('I'), "{mutation:?} is noticed for another reason: {said}");
+    assert!(
+        said.contains('I'),
+        "{mutation:?} is noticed for another reason: {said}"
+    );
     // It is the mutation, not the weather.
     let name = format!("seed {seed} in the weather for {mutation:?}");
     is_well(&name, || World::unbroken(seed, mutation));

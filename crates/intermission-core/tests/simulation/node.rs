@@ -269,13 +269,7 @@ impl Node {
         }
     }
 
-    fn step(
-        &mut self,
-        event: NodeEvent,
-        now: u64,
-        random: &mut Random,
-        effects: &mut Vec<Effect>,
-    ) {
+    fn step(&mut self, event: NodeEvent, now: u64, random: &mut Random, effects: &mut Vec<Effect>) {
         let before = Arc::clone(&self.gate.record);
         for action in self.machine.step(event, self.moment(now)) {
             match action {
@@ -336,7 +330,9 @@ impl Node {
             done.forced.then_some(on.id)
         };
         assert!(
-            forced(after).is_none() || forced(after) == forced(before) || self.executions.is_empty(),
+            forced(after).is_none()
+                || forced(after) == forced(before)
+                || self.executions.is_empty(),
             "I7: {:?} lets work go on that was to be dropped: {after:?}",
             self.id
         );

@@ -208,10 +208,8 @@ impl Store {
             self.ledger.lost_members(now);
         }
         if let Some(before) = kept_before {
-            match self.mutation {
-                Some(Mutation::ClaimsSurviveLoss) => self.keep_claims(&before),
-                Some(Mutation::LeasesNotRenewed) => self.keep(&before, &["expires_ms"]),
-                _ => {}
+            if self.breaks(Mutation::ClaimsSurviveLoss) {
+                self.keep_claims(&before);
             }
             self.after(now);
         }
@@ -261,7 +259,6 @@ impl Store {
     }
 
     fn edit_member(&mut self, node: NodeId, change: impl FnOnce(&mut Kept)) {
-
         self.edit(|members| {
             let nodes = members["nodes"].as_object_mut().unwrap();
             if let Some(Value::Object(member)) = nodes.get_mut(&node.to_string()) {
@@ -322,8 +319,12 @@ impl Store {
             let on = record.activation()?;
             Some((on.id, on.completion.as_ref()?.unconfirmed.len()))
         };
-        let (before, now) = (self.record_before.clone().unwrap_or_default(), self.ledger.current());
-        let (Some((old, many)), Some((new, few))) = (unconfirmed(&before), unconfirmed(&now)) else {
+        let (before, now) = (
+            self.record_before.clone().unwrap_or_default(),
+            self.ledger.current(),
+        );
+        let (Some((old, many)), Some((new, few))) = (unconfirmed(&before), unconfirmed(&now))
+        else {
             return;
         };
         if old == new && few < many {
@@ -395,10 +396,7 @@ impl Store {
                 self.edit(|members| {
                     let since = members["grace_since_ms"].as_u64().unwrap();
                     let until = members["grace_until_ms"].as_u64().unwrap();
-                    members.insert(
-                        "grace_until_ms".to_owned(),
-                        json!(until.min(since + grace)),
-                    );
+                    members.insert("grace_until_ms".to_owned(), json!(until.min(since + grace)));
                 });
             }
             Some(Mutation::NeverConfirmed) => self.keep_unconfirmed(),

@@ -116,7 +116,10 @@ mod tests {
             "# Commandstats\r\ncmdstat_evalsha:calls=3,usec=12,usec_per_call=4.00\r\nother:7\r\n",
         );
         let script = info.get("cmdstat_evalsha").unwrap();
-        assert_eq!((part(script, "calls"), part(script, "usec")), (Some(3), Some(12)));
+        assert_eq!(
+            (part(script, "calls"), part(script, "usec")),
+            (Some(3), Some(12))
+        );
         assert_eq!(part(script, "failed_calls"), None);
         assert_eq!(number(&info, "other").unwrap(), 7);
         assert!(number(&info, "absent").is_err());

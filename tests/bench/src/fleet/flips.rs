@@ -117,17 +117,27 @@ impl Fleet {
         // They count what they hear, each from its own beginning.
         let before: Vec<u64> = self.sockets.iter().map(super::Listener::heard).collect();
         let awaited: Vec<_> = self.sockets.iter().zip(before).collect();
-        self.timed(call, &awaited, |(socket, before)| socket.has_heard(before + 1))
+        self.timed(call, &awaited, |(socket, before)| {
+            socket.has_heard(before + 1)
+        })
     }
 
     /// Makes a call, and looks again and again until all have it. Whoever has it keeps it, so who has it need not be
     /// looked at again, and the last one is found as soon as it has it.
-    fn timed<T>(&self, call: Call, all: &[T], has: impl Fn(&T) -> bool) -> Result<(Called, Duration)> {
+    fn timed<T>(
+        &self,
+        call: Call,
+        all: &[T],
+        has: impl Fn(&T) -> bool,
+    ) -> Result<(Called, Duration)> {
         let limit = SystemClock.steady() + PATIENCE;
         self.caller.begin(call)?;
         for each in all {
             while !has(each) {
-                ensure!(SystemClock.steady() < limit, "{call:?} has not reached everybody");
+                ensure!(
+                    SystemClock.steady() < limit,
+                    "{call:?} has not reached everybody"
+                );
                 sleep(GLANCE);
             }
         }
@@ -145,7 +155,10 @@ impl Fleet {
             if is_settled(&view) {
                 return Ok(view);
             }
-            ensure!(SystemClock.steady() < limit, "the fleet does not come to rest");
+            ensure!(
+                SystemClock.steady() < limit,
+                "the fleet does not come to rest"
+            );
         }
     }
 }

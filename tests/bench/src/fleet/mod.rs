@@ -103,7 +103,10 @@ pub(crate) fn run(plan: &Plan) -> Result<bool> {
     let idle = fleet.idle()?;
     let bytes = fleet.memory()?;
     let version = fleet.runtime.block_on(fleet.accounts.version())?;
-    println!("\nthe fleet on redis-server {version}; {}", table::machine());
+    println!(
+        "\nthe fleet on redis-server {version}; {}",
+        table::machine()
+    );
     table::flips(&measured, plan.flips, fleet.payload);
     Ok(table::costs(&idle, &bytes, asked))
 }
@@ -154,7 +157,12 @@ impl Fleet {
     }
 
     fn subscribe(&mut self, count: usize) -> Result<()> {
-        let Self { server, url, payload, .. } = self;
+        let Self {
+            server,
+            url,
+            payload,
+            ..
+        } = self;
         while self.clients.len() < count {
             let first = self.clients.len();
             let joining = first..count.min(first + JOIN_AT_ONCE);
@@ -183,7 +191,10 @@ impl Fleet {
             if view.grace.is_zero() && !self.gates.iter().any(is_suspended) {
                 return Ok(());
             }
-            ensure!(SystemClock.steady() < limit, "the grace of a new site does not end");
+            ensure!(
+                SystemClock.steady() < limit,
+                "the grace of a new site does not end"
+            );
             std::thread::sleep(Duration::from_millis(100));
         }
     }
@@ -245,7 +256,9 @@ impl Fleet {
         self.runtime.block_on(self.inspector.change(activate))?;
         self.settled(|view| view.quiescent_at.is_some())?;
         let activated = self.runtime.block_on(self.accounts.bytes_of_keys(keys))?;
-        let connection = self.runtime.block_on(self.accounts.bytes_of_a_connection())?;
+        let connection = self
+            .runtime
+            .block_on(self.accounts.bytes_of_a_connection())?;
         Ok(Bytes {
             deactivated: deactivated / nodes,
             activated: activated / nodes,

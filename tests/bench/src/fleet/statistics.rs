@@ -40,10 +40,7 @@ pub(super) fn growth(points: &[(f64, f64)]) -> Option<f64> {
     let count = f64::from(u32::try_from(logs.len()).ok().filter(|count| *count > 1)?);
     let mean = |of: fn(&(f64, f64)) -> f64| logs.iter().map(of).sum::<f64>() / count;
     let (x_mean, y_mean) = (mean(|point| point.0), mean(|point| point.1));
-    let together: f64 = logs
-        .iter()
-        .map(|(x, y)| (x - x_mean) * (y - y_mean))
-        .sum();
+    let together: f64 = logs.iter().map(|(x, y)| (x - x_mean) * (y - y_mean)).sum();
     let alone: f64 = logs.iter().map(|(x, _)| (x - x_mean).powi(2)).sum();
     (alone > 0.0).then(|| together / alone)
 }
@@ -56,7 +53,12 @@ mod tests {
     fn hundredths_are_measurements_that_were_made() {
         let sample = Sample::new((1..=50).rev().map(f64::from).collect());
         assert_eq!(
-            [sample.median(), sample.at(90), sample.at(99), sample.at(100)],
+            [
+                sample.median(),
+                sample.at(90),
+                sample.at(99),
+                sample.at(100)
+            ],
             [25.0, 45.0, 50.0, 50.0]
         );
         assert_eq!(Sample::new(Vec::new()).median(), 0.0);

@@ -30,9 +30,13 @@ pub(super) fn flips(measured: &[Flips], times: usize, payload: usize) {
     );
     times_of("return", measured, |spread| &spread.from_return);
     times_of("start", measured, |spread| &spread.from_call);
-    let drained = measured
-        .iter()
-        .map(|flips| format!("{:>9.1} {:>9.1}", flips.drained.median(), flips.drained.at(99)));
+    let drained = measured.iter().map(|flips| {
+        format!(
+            "{:>9.1} {:>9.1}",
+            flips.drained.median(),
+            flips.drained.at(99)
+        )
+    });
     println!(
         "{:<30} {}",
         "all drained",
@@ -66,9 +70,13 @@ fn times_of(from: &str, measured: &[Flips], of: fn(&Spread) -> &Sample) {
     );
     for (name, kind) in KINDS {
         let sample = |flips| of(kind(flips));
-        let figures = measured
-            .iter()
-            .map(|flips| format!("{:>9.2} {:>9.2}", sample(flips).median(), sample(flips).at(99)));
+        let figures = measured.iter().map(|flips| {
+            format!(
+                "{:>9.2} {:>9.2}",
+                sample(flips).median(),
+                sample(flips).at(99)
+            )
+        });
         let points: Vec<(f64, f64)> = measured
             .iter()
             .map(|flips| (number(flips.nodes), sample(flips).median()))

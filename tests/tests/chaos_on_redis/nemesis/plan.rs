@@ -243,7 +243,7 @@ fn singles(
         if lane_number == 0 && random.chance(10) {
             places.push(OPERATOR);
         }
-        let fault = network_fault(places, &mut random, 100..=5_000);
+        let fault = network_fault(places, &mut random);
         let lasts = fault.lasts;
         (pause, fault, lasts)
     })
@@ -256,17 +256,13 @@ fn groups(seed: u64, pace: u32, length: Duration) -> Vec<Planned<NetworkFault>> 
         let pause = random.millis(4_000..=12_000) * pace;
         let percent = random.pick(&[30, 60, 90, 100]);
         let places = (0..=NODES).filter(|_| random.chance(percent)).collect();
-        let fault = network_fault(places, &mut random, 100..=4_500);
+        let fault = network_fault(places, &mut random);
         let lasts = fault.lasts;
         (pause, fault, lasts)
     })
 }
 
-fn network_fault(
-    places: Vec<usize>,
-    random: &mut Random,
-    lasts: std::ops::RangeInclusive<u64>,
-) -> NetworkFault {
+fn network_fault(places: Vec<usize>, random: &mut Random) -> NetworkFault {
     let direction = random.pick(&[Direction::ToServer, Direction::ToClient]);
     let mode = match random.below(6) {
         0 => Mode::Cut,
@@ -279,7 +275,15 @@ fn network_fault(
     NetworkFault {
         places,
         mode,
-        lasts: random.millis(lasts),
+        lasts: lasts(random),
+    }
+}
+
+/// Some for so long that the node is given up: where leases end is where they are wrong, if they are.
+fn lasts(random: &mut Random) -> Duration {
+    match random.below(3) {
+        0 => random.millis(3_000..=9_000),
+        _ => random.millis(100..=2_500),
     }
 }
 
@@ -300,9 +304,7 @@ fn processes(
             Deed::Retire,
         ]);
         let lasts = match deed {
-            // Half of them for longer than the lease.
-            Deed::Pause if random.chance(50) => random.millis(3_500..=7_000),
-            Deed::Pause => random.millis(100..=2_000),
+            Deed::Pause => lasts(&mut random),
             Deed::Kill | Deed::Retire => random.millis(0..=3_000),
         };
         let node = random.below(NODES / LANES) * LANES + lane_number;

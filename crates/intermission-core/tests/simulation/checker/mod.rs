@@ -198,8 +198,10 @@ impl Checker {
             node.id,
             node.record()
         );
+        // What is due in this very millisecond may come after it.
+        let is_due = node.has_lost_contact && node.knows_a_due_plan(now - 1);
         assert!(
-            is_timer_late || !node.has_lost_contact || !node.knows_a_due_plan(now),
+            is_timer_late || !is_due,
             "I7: {:?} begins an execution, and a maintenance was to begin: {:?}",
             node.id,
             node.record()
@@ -237,17 +239,21 @@ impl Checker {
         if let Step::Sync(report, reply) = step
             && reply.sequence == report.sequence
         {
-            self.spoken |= !self.view.grace.is_zero()
-                && matches!(report.lost_contact, LostContact::Fence(_));
+            self.spoken |=
+                !self.view.grace.is_zero() && matches!(report.lost_contact, LostContact::Fence(_));
             let knew = before.record().revision();
             if self.is_unaware && report.seen > knew {
                 self.is_unaware = false;
                 self.spoiled = self.steps.newest.max(knew);
             }
         }
-        let outcome = self
-            .steps
-            .look(before, step, (ledger, &self.view), (now, moment), &self.timing);
+        let outcome = self.steps.look(
+            before,
+            step,
+            (ledger, &self.view),
+            (now, moment),
+            &self.timing,
+        );
         let record = Arc::clone(&self.view.record);
         let opens = match outcome {
             Outcome::Same => false,
@@ -281,9 +287,7 @@ impl Checker {
         if self.is_unaware {
             self.closed = None;
             let agrees = |node: &Node| {
-                self.known.contains(&node.id)
-                    && *node.record() == *record
-                    && node.obeys(&record)
+                self.known.contains(&node.id) && *node.record() == *record && node.obeys(&record)
             };
             if nodes.iter().all(agrees) && grace.is_zero() {
                 self.is_unaware = false;
@@ -291,9 +295,7 @@ impl Checker {
             }
             return;
         }
-        let ahead = nodes
-            .iter()
-            .any(|node| node.record().supersedes(&record));
+        let ahead = nodes.iter().any(|node| node.record().supersedes(&record));
         if grace.is_zero() {
             self.always_spoken &= self.spoken;
             self.spoken = true;
@@ -409,9 +411,7 @@ impl Checker {
             let is_back = nodes
                 .iter()
                 .find(|other| other.id == *node)
-                .is_none_or(|node| {
-                    *node.record() == **record && node.obeys(record)
-                });
+                .is_none_or(|node| *node.record() == **record && node.obeys(record));
             if is_back {
                 self.disclosed.remove(node);
                 self.written_off.remove(node);

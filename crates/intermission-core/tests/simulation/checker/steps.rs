@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use intermission_core::{
-    Completion, Departure, DrainPolicy, Intent, Ledger, LostContact, Moment, NodeId, NodeReport, NodeView, OperateReply, Operation,
-    OperationId, Record, Revision, SyncReply, Timing, Unconfirmed, UnconfirmedCause, View,
+    Completion, Departure, DrainPolicy, Intent, Ledger, LostContact, Moment, NodeId, NodeReport,
+    NodeView, OperateReply, Operation, OperationId, Record, Revision, SyncReply, Timing,
+    Unconfirmed, UnconfirmedCause, View,
 };
 
 /// Which step the ledger has taken.
@@ -170,7 +171,9 @@ impl Steps {
                 let nodes = before.nodes.as_deref().unwrap_or_default();
                 // Its lease may end in the same instant; who is out of contact then is no news of this report.
                 let said = |nodes: &[NodeView]| {
-                    let said = nodes.iter().map(|node| (node.node, node.seen, node.heard_at));
+                    let said = nodes
+                        .iter()
+                        .map(|node| (node.node, node.seen, node.heard_at));
                     said.collect::<BTreeSet<_>>()
                 };
                 let (old, new) = (said(nodes), said(&ledger.view(usize::MAX, moment).nodes));
@@ -184,7 +187,8 @@ impl Steps {
             Step::Sync(report, reply) if reply.sequence == report.sequence => {
                 self.heard.insert(report.node, report.sequence);
                 self.told = self.told.max(report.seen);
-                self.spoke_at.insert(report.node, (now, report.lost_contact));
+                self.spoke_at
+                    .insert(report.node, (now, report.lost_contact));
             }
             Step::Leave(node, departure) => {
                 self.heard.remove(&node);
@@ -285,13 +289,7 @@ impl Steps {
         );
     }
 
-    fn look_at_what_was_made(
-        &self,
-        before: &Before,
-        step: Step<'_>,
-        view: &View,
-        moment: Moment,
-    ) {
+    fn look_at_what_was_made(&self, before: &Before, step: Step<'_>, view: &View, moment: Moment) {
         let (old, new) = (&*before.record, &*view.record);
         assert!(
             new.revision() > before.newest() && new.revision() > self.told,
@@ -302,16 +300,21 @@ impl Steps {
         let asked = match step {
             Step::Operate(operation, OperateReply::Stored(_)) => match &operation.intent {
                 Intent::Put(proposed) => Some(&**proposed),
-                _ => None,
+                Intent::Init => None,
             },
             _ => None,
         };
         let is_inits = asked.is_none()
             && matches!(step, Step::Operate(operation, OperateReply::Stored(_)) if operation.intent == Intent::Init);
-        let completed = |record: &Record| {
-            completion(record).and(record.activation().map(|on| on.id))
-        };
+        let completed =
+            |record: &Record| completion(record).and_then(|_| record.activation().map(|on| on.id));
         let completes = completed(new).is_some() && completed(new) != completed(old);
+        let is_forced = completion(new).is_some_and(|done| done.forced);
+        assert!(
+            !completes || is_forced || view.count.drained == view.count.nodes,
+            "I2: the ledger says that the drain is over, and counts {:?}",
+            view.count
+        );
         let is_own = (asked.is_none() && !is_inits) || completes;
         assert!(
             !is_own || (view.grace.is_zero() && before.newest_seen <= old.revision()),

@@ -447,9 +447,9 @@ impl World {
         } else {
             self.random.range(10, 500)
         };
-        let kind =
-            self.random
-                .pick(&[RequestKind::Read, RequestKind::Write, RequestKind::Bypass]);
+        let kind = self
+            .random
+            .pick(&[RequestKind::Read, RequestKind::Write, RequestKind::Bypass]);
         let node = &mut self.nodes[index];
         let id = node.id;
         let mut effects = Vec::new();

@@ -79,7 +79,8 @@ impl World {
         let node = self.nodes.remove(index);
         self.has_changed = true;
         if self.weather.remembers && node.record().revision() > Revision::ZERO {
-            self.memory.push(Arc::clone(&node.machine.snapshot().record));
+            self.memory
+                .push(Arc::clone(&node.machine.snapshot().record));
         }
         // Sometimes somebody finds out that its process is gone.
         if self.random.percent(30) {
@@ -130,7 +131,7 @@ impl World {
         let copy = self
             .copies
             .get(usize::try_from(age).unwrap())
-            .or(self.copies.front());
+            .or_else(|| self.copies.front());
         let now = self.store_moment();
         let mut are_members_kept = false;
         match self.random.range(0, 9) {

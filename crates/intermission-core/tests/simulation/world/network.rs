@@ -23,7 +23,11 @@ impl World {
             self.count("broken connections");
         }
         self.schedule(wait, Event::GivenUp(id, report.sequence));
-        let copies = if is_mute { 0 } else { self.copies_of_a_message() };
+        let copies = if is_mute {
+            0
+        } else {
+            self.copies_of_a_message()
+        };
         for _ in 0..copies {
             let delay = self.delay(self.weather.slow_reports);
             self.schedule(delay, Event::Report(report.clone()));
@@ -44,7 +48,11 @@ impl World {
         let is_deaf = self
             .index_of(report.node)
             .is_some_and(|index| self.nodes[index].is_deaf(self.now));
-        let copies = if is_deaf { 0 } else { self.copies_of_a_message() };
+        let copies = if is_deaf {
+            0
+        } else {
+            self.copies_of_a_message()
+        };
         for _ in 0..copies {
             let delay = self.delay(self.weather.slow_replies);
             self.schedule(delay, Event::Reply(report.node, reply.clone()));

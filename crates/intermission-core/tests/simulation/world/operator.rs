@@ -80,9 +80,9 @@ impl World {
             2 => DrainPolicy::Abort(limit),
             _ => DrainPolicy::Wait,
         };
-        let level = self
-            .random
-            .pick(&[Level::Full, Level::Full, Level::Exclusive, Level::ReadOnly]);
+        let level =
+            self.random
+                .pick(&[Level::Full, Level::Full, Level::Exclusive, Level::ReadOnly]);
         let activate = Activate::by("ana").with_drain(drain).with_level(level);
         if self.random.percent(10) {
             let end = at.saturating_add(Duration::from_millis(self.random.range(500, 5_000)));
@@ -122,9 +122,9 @@ impl World {
         // Whoever repeats what expects no revision repeats it at once, or not at all: later it may undo what somebody
         // else has done.
         if self.random.percent(10) {
-            let again = operation.expected.map_or(delay, |_| {
-                delay + self.random.range(0, 2_000)
-            });
+            let again = operation
+                .expected
+                .map_or(delay, |_| delay + self.random.range(0, 2_000));
             self.count("operations repeated");
             let operation = operation.clone();
             self.schedule(again, Event::Operation(operator, operation));

@@ -144,17 +144,24 @@ impl Weather {
             Mutation::NoMargin | Mutation::NoClamp => Self {
                 jumps: 60,
                 drift: 1_000,
+                peace: 1_500,
+                longest_cut: 10_000,
+                leisure: 3_000,
                 ..fences
             },
             Mutation::LeaseFromReply => Self {
-                slow_replies: 60,
+                slow_replies: 80,
                 timeout: 2_500,
-                peace: 8_000,
+                longest_cut: 10_000,
+                peace: 1_500,
+                leisure: 3_000,
                 ..fences
             },
             Mutation::FenceNotObeyed | Mutation::DropNotObeyed => fences,
             Mutation::FenceCountedEarly => Self {
                 patience: 6_000,
+                longest_cut: 10_000,
+                peace: 3_000,
                 ..fences
             },
             Mutation::FenceByTimerOnly => Self {
@@ -256,7 +263,8 @@ impl Weather {
                 hold: 0,
                 patience: 2_000,
                 peace: 3_000,
-                losses: 15,
+                losses: 30,
+                longest_cut: 10_000,
                 leisure: 3_000,
                 ..cuts
             },
@@ -275,13 +283,19 @@ impl Weather {
                 disasters: 100,
                 ..cuts
             },
-            Mutation::ConflictIgnored
-            | Mutation::BehindIgnored
-            | Mutation::DuplicateIgnored
-            | Mutation::CompletionFromOperator => Self {
-                carelessness: 50,
-                attention: 60,
-                losses: 30,
+            Mutation::ConflictIgnored | Mutation::BehindIgnored | Mutation::DuplicateIgnored => {
+                Self {
+                    carelessness: 50,
+                    attention: 60,
+                    losses: 30,
+                    ..cuts
+                }
+            }
+            Mutation::CompletionFromOperator => Self {
+                switches: 50,
+                carelessness: 60,
+                attention: 30,
+                leisure: 3_000,
                 ..cuts
             },
         }
