@@ -1,4 +1,5 @@
-//! `cargo xtask bench [--check]`: what a request pays, and how fast a change spreads.
+//! `cargo xtask bench [--check]`: what a request pays, and how fast a change spreads. `cargo xtask bench fleet`: the same
+//! for a fleet on Redis.
 
 mod instructions;
 
@@ -13,16 +14,20 @@ use crate::{Command, UsageError};
 
 pub(crate) const COMMAND: Command = Command {
     name: "bench",
-    arguments: "[--check]",
+    arguments: "[--check | fleet]",
     does: "counts what a request pays and times how fast a change spreads; --check fails when a budget is broken",
     run,
 };
 
 fn run(arguments: &[String]) -> Result<ExitCode> {
-    let check = match arguments {
-        [] => false,
-        [flag] if flag == "--check" => true,
-        _ => return Err(UsageError("`bench` takes --check or nothing".to_owned()).into()),
+    let (check, fleet) = match arguments {
+        [] => (false, None),
+        [flag] if flag == "--check" => (true, None),
+        [name, options @ ..] if name == "fleet" => (false, Some(options)),
+        _ => {
+            let message = "`bench` takes --check, `fleet` with its options, or nothing".to_owned();
+            return Err(UsageError(message).into());
+        }
     };
     let workspace = Workspace::find()?;
     let built = run_command(&mut workspace.cargo([
@@ -35,6 +40,14 @@ fn run(arguments: &[String]) -> Result<ExitCode> {
     let program = target(&workspace)?
         .join("release")
         .join("intermission-bench");
+    if let Some(options) = fleet {
+        let kept = run_command(Program::new(&program).arg("fleet").args(options))?;
+        return Ok(if kept.success() {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        });
+    }
     let within = instructions::report(&program)?;
     if !check {
         // Times depend on what else the machine does, so nothing is judged by them.

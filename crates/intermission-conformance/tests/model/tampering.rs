@@ -114,7 +114,7 @@ pub(crate) fn operate(
         }
         Flaw::CompletesWithTheNextCall => {
             let nobody = NodeId::from_bits(7);
-            ledger.leave(nobody, &intermission_core::Departure::Goodbye, now);
+            ledger.leave(nobody, &intermission_core::Departure::Died, now);
             ledger.sync(&NodeReport::new(nobody, 1), now);
             ledger.operate(operation, now)
         }

@@ -159,7 +159,6 @@ mutations! {
     who_is_back_is_confirmed: NeverConfirmed,
     a_loss_needs_a_grace: NoGrace,
     a_grace_outlasts_fences: GraceBeforeFences,
-    a_loss_renews_all_leases: LeasesNotRenewed,
     a_loss_is_told: LossNotTold,
     a_loss_is_noticed_by_what_nodes_say: LossNotNoticed,
     only_what_is_newer_is_taken_back: OlderTakenBack,

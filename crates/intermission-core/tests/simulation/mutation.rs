@@ -73,8 +73,6 @@ pub(crate) enum Mutation {
     NoGrace,
     /// A grace ends while nodes that were forgotten may not have fenced themselves yet.
     GraceBeforeFences,
-    /// What was lost with a renewal is not waited for.
-    LeasesNotRenewed,
     /// No completion says that the state has lost data.
     LossNotTold,
     /// A store that went back without noticing does not learn it from its nodes.

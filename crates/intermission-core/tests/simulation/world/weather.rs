@@ -258,7 +258,7 @@ impl Weather {
                 slips: 60,
                 ..losses
             },
-            Mutation::LeasesNotRenewed | Mutation::LossNotTold => Self {
+            Mutation::LossNotTold => Self {
                 fence: 0,
                 hold: 0,
                 patience: 2_000,
