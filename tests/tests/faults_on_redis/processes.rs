@@ -21,7 +21,6 @@ pub(crate) fn trials() -> Vec<Trial> {
         a_stopped_node_under_wait_is_named_until_it_is_back_and_done,
         a_stopped_node_under_hold_is_waited_for_until_it_is_back_and_done,
         a_stopped_node_under_fence_begins_nothing_when_it_goes_on,
-        a_node_that_ends_in_order_is_off_the_list_at_once,
     ]
 }
 
@@ -312,22 +311,4 @@ async fn a_stopped_node_under_fence_begins_nothing_when_it_goes_on() {
             said.admits && said.last_begun > activated_at
         })
         .await;
-}
-
-/// Whatever its keeper was about to ask at that moment: no drain waits for a node that has said goodbye.
-async fn a_node_that_ends_in_order_is_off_the_list_at_once() {
-    let scene = Scene::new().await;
-    for _ in 0..10 {
-        let leaving = scene.site.node("leaving").await;
-        scene.site.close_all(&[&scene.witness, &leaving]).await;
-        leaving.shutdown().await;
-        let view = scene.site.view().await;
-        let labels: Vec<&str> = view
-            .nodes
-            .iter()
-            .map(|node| node.facts.label.as_str())
-            .collect();
-        assert_eq!(labels, ["witness"]);
-        scene.site.open_all(&[&scene.witness]).await;
-    }
 }
