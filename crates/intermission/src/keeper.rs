@@ -81,6 +81,9 @@ impl Keeper {
         self.take(first, &mut syncing);
         loop {
             if matches!(self.stopping, Stopping::WhenIdle(_)) && self.is_idle() {
+                // Nobody polls it any more. What it holds of the state, such as its turn on the one connection, the
+                // goodbye would wait for in vain.
+                drop(watching.take());
                 // A report that arrives after the goodbye would put the node on the list again.
                 if let Some(syncing) = syncing.take() {
                     let _ = syncing.await;
