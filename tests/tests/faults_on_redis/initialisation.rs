@@ -65,9 +65,9 @@ async fn with_required_init_a_new_site_is_closed_until_somebody_says_that_it_is_
         matches!(error, OperatorError::Reconciling { .. }),
         "{error:?}"
     );
-    site.view_after_grace().await;
     visitors.nobody_got_in();
     init(&site).await;
+    assert!(site.view().await.grace.is_zero(), "it was too early");
     is_open(&node).await;
     assert!(!site.operator().init().await.unwrap(), "it was initialised");
     let a = started(careful(&site, "a")).await;

@@ -248,7 +248,7 @@ fn policy_of(text: &str) -> LostContact {
     }
 }
 
-/// A thread that begins a brief execution every millisecond, if it may: also in the moment in which a stopped process
+/// A thread that begins brief executions all the time, if it may: also in the moment in which a stopped process
 /// goes on, when nothing else in it has run yet.
 #[derive(Debug, Default)]
 struct Attempts {
@@ -269,7 +269,7 @@ impl Attempts {
                     counted.last_begun.store(now, Ordering::SeqCst);
                 }
                 counted.tried.fetch_add(1, Ordering::SeqCst);
-                std::thread::sleep(Duration::from_millis(1));
+                std::thread::sleep(Duration::from_micros(50));
             }
         });
         attempts
