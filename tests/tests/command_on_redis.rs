@@ -21,13 +21,13 @@ use tokio::process::Command;
 use new_site::new_site;
 
 /// What a service and an operator need, as the README has it. Names of keys and of the channel begin alike.
-const SERVICE: &str = "~{intermission:* &{intermission:* +evalsha +script|load +ssubscribe +hdel +hget +hgetall +hkeys \
-    +hlen +hmget +hset +info +lpush +lrange +ltrim +sadd +scard +sismember +smismember +spublish +srem +time +unlink \
-    +zadd +zcard +zrange +zrangebyscore +zrem +zremrangebyscore +zscore";
+const SERVICE: &str = "~{intermission:* &{intermission:* +evalsha +script|load +ssubscribe +get +hdel +hget +hgetall \
+    +hlen +hmget +hset +info +lpush +lrange +ltrim +set +spublish +time +unlink +zadd +zcard +zrange +zrangebyscore \
+    +zrem +zremrangebyscore +zscore";
 
 /// What somebody needs who may only look.
-const LOOKER: &str = "~{intermission:* &{intermission:* +evalsha +script|load +ssubscribe +hget +hkeys +hlen +hmget \
-    +info +lrange +scard +sismember +smismember +time +zcard +zrange +zscore";
+const LOOKER: &str = "~{intermission:* &{intermission:* +evalsha +script|load +ssubscribe +get +hget +hgetall +hlen \
+    +hmget +info +lrange +time +zcard +zrange";
 
 /// Asserts that this line fails so, and says all of these, on one line.
 async fn assert_fails(state: &str, line: &[&str], code: i32, says: &[&str]) {
@@ -274,7 +274,7 @@ async fn whatever_is_wrong_is_said() {
     let newer = format!("{url}?site=newer");
     new_site(&newer).await;
     server
-        .command(&["HSET", "{intermission:newer}:meta", "format", "999"])
+        .set_field("{intermission:newer}:meta", "format", "999")
         .await;
     for verb in verbs {
         assert_fails(

@@ -352,12 +352,13 @@ impl Twins {
         let meta = format!("{}:meta", self.tag);
         if self.random.percent(50) && !is_empty {
             self.log.push("another server has the data now".to_owned());
-            self.ask(&["HSET", &meta, "server", "another"]).await;
+            let moved = "redis.call('SET',KEYS[1],(string.gsub(redis.call('GET',KEYS[1]),\
+                         '\"server\":\"%x*\"','\"server\":\"a0\"')))";
+            self.ask(&["EVAL", moved, "1", &meta]).await;
         } else {
             self.log.push("all is lost".to_owned());
             let keys = [
-                "record", "meta", "nodes", "gone", "reports", "closed", "drained", "quiet",
-                "history", "departed",
+                "record", "meta", "nodes", "gone", "reports", "history", "departed",
             ];
             for key in keys {
                 let key = format!("{}:{key}", self.tag);

@@ -148,7 +148,8 @@ impl Answer {
 }
 
 /// A node, and whether it holds up a drain. A report is kept as: sequence, seen, heard (fleet clock), heard (calendar),
-/// policy, running, facts as JSON.
+/// policy, running, for which epochs it said closed, drained and quiet (the flags say whether these are the present ones),
+/// facts as JSON.
 fn node_view(
     node: NodeId,
     report: &str,
@@ -156,11 +157,11 @@ fn node_view(
     now: Timestamp,
     lease: Duration,
 ) -> Option<(bool, NodeView)> {
-    let mut parts = report.splitn(7, ' ');
+    let mut parts = report.splitn(10, ' ');
     let mut number = || parts.next().and_then(|part| part.parse::<u64>().ok());
     let (_sequence, seen, _heard, heard_at) = (number()?, number()?, number()?, number()?);
     let lost_contact = policy(parts.next()?)?;
-    let _running = parts.next()?;
+    let [_running, _closed, _drained, _quiet] = [(); 4].map(|()| parts.next());
     let facts: NodeFacts = serde_json::from_str(parts.next()?).ok()?;
     let heard_at = Timestamp::from_millis(heard_at);
     let has = |flag: char| flags.contains(flag);

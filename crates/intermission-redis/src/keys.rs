@@ -11,9 +11,8 @@ pub(crate) struct Keys {
 }
 
 /// What the scripts call `KEYS`, in their order; the channel follows.
-const SUFFIXES: [&str; 10] = [
-    "record", "meta", "nodes", "gone", "reports", "closed", "drained", "quiet", "history",
-    "departed",
+const SUFFIXES: [&str; 7] = [
+    "record", "meta", "nodes", "gone", "reports", "history", "departed",
 ];
 
 impl Keys {

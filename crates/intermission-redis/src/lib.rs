@@ -36,11 +36,10 @@
 //! | key | type | holds |
 //! |---|---|---|
 //! | `…:record` | hash | the record, in pieces of JSON |
-//! | `…:meta` | hash | fleet clock, grace, claims, periods |
+//! | `…:meta` | JSON | fleet clock, grace, claims, counts, periods |
 //! | `…:nodes` | sorted set | the nodes, and until when their word counts |
 //! | `…:gone` | sorted set | nodes that were silent for too long, at most 64 |
-//! | `…:reports` | hash | what each node last said |
-//! | `…:closed`, `…:drained`, `…:quiet` | sets | who has said so for the present activation |
+//! | `…:reports` | hash | what each node last said, of itself and for the present activation |
 //! | `…:history` | list | the last 256 lines of the history |
 //! | `…:departed` | sorted set | who said goodbye a short while ago |
 //! | `…:ch` | channel | changes, as they happen |

@@ -273,6 +273,33 @@ impl RedisServer {
         }
     }
 
+    /// Puts another value, as JSON, into a field of the JSON object that is kept under a key.
+    ///
+    /// # Panics
+    ///
+    /// The server does not answer, or with an error, or has no such object.
+    pub async fn set_field(&self, key: &str, field: &str, json: &str) {
+        // In one step, since scripts write the same key all the time.
+        let script = "local text=redis.call('GET',KEYS[1]) \
+             local start=string.find(text,'\"'..ARGV[1]..'\":',1,true) \
+             if not start then return redis.call('SET',KEYS[1],'{\"'..ARGV[1]..'\":'..ARGV[2]..','..string.sub(text,2)) end \
+             start=start+#ARGV[1]+3 \
+             local _,last=string.find(text,'^[^,}]*',start) \
+             return redis.call('SET',KEYS[1],string.sub(text,1,start-1)..ARGV[2]..string.sub(text,last+1))";
+        self.command(&["EVAL", script, "1", key, field, json]).await;
+    }
+
+    /// A field of the JSON object that is kept under a key, `None` if there is none.
+    ///
+    /// # Panics
+    ///
+    /// The server does not answer, or with an error, or has no such object.
+    pub async fn field(&self, key: &str, field: &str) -> Option<String> {
+        let script = "local value=cjson.decode(redis.call('GET',KEYS[1]))[ARGV[1]] \
+             return value and (type(value)=='number' and string.format('%.0f',value) or value)";
+        self.ask(&["EVAL", script, "1", key, field]).await
+    }
+
     /// The same, for an answer of a certain type.
     ///
     /// # Panics

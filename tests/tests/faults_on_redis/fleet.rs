@@ -17,9 +17,8 @@ use tokio::time::timeout;
 pub(crate) const SECRET: &str = "hunter2";
 
 /// What a site keeps.
-pub(crate) const KEYS: [&str; 10] = [
-    "record", "meta", "nodes", "gone", "reports", "closed", "drained", "quiet", "history",
-    "departed",
+pub(crate) const KEYS: [&str; 7] = [
+    "record", "meta", "nodes", "gone", "reports", "history", "departed",
 ];
 
 /// How fast a site lives.

@@ -69,7 +69,7 @@ impl Scene {
     }
 
     async fn clock(&self) -> Duration {
-        let clock = self.site.kept(&self.server, "meta", "clock").await;
+        let clock = self.server.field(&self.site.key("meta"), "clock").await;
         millis(clock.expect("it is kept").parse().expect("a number"))
     }
 

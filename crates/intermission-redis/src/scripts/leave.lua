@@ -14,8 +14,8 @@ if is_on(r) and r.completed_at~='' then
     end
   end
 end
-local held_up=phase()=='activating' and holds_up(id)
-local node=remove(id)
+local node,was_live=remove(id)
+local held_up=phase()=='activating' and was_live and not is_drained(node)
 if node then label,running=label_of(node),node.running end
 if departure=='goodbye' then
   call('ZREMRANGEBYSCORE',DEPARTED,'-inf','('..int(m.clock))

@@ -4,15 +4,17 @@
 local id,sequence,seen=ARGV[8],num(ARGV[9]),num(ARGV[10])
 local policy,more=string.match(ARGV[14],'^(%a)(%d*)$')
 more=num(more)
-local refused=not call('HGET',REPORTS,id) and missing_right()
+local report=call('HGET',REPORTS,id)
+local refused=not report and missing_right()
 if refused then return refused end
 recover()
 agree_on_periods()
 local function reply(status,heard) save(); return {ECHO,status,heard,newest(),counts(),int(grace_left())} end
 
-local before=member(id)
+-- Not if all of them were forgotten just now.
+local before=live+gone>0 and known(report) or nil
 if before and before.sequence>=sequence then return reply('HEARD',int(before.sequence)) end
-local until_=call('ZSCORE',DEPARTED,id)
+local until_=departed>0 and call('ZSCORE',DEPARTED,id)
 if until_ and num(until_)>=m.clock then return reply('HEARD',int(FOREVER)) end
 
 local offer
@@ -47,22 +49,26 @@ end
 -- What it says about the activation counts only when the ledger knows who else is there.
 local counting=not is_grace()
 local r=current()
-local function says(set,claim,wanted)
-  if not counting then return end
-  if is_on(r) and claim~='' and num(claim)==num(wanted) then call('SADD',set,id) else call('SREM',set,id) end
+local function says(claim,wanted,epoch,said)
+  if not counting then return said end
+  return is_on(r) and claim~='' and num(claim)==num(wanted) and epoch or 0
 end
-if before and is_live(id) then m.running=m.running-before.running
-elseif not before and ARGV[15]=='1' then m.known_before=1 end
-call('ZREM',GONE,id)
+if before then
+  count(before,gone==0 or call('ZREM',GONE,id)==0,-1)
+elseif ARGV[15]=='1' then
+  m.known_before=1
+end
+local node={running=num(ARGV[16]),closed=says(ARGV[11],r.id,m.claims,before and before.closed or 0),
+  drained=says(ARGV[12],r.id,m.claims,before and before.drained or 0),
+  quiet=says(ARGV[13],r.level_since,m.quiets,before and before.quiet or 0)}
 call('ZADD',NODES,int(expiry(policy,more,m.clock)),id)
-call('HSET',REPORTS,id,table.concat({ARGV[9],ARGV[10],int(m.clock),int(now),ARGV[14],ARGV[16],ARGV[17]},' '))
-live,gone=call('ZCARD',NODES),call('ZCARD',GONE)
-m.running=m.running+num(ARGV[16])
-says(CLOSED,ARGV[11],r.id); says(DRAINED,ARGV[12],r.id); says(QUIET,ARGV[13],r.level_since)
+call('HSET',REPORTS,id,table.concat({ARGV[9],ARGV[10],int(m.clock),int(now),ARGV[14],ARGV[16],int(node.closed),int(node.drained),
+  int(node.quiet),ARGV[17]},' '))
+count(node,true,1)
 outlast(policy,more)
 m.newest_seen=math.max(m.newest_seen,seen)
 
-if has(DRAINED,id) and confirm(id) then
+if is_drained(node) and confirm(id) then
   remember('node-confirmed',nil,nil,cjson.decode(ARGV[17]).label..' ('..id..')')
 end
 settle()

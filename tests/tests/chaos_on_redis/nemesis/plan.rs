@@ -89,9 +89,8 @@ pub(crate) enum Deed {
 /// How many kinds there are, in [`server_fault`]; it draws others for some of them.
 const SERVER_FAULTS: usize = 14;
 
-const KEYS: [&str; 10] = [
-    "record", "meta", "nodes", "gone", "reports", "closed", "drained", "quiet", "history",
-    "departed",
+const KEYS: [&str; 7] = [
+    "record", "meta", "nodes", "gone", "reports", "history", "departed",
 ];
 
 /// Lanes of single nodes: lane `i` has the nodes whose number leaves `i` when divided by this.
