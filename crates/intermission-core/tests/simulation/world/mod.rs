@@ -475,6 +475,7 @@ impl World {
         let Some(index) = self.index_of(node) else {
             return;
         };
+        self.nodes[index].paused_until = self.now;
         if self.random.percent(30) {
             self.begin_work(index, true);
         }
