@@ -102,8 +102,8 @@ end
 
 -- What is known of the fleet. Counts are of the nodes that were not given up; what has no node is nil.
 local NAMES={'server','clock','moved_at','grace_since','grace_until','reconcile_until','newest_seen','lost_at','drain_since',
-  'quiescent_for','quiescent_at','known_before','running','lease','step','grace','reconcile','heartbeat','record','sizes',
-  'format'}
+  'quiescent_for','quiescent_at','known_before','anew_since','running','lease','step','grace','reconcile','heartbeat','record',
+  'sizes','format'}
 local read=call('HMGET',META,unpack(NAMES))
 local kept,m={},{}
 -- What is damaged is lost. A clock that began anew at 0 would leave the site in an old grace.
@@ -198,6 +198,7 @@ end
 local function lost_members()
   m.grace_since,m.grace_until,m.reconcile_until=m.clock,m.clock+m.grace,m.clock+m.reconcile
   m.lost_at,m.known_before,m.quiescent_for,m.quiescent_at=now,live+gone>0 and 1 or 0,nil,nil
+  m.anew_since=not record and 0 or nil
   forget_claims()
   local reports=call('HGETALL',REPORTS)
   for i=1,#reports,2 do
@@ -253,6 +254,7 @@ local function put(next,operation)
     end
   end
   next.phase=phase_of(next)
+  if m.anew_since==0 then m.anew_since=num(next.revision) end
   store(next)
   if begins or ends then begin_activation() end
 end
@@ -302,8 +304,11 @@ local function give_up_expired()
   end
 end
 local function begin_anew()
-  -- Nobody who is there has ever been here before, and nobody knows of a record: the site is new.
-  if not record and m.lost_at and m.known_before==0 and knows_all() then m.lost_at=nil end
+  if not knows_all() then return end
+  -- Nobody who is there has ever been here before, and nobody knows of a record but those that were made since: the site
+  -- is new.
+  if m.anew_since and m.known_before==0 then m.lost_at=nil end
+  m.anew_since=nil
 end
 local function start_plan()
   local r=current()
