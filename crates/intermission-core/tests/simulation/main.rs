@@ -52,7 +52,10 @@ fn the_invariants_hold() {
             claims.closed > least && claims.drained > least && claims.quiescent > least,
             "{claims:?}"
         );
-        assert!(claims.drained_after_loss > 0, "{claims:?}");
+        assert!(
+            claims.drained_after_loss > 0 && claims.waited_for > 0 && claims.new_and_closed > 0,
+            "{claims:?}"
+        );
     }
 }
 
