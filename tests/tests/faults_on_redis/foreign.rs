@@ -312,6 +312,7 @@ async fn damage_to_what_is_kept_of_the_fleet_is_a_loss_and_mended() {
         "quiescent_for",
         "quiescent_at",
         "known_before",
+        "anew_since",
         "claims",
         "quiets",
         "running",

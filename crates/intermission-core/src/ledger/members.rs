@@ -33,9 +33,14 @@ pub struct Members {
     pub(super) newest_claimed: Revision,
     /// When the ledger lost what it knew, until a completion has said so.
     pub(super) lost_at: Option<Timestamp>,
-    /// Whether, since the last loss, somebody was there who had been there before it: then the site is not new.
+    /// Whether, since the last loss, somebody has spoken who had been there before it or knew a record from before it:
+    /// then the site is not new.
     #[serde(default)]
     pub(super) known_before: bool,
+    /// The first revision that this ledger has given since the last loss, if that loss left it no record, and zero before
+    /// it has given one; `None` if a record was left, or since it is decided whether the site is new.
+    #[serde(default)]
+    pub(super) anew_since: Option<Revision>,
     /// The fleet clock at which the drain began.
     pub(super) drain_began_ms: u64,
     /// Since when nothing that the level closes out has been running, and for which level change.
@@ -150,11 +155,12 @@ impl Members {
     }
 
     /// Nothing completes before the time since the loss is certain.
-    pub(super) fn begin_grace(&mut self, timing: &Timing) {
+    pub(super) fn begin_grace(&mut self, timing: &Timing, is_record_left: bool) {
         self.grace_since_ms = self.clock_ms;
         self.grace_until_ms = self.clock_ms.saturating_add(millis(timing.grace));
         self.reconcile_until_ms = self.clock_ms.saturating_add(millis(timing.reconcile));
         self.known_before = !self.nodes.is_empty();
+        self.anew_since = (!is_record_left).then_some(Revision::ZERO);
         let policies: Vec<LostContact> =
             self.nodes.values().map(|node| node.lost_contact).collect();
         for lost_contact in policies {

@@ -129,7 +129,7 @@ impl Ledger {
     pub fn lost_members(&mut self, now: Moment) {
         self.members.advance(now.steady, self.timing.step);
         let members = &mut self.members;
-        members.begin_grace(&self.timing);
+        members.begin_grace(&self.timing, self.record.is_some());
         members.lost_at = Some(now.calendar);
         members.quiescent = None;
         members.forget_claims();
@@ -154,6 +154,7 @@ impl Ledger {
             return self.reply(u64::MAX);
         }
         self.notice_loss(report, now);
+        self.note_what_was_known(report);
         self.take_back(report, now);
         let activation = self.record.as_ref().and_then(|record| record.activation());
         self.members
@@ -477,6 +478,9 @@ impl Ledger {
             }
         }
         let ends = next.activation.is_none() && before.is_some();
+        if self.members.anew_since == Some(Revision::ZERO) {
+            self.members.anew_since = Some(next.revision);
+        }
         self.record = Some(Arc::new(next));
         if begins || ends {
             self.members.begin_activation();

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use super::members::{Member, millis};
 use super::{Ledger, Moment};
 use crate::history::HistoryEvent;
-use crate::id::NodeId;
+use crate::id::{NodeId, Revision};
 use crate::phase::Phase;
 use crate::record::{Completion, DrainPolicy};
-use crate::report::LostContact;
+use crate::report::{LostContact, NodeReport};
 
 impl Ledger {
     pub(super) fn settle(&mut self, now: Moment) {
@@ -76,9 +76,27 @@ impl Ledger {
         }
     }
 
-    /// Where nobody who is there has ever been before, and nobody knows of a record, nothing was lost: the site is new.
+    /// Whoever knows a record that this ledger has not made since it began with none knows it from before, be it an
+    /// older one than those that were made since.
+    pub(super) fn note_what_was_known(&mut self, report: &NodeReport) {
+        let Some(first) = self.members.anew_since else {
+            return;
+        };
+        let newest = self.revision();
+        let is_from_before =
+            |known: Revision| known > Revision::ZERO && !(first..=newest).contains(&known);
+        let offered = report.offer.as_ref().map(|offer| offer.revision());
+        self.members.known_before |=
+            is_from_before(report.seen) || offered.is_some_and(is_from_before);
+    }
+
+    /// Where nobody who is there has ever been before, and nobody knows of a record but those that were made since,
+    /// nothing was lost: the site is new. Somebody may have closed it meanwhile.
     fn begin_anew(&mut self) {
-        if self.record.is_none() && self.knows_all() && !self.members.known_before {
+        if !self.knows_all() {
+            return;
+        }
+        if self.members.anew_since.take().is_some() && !self.members.known_before {
             self.members.lost_at = None;
         }
     }

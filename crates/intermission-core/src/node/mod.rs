@@ -26,6 +26,7 @@
 //! | fenced | its lease is over, under [`LostContact::Fence`] | time | |
 //! | given up | (in the ledger) silent for longer than its lease and [`LostContact::Wait`] | time | |
 
+mod pace;
 mod settings;
 #[cfg(test)]
 mod tests;
@@ -38,7 +39,6 @@ use crate::decision::{Hold, Snapshot};
 use crate::error::StateErrorKind;
 use crate::id::{ActivationId, NodeId, Revision};
 use crate::ledger::Moment;
-use crate::phase::Phase;
 use crate::record::{Activation, Record};
 use crate::report::{LostContact, NodeReport, SyncReply};
 use crate::timing::Timing;
@@ -119,6 +119,8 @@ pub struct NodeMachine {
     executions_dropped: bool,
     /// The planned time that has come, and about which the ledger was asked.
     asked_about: Option<Timestamp>,
+    /// Whether the next report waits for this node's turn.
+    has_turn: bool,
     fleet_grace: Duration,
     fleet_nodes: u64,
     closed: Option<ActivationId>,
@@ -165,6 +167,7 @@ impl NodeMachine {
             fenced: false,
             executions_dropped: false,
             asked_about: None,
+            has_turn: false,
             fleet_grace: Duration::ZERO,
             fleet_nodes: 0,
             closed: None,
@@ -297,8 +300,10 @@ impl NodeMachine {
             if record.phase().is_on() {
                 self.apply(record, actions);
             }
+            self.sync_soon(now);
+        } else {
+            self.sync_in_turn(now);
         }
-        self.sync_soon(now);
     }
 
     fn replied(&mut self, reply: &SyncReply, now: Duration, actions: &mut Vec<NodeAction>) {
@@ -337,7 +342,12 @@ impl NodeMachine {
         self.lease_until = self.lease_until.max(Some(lease_until));
         self.executions_dropped = false;
         self.fleet_grace = reply.grace;
-        self.fleet_nodes = reply.count.nodes;
+        // A ledger that has lost its data counts anew, and those who come first would think that they are alone.
+        self.fleet_nodes = if reply.grace.is_zero() {
+            reply.count.nodes
+        } else {
+            self.fleet_nodes.max(reply.count.nodes)
+        };
         self.offer_next = false;
         let theirs = reply.record.clone().unwrap_or_default();
         if theirs.supersedes(&self.snapshot.record) {
@@ -375,17 +385,6 @@ impl NodeMachine {
             Contact::Never { lost: true, .. } | Contact::Lost { .. } => {}
         }
         self.sync_at = self.retry_at(now);
-    }
-
-    /// When to try again after a failure: soon, but not all nodes of a great fleet at once, as soon as a server is back.
-    fn retry_at(&mut self, now: Duration) -> Duration {
-        let Timing {
-            heartbeat, lease, ..
-        } = self.settings.timing;
-        let pause = self.jittered(heartbeat / 4);
-        let crowd = Duration::from_micros(self.fleet_nodes.saturating_mul(200)).min(lease / 4);
-        let spread = self.random_below(crowd);
-        now.saturating_add(pause).saturating_add(spread)
     }
 
     fn apply(&mut self, record: Arc<Record>, actions: &mut Vec<NodeAction>) {
@@ -448,6 +447,7 @@ impl NodeMachine {
         });
         // Whatever asks for a sync from now on asks for one after the answer.
         self.sync_at = Duration::MAX;
+        self.has_turn = false;
         actions.push(NodeAction::Send(NodeReport {
             heard_before: self.has_joined(),
             seen: record.revision(),
@@ -458,34 +458,6 @@ impl NodeMachine {
             offer,
             ..NodeReport::new(self.node, self.sequence)
         }));
-    }
-
-    /// How long to be silent after an answer, if nothing happens.
-    fn pause(&mut self) -> Duration {
-        let Timing {
-            heartbeat,
-            drain_poll,
-            ..
-        } = self.settings.timing;
-        let is_draining = self.snapshot.record.phase() == Phase::Activating;
-        let watches = is_draining || !self.fleet_grace.is_zero() || self.asked_about.is_some();
-        let crowd = Duration::from_micros(self.fleet_nodes.saturating_mul(250));
-        self.jittered(if watches {
-            drain_poll.max(crowd).min(heartbeat)
-        } else {
-            heartbeat
-        })
-    }
-
-    /// At once, but not all nodes of a great fleet in the same instant.
-    fn sync_soon(&mut self, now: Duration) {
-        let spread = Duration::from_micros(self.fleet_nodes.saturating_mul(100));
-        let delay = if self.fleet_nodes < 100 {
-            Duration::ZERO
-        } else {
-            self.random_below(spread)
-        };
-        self.sync_at = self.sync_at.min(now.saturating_add(delay));
     }
 
     /// Before the ledger has heard of this node no drain waits for it. And while the state is away nobody tells it
@@ -551,20 +523,5 @@ impl NodeMachine {
             .filter(|on| on.settings.auto_end)
             .and_then(|on| on.settings.ends_at);
         begins.or(ends)
-    }
-
-    fn jittered(&mut self, period: Duration) -> Duration {
-        period
-            .mul_f64(0.8)
-            .saturating_add(self.random_below(period.mul_f64(0.4)))
-    }
-
-    fn random_below(&mut self, limit: Duration) -> Duration {
-        // xorshift64*: spreads heartbeats; nothing depends on it being unpredictable.
-        self.random ^= self.random >> 12;
-        self.random ^= self.random << 25;
-        self.random ^= self.random >> 27;
-        let draw = self.random.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 40;
-        limit.mul_f64(f64::from(u32::try_from(draw).unwrap_or(0)) / f64::from(1_u32 << 24))
     }
 }

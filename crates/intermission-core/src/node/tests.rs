@@ -2,6 +2,7 @@
 
 mod always;
 mod contact;
+mod pace;
 mod records;
 
 use std::sync::Arc;

@@ -25,6 +25,7 @@ pub(crate) struct Store {
     newest_claimed: Revision,
     lost_at: Option<Timestamp>,
     known_before: bool,
+    anew_since: Option<Revision>,
     nodes: HashMap<NodeId, Entry>,
     count: FleetCount,
     /// Goes up whenever all claims are forgotten: what was claimed before counts no longer.
@@ -54,6 +55,7 @@ impl Store {
             newest_claimed: Revision::ZERO,
             lost_at: None,
             known_before: false,
+            anew_since: None,
             nodes: HashMap::new(),
             count: FleetCount::default(),
             era: 0,
@@ -72,6 +74,7 @@ impl Store {
         self.grace_until_ms = self.clock_ms + millis(self.timing.grace);
         self.reconcile_until_ms = self.clock_ms + millis(self.timing.reconcile);
         self.known_before = !self.nodes.is_empty();
+        self.anew_since = self.record.is_none().then_some(Revision::ZERO);
         self.lost_at = Some(now.calendar);
         self.forget_claims();
     }
@@ -101,6 +104,14 @@ impl Store {
         let knows_more = report.seen > self.revision() || lacked.is_some();
         if knows_more && !self.is_in_grace() {
             self.lose_members(now);
+        }
+        if let Some(first) = self.anew_since {
+            let made = first..=self.revision();
+            let offered = report.offer.as_ref().map(|offer| offer.revision());
+            let known = [Some(report.seen), offered].into_iter().flatten();
+            self.known_before |= known
+                .filter(|known| *known > Revision::ZERO)
+                .any(|known| !made.contains(&known));
         }
         if let Some(offer) = lacked {
             let is_other = id_of(Some(offer)) != id_of(self.record.as_ref());
@@ -257,7 +268,7 @@ impl Store {
         if self.is_in_grace() || self.is_behind() {
             return;
         }
-        if self.record.is_none() && !self.known_before {
+        if self.anew_since.take().is_some() && !self.known_before {
             self.lost_at = None;
         }
         let is_draining = |on: &Activation| on.completion.is_none();
@@ -311,6 +322,9 @@ impl Store {
             } else {
                 "activating"
             });
+        }
+        if self.anew_since == Some(Revision::ZERO) {
+            self.anew_since = Some(self.next_revision(now));
         }
         self.record = Some(from_json(record));
         if was_on != is_on {

@@ -119,8 +119,35 @@ impl World {
         !self.peers.iter().any(Peer::is_open)
     }
 
+    pub(crate) fn all_are_connected(&self) -> bool {
+        self.peers.iter().all(|peer| peer.is_connected)
+    }
+
+    pub(crate) fn nothing_runs(&self) -> bool {
+        self.peers.iter().all(|peer| peer.running == 0)
+    }
+
+    /// Goes on until this holds, and says how many seconds it took, to a hundredth.
+    pub(crate) fn seconds_until(&mut self, holds: impl Fn(&Self) -> bool) -> f64 {
+        const LOOKS: u32 = 6_000;
+        for look in 0..LOOKS {
+            if holds(self) {
+                return f64::from(look) / 100.0;
+            }
+            self.run_for(SECOND / 100);
+        }
+        panic!("it takes longer than {} seconds", LOOKS / 100);
+    }
+
+    pub(crate) fn run_for(&mut self, micros: u64) {
+        self.run_to(self.now + micros);
+    }
+
     pub(crate) fn run_until(&mut self, second: u64) {
-        let end = second * SECOND;
+        self.run_to(second * SECOND);
+    }
+
+    fn run_to(&mut self, end: u64) {
         while self
             .queue
             .peek()

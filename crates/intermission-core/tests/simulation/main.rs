@@ -52,7 +52,10 @@ fn the_invariants_hold() {
             claims.closed > least && claims.drained > least && claims.quiescent > least,
             "{claims:?}"
         );
-        assert!(claims.drained_after_loss > 0, "{claims:?}");
+        assert!(
+            claims.drained_after_loss > 0 && claims.waited_for > 0 && claims.new_and_closed > 0,
+            "{claims:?}"
+        );
     }
 }
 
@@ -159,7 +162,10 @@ mutations! {
     who_is_back_is_confirmed: NeverConfirmed,
     a_loss_needs_a_grace: NoGrace,
     a_grace_outlasts_fences: GraceBeforeFences,
+    a_loss_renews_all_leases: LeasesNotRenewed,
     a_loss_is_told: LossNotTold,
+    what_somebody_knew_is_no_new_site: OldRecordsIgnored,
+    a_new_site_has_lost_nothing: NewSiteNotSeen,
     a_loss_is_noticed_by_what_nodes_say: LossNotNoticed,
     only_what_is_newer_is_taken_back: OlderTakenBack,
     the_ledger_does_nothing_in_a_grace: OwnStepsInGrace,

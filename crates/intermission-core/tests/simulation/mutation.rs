@@ -73,8 +73,14 @@ pub(crate) enum Mutation {
     NoGrace,
     /// A grace ends while nodes that were forgotten may not have fenced themselves yet.
     GraceBeforeFences,
+    /// What was lost with a renewal is not waited for.
+    LeasesNotRenewed,
     /// No completion says that the state has lost data.
     LossNotTold,
+    /// An emptied site is taken for a new one, although a node knows a record from before.
+    OldRecordsIgnored,
+    /// A new site that is closed in its first grace is taken for one that has lost its data.
+    NewSiteNotSeen,
     /// A store that went back without noticing does not learn it from its nodes.
     LossNotNoticed,
     /// What a node brings back is taken although it is older.

@@ -208,8 +208,10 @@ impl Store {
             self.ledger.lost_members(now);
         }
         if let Some(before) = kept_before {
-            if self.breaks(Mutation::ClaimsSurviveLoss) {
-                self.keep_claims(&before);
+            match self.mutation {
+                Some(Mutation::ClaimsSurviveLoss) => self.keep_claims(&before),
+                Some(Mutation::LeasesNotRenewed) => self.keep(&before, &["expires_ms"]),
+                _ => {}
             }
             self.after(now);
         }
@@ -399,6 +401,12 @@ impl Store {
                     members.insert("grace_until_ms".to_owned(), json!(until.min(since + grace)));
                 });
             }
+            Some(Mutation::OldRecordsIgnored) if !view.grace.is_zero() => self.edit(|members| {
+                members.insert("known_before".to_owned(), json!(false));
+            }),
+            Some(Mutation::NewSiteNotSeen) if view.record.phase().is_on() => self.edit(|members| {
+                members.insert("anew_since".to_owned(), Value::Null);
+            }),
             Some(Mutation::NeverConfirmed) => self.keep_unconfirmed(),
             _ => {}
         }

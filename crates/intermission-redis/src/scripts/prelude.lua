@@ -119,7 +119,7 @@ end
 -- `claims` is the one for closed and drained, `quiets` the one for quiet.
 local NAMES={'format','clock','moved_at','grace_since','grace_until','reconcile_until','newest_seen','drain_since','claims','quiets',
   'running','closed','drained','quiet','members','record','lease','step','grace','reconcile','heartbeat','lost_at',
-  'known_before','quiescent_for','quiescent_at'}
+  'known_before','anew_since','quiescent_for','quiescent_at'}
 local OPTIONAL=22
 local m=call('GET',META)
 if m then
@@ -236,6 +236,7 @@ end
 function lost_members()
   m.grace_since,m.grace_until,m.reconcile_until=m.clock,m.clock+m.grace,m.clock+m.reconcile
   m.lost_at,m.known_before=now,live+gone>0 and 1 or 0
+  m.anew_since=not record and 0 or nil
   forget_claims()
   local reports,is_gone=call('HGETALL',REPORTS),given_up()
   m.running=0
@@ -295,6 +296,7 @@ local function put(next,operation)
     end
   end
   next.phase=phase_of(next)
+  if m.anew_since==0 then m.anew_since=num(next.revision) end
   store(next)
   if begins or ends then begin_activation() end
 end
@@ -345,8 +347,11 @@ local function give_up_expired()
   end
 end
 local function begin_anew()
-  -- Nobody who is there has ever been here before, and nobody knows of a record: the site is new.
-  if not record and m.lost_at and m.known_before==0 and knows_all() then m.lost_at=nil end
+  if not knows_all() then return end
+  -- Nobody who is there has ever been here before, and nobody knows of a record but those that were made since: the site
+  -- is new.
+  if m.anew_since and m.known_before==0 then m.lost_at=nil end
+  m.anew_since=nil
 end
 local function start_plan()
   local r=current()

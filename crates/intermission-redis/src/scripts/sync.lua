@@ -34,6 +34,9 @@ local function lacks(o)
 end
 local lacked=offer and lacks(offer)
 if (seen>rev() or lacked) and not is_grace() then lost_members() end
+-- Whoever knows a record that was not made since this began with none knows it from before.
+local function is_from_before(known) return known>0 and (known<m.anew_since or known>rev()) end
+if m.anew_since and (is_from_before(seen) or (offer and is_from_before(num(offer.revision)))) then m.known_before=1 end
 if lacked then
   local other=current().id~=offer.id
   store(offer)

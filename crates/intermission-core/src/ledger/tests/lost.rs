@@ -19,7 +19,7 @@ fn allow() -> Change {
 }
 
 /// The store came back with this record and no idea of who is there.
-fn restored(site: &Site, record: Option<Arc<Record>>) -> Site {
+pub(super) fn restored(site: &Site, record: Option<Arc<Record>>) -> Site {
     let mut ledger = Ledger::restored(Timing::default(), record, [], crate::Members::default());
     ledger.lost_members(site.now);
     Site {
@@ -105,17 +105,6 @@ fn an_edit_during_the_drain_does_not_hide_a_loss() {
     site.edit();
     one.drains(on, &mut site);
     assert!(site.completion().state_lost_at.is_some());
-}
-
-#[test]
-fn whoever_says_that_the_site_is_new_says_that_nothing_was_lost() {
-    let site = Site::new();
-    let mut site = restored(&site, None);
-    site.pass(grace());
-    let init = Operation::init(site.fresh_id(), ana());
-    assert!(matches!(site.operate(&init), OperateReply::Stored(_)));
-    site.activate();
-    assert_eq!(site.completion().state_lost_at, None);
 }
 
 #[test]
@@ -405,7 +394,9 @@ fn the_limit_of_a_drain_of_an_old_copy_does_not_win_against_what_nodes_know() {
 #[test]
 fn a_drain_that_is_forced_after_a_loss_says_that_nodes_may_be_missing() {
     let mut site = restored(&Site::new(), None);
-    let mut busy = Node::joined("busy", &mut site);
+    let mut busy = Node::new("busy");
+    busy.report.heard_before = true;
+    busy.sync(&mut site);
     site.activate_with(Activate::by("ana").with_drain(DrainPolicy::Force(SECOND)));
     site.pass_with(grace(), &mut [&mut busy]);
     assert!(site.completion().forced);
@@ -472,26 +463,42 @@ fn an_announced_end_waits_until_nobody_may_know_better() {
 /// The renewal of a node may be among what was lost, as after a failover; the node counts on it.
 #[test]
 fn leases_start_anew_after_a_loss() {
-    let mut site = Site::new();
-    let mut away = Node::joined_with("away", fence(60), &mut site);
-    let on = site.activate();
-    let copy = site.ledger.clone();
-    let mut here = Node::joined("here", &mut site);
-    site.pass_with(SECOND * 30, &mut [&mut here]);
-    away.sync(&mut site);
-    let renewed = site.now.steady;
-    let mut site = Site {
-        ledger: copy,
-        ..site
-    };
-    site.lose_members();
-    here.report.drained = Some(on);
-    while site.now.steady < renewed + lease() + SECOND * 60 {
+    for lost_contact in [fence(60), wait(60)] {
+        let mut site = Site::new();
+        let mut away = Node::joined_with("away", lost_contact, &mut site);
+        let on = site.activate();
+        let mut here = Node::joined("here", &mut site);
+        site.pass_with(SECOND * 30, &mut [&mut here]);
+        let copy = site.ledger.clone();
+        away.sync(&mut site);
+        let renewed = site.now.steady;
+        let mut site = Site {
+            ledger: copy,
+            ..site
+        };
+        site.lose_members();
+        here.report.drained = Some(on);
+        while site.now.steady < renewed + lease() + SECOND * 60 {
+            site.pass_with(SECOND, &mut [&mut here]);
+            assert_eq!(site.phase(), Phase::Activating, "{lost_contact:?}");
+        }
         site.pass_with(SECOND, &mut [&mut here]);
-        assert_eq!(site.phase(), Phase::Activating);
+        assert_eq!(site.phase(), Phase::Activated, "{lost_contact:?}");
     }
-    site.pass_with(SECOND, &mut [&mut here]);
-    assert_eq!(site.phase(), Phase::Activated);
+}
+
+/// Otherwise every loss would make a drain wait for what has been dead for long.
+#[test]
+fn who_was_given_up_before_a_loss_is_named_and_not_waited_for_anew() {
+    let mut site = Site::new();
+    Node::joined_with("dead", wait(60), &mut site);
+    site.pass(lease() + SECOND * 61);
+    site.lose_members();
+    let mut here = Node::joined("here", &mut site);
+    let on = site.activate();
+    here.report.drained = Some(on);
+    site.pass_with(grace() + SECOND, &mut [&mut here]);
+    assert_eq!(site.unconfirmed(), ["dead"]);
 }
 
 /// A node that was forgotten may know of the drain only, and serve visitors.
@@ -579,24 +586,4 @@ fn where_nodes_fence_themselves_the_grace_outlasts_those_that_were_forgotten() {
     assert_eq!(one.sync(&mut emptied).grace, fenced);
     Node::joined("two", &mut emptied);
     assert_eq!(emptied.view().grace, fenced);
-}
-
-#[test]
-fn a_site_of_which_nobody_knows_anything_is_new() {
-    let fresh = restored(&Site::new(), None);
-    for known in [false, true] {
-        let mut site = fresh.clone();
-        let mut one = Node::new("one");
-        one.report.heard_before = known;
-        one.sync(&mut site);
-        assert!(
-            site.view().lost_at.is_some(),
-            "not before the grace is over"
-        );
-        site.pass_with(grace(), &mut [&mut one]);
-        assert_eq!(site.view().lost_at.is_some(), known);
-        let on = site.activate();
-        one.drains(on, &mut site);
-        assert_eq!(site.completion().state_lost_at.is_some(), known);
-    }
 }

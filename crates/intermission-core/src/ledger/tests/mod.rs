@@ -1,5 +1,6 @@
 //! What the ledger promises, sentence by sentence.
 
+mod anew;
 mod clock;
 mod drain;
 mod lost;

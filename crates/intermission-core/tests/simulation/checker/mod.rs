@@ -23,9 +23,14 @@
 //!   ledger's and each node's.
 //! - **I6.** A report counts once, and never after a newer one. Whoever has said goodbye stays away.
 //! - **I7.** Nodes obey: what is to be dropped ends, and what is to be closed during an outage is closed.
-//! - **I9.** Nobody is given up before its time.
 //! - **I8.** Operations are done once, on the record on which they were computed, and never on one that may be an old
 //!   one, nor does the ledger do anything by itself then.
+//! - **I9.** Patience: no completion names a node as out of contact before its lease, and what it asked for beyond, have
+//!   passed since a store last took a report of it, whatever was lost since. Excepted: whom the store had given up in
+//!   the state to which a loss took it back. A pod that died long ago would hold up a drain anew after every loss.
+//! - **I10.** A completion tells of a loss, or the ledger takes the site for a new one: never for a new one if the loss
+//!   left a record or a node, or anybody who spoke since had been there before or knew a record from before; and never
+//!   the other way round.
 //!
 //! Of a store that goes back *without noticing* less can be promised: nothing until a node proves it by having seen a
 //! newer record, or until nothing is missing any more.
@@ -37,7 +42,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use intermission_core::{
-    Completion, Ledger, LostContact, Moment, NodeId, NodeReport, Record, Revision, Timing, View,
+    Completion, Intent, Ledger, LostContact, Moment, NodeId, NodeReport, Record, Revision, Timing,
+    View,
 };
 
 use crate::node::{Node, RequestKind};
@@ -79,12 +85,13 @@ pub(crate) struct Checker {
 }
 
 /// What is known of a run from the beginning.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Run {
     /// Whether all nodes fence themselves, and alike.
     pub(crate) all_fence: bool,
-    /// Whether nobody ever sets the store's calendar.
+    /// Whether nobody ever sets the store's calendar, and its steady clock.
     pub(crate) has_true_calendar: bool,
+    pub(crate) has_steady_clock: bool,
 }
 
 /// How often each claim was looked at while it was made.
@@ -97,6 +104,9 @@ pub(crate) struct Claims {
     pub(crate) forgotten: u64,
     pub(crate) given_again: u64,
     pub(crate) taken_for_new: u64,
+    /// Of those that were taken for new, how many had been closed meanwhile.
+    pub(crate) new_and_closed: u64,
+    pub(crate) waited_for: u64,
 }
 
 impl Claims {
@@ -108,6 +118,8 @@ impl Claims {
         self.forgotten += other.forgotten;
         self.given_again += other.given_again;
         self.taken_for_new += other.taken_for_new;
+        self.new_and_closed += other.new_and_closed;
+        self.waited_for += other.waited_for;
     }
 }
 
@@ -115,7 +127,7 @@ impl Checker {
     pub(crate) fn new(timing: Timing, run: Run, ledger: &Ledger, moment: Moment) -> Self {
         Self {
             timing,
-            steps: Steps::new(run.has_true_calendar),
+            steps: Steps::new(run),
             view: ledger.view(0, moment),
             known: Vec::new(),
             disclosed: BTreeSet::new(),
@@ -135,6 +147,7 @@ impl Checker {
     pub(crate) fn claims(&self) -> Claims {
         Claims {
             given_again: self.steps.given_again,
+            waited_for: self.steps.waited_for,
             ..self.claims
         }
     }
@@ -153,8 +166,10 @@ impl Checker {
         are_members_kept: bool,
     ) {
         self.refresh(ledger, moment);
-        let left = ledger.view(usize::MAX, moment).nodes;
-        self.steps.lost(Some(now), &left, are_members_kept);
+        let is_new = self.view.record.revision() == Revision::ZERO && self.known.is_empty();
+        self.steps
+            .lost(Some(now), &given_up(ledger), are_members_kept);
+        self.steps.somebody_knew = Some(!is_new);
         self.spoken = false;
     }
 
@@ -162,6 +177,7 @@ impl Checker {
     pub(crate) fn went_back(&mut self, ledger: &Ledger, moment: Moment) {
         self.refresh(ledger, moment);
         self.steps.lost(None, &[], false);
+        self.steps.somebody_knew = None;
         self.is_unaware = true;
     }
 
@@ -198,8 +214,9 @@ impl Checker {
             node.id,
             node.record()
         );
-        // What is due in this very millisecond may come after it.
-        let is_due = node.has_lost_contact && node.knows_a_due_plan(now - 1);
+        // What is due in this very millisecond may come after it. And a timer runs on the steady clock, which may be slow,
+        // since the node last looked at its calendar.
+        let is_due = node.has_lost_contact && node.knows_a_due_plan(now - 3);
         assert!(
             is_timer_late || !is_due,
             "I7: {:?} begins an execution, and a maintenance was to begin: {:?}",
@@ -235,6 +252,12 @@ impl Checker {
         nodes: &[Node],
         (now, moment): (u64, Moment),
     ) {
+        if let Step::Sync(report, reply) = step
+            && reply.sequence == report.sequence
+        {
+            let is_back = report.heard_before && !self.known.contains(&report.node);
+            self.steps.note_what_was_known(report, is_back);
+        }
         self.refresh(ledger, moment);
         if let Step::Sync(report, reply) = step
             && reply.sequence == report.sequence
@@ -268,6 +291,11 @@ impl Checker {
             && completion(&record).is_some_and(|done| done.state_lost_at.is_some());
         let is_new = before.is_reserved && self.view.lost_at.is_none() && !discloses;
         self.claims.taken_for_new += u64::from(is_new);
+        let is_by_itself = is_new
+            && !matches!(step, Step::Operate(operation, _) if operation.intent == Intent::Init);
+        self.claims.new_and_closed += u64::from(is_by_itself && record.phase().is_on());
+        self.steps
+            .look_at_the_loss(is_by_itself, discloses, &record);
         if discloses || is_new {
             let unknown = nodes.iter().filter(|node| !self.known.contains(&node.id));
             self.disclosed.extend(unknown.map(|node| node.id));
@@ -422,4 +450,14 @@ impl Checker {
 
 fn completion(record: &Record) -> Option<&Completion> {
     record.activation().and_then(|on| on.completion.as_ref())
+}
+
+/// Whom the ledger has given up, in the words of what a store keeps.
+fn given_up(ledger: &Ledger) -> Vec<String> {
+    let kept = serde_json::to_value(ledger.members()).unwrap();
+    let nodes = kept["nodes"].as_object().unwrap().iter();
+    nodes
+        .filter(|(_, member)| member["given_up"] == true)
+        .map(|(node, _)| node.clone())
+        .collect()
 }

@@ -10,6 +10,8 @@ use intermission_core::{
     Unconfirmed, UnconfirmedCause, View,
 };
 
+use super::Run;
+
 /// Which step the ledger has taken.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Step<'a> {
@@ -54,8 +56,7 @@ impl Before {
 pub(super) struct Steps {
     /// Every record that the ledger has made.
     made: BTreeMap<Revision, Vec<Made>>,
-    /// Whether nobody ever sets the store's calendar.
-    has_true_calendar: bool,
+    run: Run,
     pub(super) losses: u64,
     lost_at: Option<u64>,
     /// The greatest revision that a node has told the ledger of since the store last lost something.
@@ -70,8 +71,13 @@ pub(super) struct Steps {
     gone: BTreeSet<NodeId>,
     /// Operations that were done, and how often the ledger had lost something by then.
     done: HashMap<OperationId, u64>,
+    /// Whether anything was left by the last loss, or anybody who has spoken since knew of what was before; `None` if
+    /// nobody can say, since the store has gone back without noticing.
+    pub(super) somebody_knew: Option<bool>,
     /// How often a revision was given again, after it was lost and nobody had told of it.
     pub(crate) given_again: u64,
+    /// How often a completion named somebody who was out of contact, and it was looked at whether that was long enough.
+    pub(crate) waited_for: u64,
 }
 
 #[derive(Debug)]
@@ -96,21 +102,20 @@ pub(super) enum Outcome {
 }
 
 impl Steps {
-    pub(super) fn new(has_true_calendar: bool) -> Self {
+    pub(super) fn new(run: Run) -> Self {
         Self {
-            has_true_calendar,
+            run,
             ..Self::default()
         }
     }
 
     /// The store has lost something: with its members, also who has said goodbye, and which reports counted.
-    /// Who seems to be out of contact in what is left of the store is not waited for anew.
-    pub(super) fn lost(&mut self, now: Option<u64>, left: &[NodeView], are_members_kept: bool) {
+    /// Whom it had given up in what is left of it is not waited for anew.
+    pub(super) fn lost(&mut self, now: Option<u64>, given_up: &[String], are_members_kept: bool) {
         self.losses += 1;
         self.lost_at = now.or(self.lost_at);
-        for node in left.iter().filter(|node| node.out_of_contact) {
-            self.spoke_at.remove(&node.node);
-        }
+        self.spoke_at
+            .retain(|node, _| !given_up.contains(&node.to_string()));
         if now.is_none() {
             self.spoke_at.clear();
         }
@@ -150,6 +155,26 @@ impl Steps {
         );
         self.newest = self.newest.max(new.revision());
         outcome
+    }
+
+    /// A report counts, of a node that was there before the last loss, or may not have been.
+    pub(super) fn note_what_was_known(&mut self, report: &NodeReport, is_back: bool) {
+        let made = self.made.get(&report.seen);
+        let is_old = made.is_some_and(|made| made.iter().all(|made| made.losses < self.losses));
+        self.somebody_knew = self.somebody_knew.map(|knew| knew || is_back || is_old);
+    }
+
+    /// The ledger takes the site for a new one, or says in a completion that data was lost.
+    pub(super) fn look_at_the_loss(&self, is_new: bool, discloses: bool, record: &Record) {
+        // What was made before and after the clock was set back cannot be told apart.
+        assert!(
+            !is_new || self.somebody_knew != Some(true) || !self.run.has_true_calendar,
+            "I10: somebody knew what was before, and the site is taken for a new one: {record:?}"
+        );
+        assert!(
+            !discloses || self.somebody_knew != Some(false),
+            "I10: the site is new, and its completion says that data was lost: {record:?}"
+        );
     }
 
     /// Whether a report that is at least as new has counted.
@@ -202,7 +227,7 @@ impl Steps {
         assert_eq!(is_back, None, "I6: it has said goodbye, and is back");
     }
 
-    fn look_at_the_given_up(&self, before: &Before, view: &View, now: u64, timing: &Timing) {
+    fn look_at_the_given_up(&mut self, before: &Before, view: &View, now: u64, timing: &Timing) {
         let Some(done) = completion(&view.record) else {
             return;
         };
@@ -215,15 +240,21 @@ impl Steps {
                 continue;
             };
             let time = match policy {
-                // The store's clock may have been set forward by a step, and may be fast.
-                LostContact::Wait(more) => timing.lease + *more - timing.step,
+                LostContact::Wait(more) => timing.lease + *more,
                 LostContact::Hold | LostContact::Fence(_) => Duration::MAX,
+            };
+            // Somebody may have set the store's clock forward, of which it believes one step, and it may be fast.
+            let believed = if self.run.has_steady_clock {
+                Duration::ZERO
+            } else {
+                timing.step
             };
             let silent = Duration::from_millis(now - at);
             assert!(
-                silent >= time - time / 500,
+                silent + believed >= time - time / 500,
                 "I9: {unconfirmed:?} was silent for {silent:?}, and not for {time:?}"
             );
+            self.waited_for += 1;
         }
     }
 
@@ -352,7 +383,7 @@ impl Steps {
             same.map(|made| made.at)
         };
         assert!(
-            !self.has_true_calendar || times(old) <= times(new),
+            !self.run.has_true_calendar || times(old) <= times(new),
             "I3: {new:?} is taken back, and {old:?} was decided later"
         );
     }
@@ -368,7 +399,7 @@ impl Steps {
         for other in made.iter() {
             let is_lost = other.losses < losses && record.revision() > self.told;
             assert!(
-                is_lost && !self.has_true_calendar,
+                is_lost && !self.run.has_true_calendar,
                 "I3: one revision for {other:?} and {record:?}"
             );
             self.given_again += 1;

@@ -13,19 +13,18 @@ const CALM: u64 = 22_000;
 impl World {
     pub(super) fn calm_down(&mut self) {
         self.is_calm = true;
-        self.stalled_until = 0;
         self.unreachable_until = 0;
         for index in 0..self.nodes.len() {
             let node = &mut self.nodes[index];
             (node.mute_until, node.deaf_until) = (0, 0);
             if node.is_paused(self.now) {
-                node.paused_until = 0;
                 let id = node.id;
                 self.schedule(0, Event::Resume(id));
             }
         }
-        // What is still under way arrives, or never will.
-        self.run_until(self.now + 5_000);
+        // What is still under way arrives, or never will. A store that stalls goes on when it would have: what waits
+        // for it comes before all that is sent from now on.
+        self.run_until(self.now + 10_000);
         self.bury_the_dead();
         self.run_until(self.now + CALM);
         if self.is_stuck_for_a_person() {
@@ -75,10 +74,13 @@ impl World {
         let known: BTreeSet<NodeId> = ledger.nodes().collect();
         let done = record.activation().and_then(|on| on.completion.as_ref());
         for node in &self.nodes {
-            assert_eq!(
-                node.record(),
-                &*record,
-                "I4: {:?} differs from the ledger",
+            // The same operation may have got the same revision twice, if the store's calendar was set back with the
+            // store. Neither record is newer then, so each node keeps its own.
+            let (own, is_doubled) = (node.record(), self.checker.claims().given_again > 0);
+            let is_tied = !own.supersedes(&record) && !record.supersedes(own);
+            assert!(
+                *own == *record || (is_doubled && is_tied),
+                "I4: {:?} differs from the ledger: {own:?} and {record:?}",
                 node.id
             );
             assert!(

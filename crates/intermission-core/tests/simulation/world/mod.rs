@@ -22,7 +22,7 @@ use crate::clocks::Clocks;
 use crate::mutation::Mutation;
 use crate::node::{Effect, Node, RequestKind};
 use crate::random::Random;
-use crate::store::Store;
+use crate::store::{Left, Store};
 use operator::Operator;
 use weather::{Weather, tight};
 
@@ -184,9 +184,13 @@ impl World {
             drift: weather.drift(&mut random),
             ..Clocks::default()
         };
-        let store = Store::new(timing, mutation);
+        let mut store = Store::new(timing, mutation);
         let began = store_clocks.at(0);
-        let checker = Checker::new(timing, weather.run(), store.ledger(), began);
+        let mut checker = Checker::new(timing, weather.run(), store.ledger(), began);
+        if weather.begins_in_grace {
+            store.restart_with(None, Left::Nothing, began);
+            checker.lost(store.ledger(), (0, began), false);
+        }
         let mut world = Self {
             weather,
             mutation,
@@ -475,6 +479,7 @@ impl World {
         let Some(index) = self.index_of(node) else {
             return;
         };
+        self.nodes[index].paused_until = self.now;
         if self.random.percent(30) {
             self.begin_work(index, true);
         }

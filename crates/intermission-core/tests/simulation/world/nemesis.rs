@@ -59,7 +59,9 @@ impl World {
             _ if outage => self.fail_for_all(),
             _ if stall => {
                 self.count("store stalled");
-                self.stalled_until = self.now + self.random.range(300, 6_000);
+                // A stall within a stall must not end it: what waits since then would be overtaken by what comes later.
+                let end = self.now + self.random.range(300, 6_000);
+                self.stalled_until = self.stalled_until.max(end);
             }
             _ if loss => self.lose_something(),
             _ if disaster => {

@@ -51,6 +51,8 @@ pub(super) struct Weather {
     pub(super) remembers: bool,
     /// Whether the store has but one clock, as Redis has.
     pub(super) one_clock: bool,
+    /// Whether the store holds nothing at first, and cannot know whether it has lost something.
+    pub(super) begins_in_grace: bool,
 }
 
 impl Weather {
@@ -83,6 +85,7 @@ impl Weather {
             drift: random.pick(&[0, 1_000]),
             remembers: random.percent(50),
             one_clock: random.percent(50),
+            begins_in_grace: random.percent(25),
         }
     }
 
@@ -99,6 +102,7 @@ impl Weather {
         Run {
             all_fence: self.all_fence_alike(),
             has_true_calendar: self.jumps == 0 || !self.one_clock,
+            has_steady_clock: self.jumps == 0,
         }
     }
 
@@ -266,6 +270,35 @@ impl Weather {
                 losses: 30,
                 longest_cut: 10_000,
                 leisure: 3_000,
+                ..cuts
+            },
+            // A node is away for long from when its renewal is lost, and nobody opens meanwhile.
+            Mutation::LeasesNotRenewed => Self {
+                fence: 0,
+                hold: 0,
+                patience: 6_000,
+                slow_work: 5,
+                slow_reports: 5,
+                longest_cut: 20_000,
+                cuts: 20,
+                leisure: 15_000,
+                ..losses
+            },
+            // All who were there are gone, and some of those who come know what there was.
+            Mutation::OldRecordsIgnored => Self {
+                disasters: 30,
+                losses: 0,
+                remembers: true,
+                leisure: 3_000,
+                ..losses
+            },
+            Mutation::NewSiteNotSeen => Self {
+                begins_in_grace: true,
+                losses: 0,
+                cuts: 10,
+                peace: 8_000,
+                leisure: 8_000,
+                slow_work: 5,
                 ..cuts
             },
             Mutation::QuietDespiteLoss => Self {

@@ -1,0 +1,86 @@
+//! When a node speaks, so that a great fleet does not speak all at once.
+
+use std::time::Duration;
+
+use super::NodeMachine;
+use crate::phase::Phase;
+use crate::timing::Timing;
+
+impl NodeMachine {
+    /// From how many nodes on they take care not to speak all at once.
+    const CROWD: u64 = 100;
+
+    /// When to try again after a failure: soon, but not all nodes of a great fleet at once, as soon as a server is back.
+    pub(super) fn retry_at(&mut self, now: Duration) -> Duration {
+        let Timing {
+            heartbeat, lease, ..
+        } = self.settings.timing;
+        let pause = self.jittered(heartbeat / 4);
+        // Later than a part of the time in any case: it is the mean pause that says how many come in a second, and the
+        // longest that says whether a lease is over.
+        let crowd = self.crowd().min(lease / 4);
+        let spread = crowd / 6 + self.random_below(crowd * 2 / 3);
+        now.saturating_add(pause).saturating_add(spread)
+    }
+
+    /// Over how long all nodes reconnect. Each costs its server three commands, where an idle one costs it one in a
+    /// heartbeat. What ten thousand do in this time stays below five times of what they do while they idle.
+    const fn crowd(&self) -> Duration {
+        Duration::from_micros(self.fleet_nodes.saturating_mul(300))
+    }
+
+    /// How long to be silent after an answer, if nothing happens.
+    pub(super) fn pause(&mut self) -> Duration {
+        let Timing {
+            heartbeat,
+            drain_poll,
+            ..
+        } = self.settings.timing;
+        let is_draining = self.snapshot.record.phase() == Phase::Activating;
+        let watches = is_draining || !self.fleet_grace.is_zero() || self.asked_about.is_some();
+        let crowd = Duration::from_micros(self.fleet_nodes.saturating_mul(250));
+        self.jittered(if watches {
+            drain_poll.max(crowd).min(heartbeat)
+        } else {
+            heartbeat
+        })
+    }
+
+    /// At once, but not all nodes of a great fleet in the same instant.
+    pub(super) fn sync_soon(&mut self, now: Duration) {
+        let spread = Duration::from_micros(self.fleet_nodes.saturating_mul(100));
+        let delay = if self.fleet_nodes < Self::CROWD {
+            Duration::ZERO
+        } else {
+            self.random_below(spread)
+        };
+        self.sync_at = self.sync_at.min(now.saturating_add(delay));
+    }
+
+    /// When it is this node's turn: what all are to ask for at once, most likely over new connections, takes longer than
+    /// a word. A heartbeat that is due before that waits, too, but never for more than the time between two.
+    pub(super) fn sync_in_turn(&mut self, now: Duration) {
+        if self.fleet_nodes < Self::CROWD {
+            self.sync_soon(now);
+        } else if !self.has_turn {
+            self.has_turn = true;
+            let spread = self.random_below(self.crowd().min(self.settings.timing.heartbeat));
+            self.sync_at = now.saturating_add(spread);
+        }
+    }
+
+    fn jittered(&mut self, period: Duration) -> Duration {
+        period
+            .mul_f64(0.8)
+            .saturating_add(self.random_below(period.mul_f64(0.4)))
+    }
+
+    fn random_below(&mut self, limit: Duration) -> Duration {
+        // xorshift64*: spreads heartbeats; nothing depends on it being unpredictable.
+        self.random ^= self.random >> 12;
+        self.random ^= self.random << 25;
+        self.random ^= self.random >> 27;
+        let draw = self.random.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 40;
+        limit.mul_f64(f64::from(u32::try_from(draw).unwrap_or(0)) / f64::from(1_u32 << 24))
+    }
+}
