@@ -8,15 +8,22 @@
 //! changes the meaning of a field gets a new version. A record of a newer version is obeyed as far as it is
 //! understood, closed where it is not, and never overwritten.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use crate::id::Revision;
 use crate::record::{Activation, Completion, DrainPolicy, Record, Settings};
 use crate::{Phase, Timestamp};
+
+/// A record's fields, each still as it is written: every node of a fleet reads each change, and what it reads into is then
+/// no detour.
+type Fields<'a> = BTreeMap<Cow<'a, str>, &'a RawValue>;
 
 /// What this version found in a record and did not write itself.
 #[derive(Clone, Debug, PartialEq)]
@@ -77,8 +84,7 @@ impl Record {
     ///
     /// The text is not a whole record. That never means "deactivated": whoever reads it reports an unreadable state.
     pub fn from_json(json: &[u8]) -> Result<Self, BadRecord> {
-        let mut fields: Map<String, Value> =
-            serde_json::from_slice(json).map_err(BadRecord::Json)?;
+        let mut fields: Fields<'_> = serde_json::from_slice(json).map_err(BadRecord::Json)?;
         let version: u64 = take(&mut fields, "v")?;
         if version <= Self::VERSION {
             return Self::from_fields(version, fields);
@@ -108,7 +114,7 @@ impl Record {
         Value::Object(fields).to_string().into_bytes()
     }
 
-    fn from_fields(version: u64, mut fields: Map<String, Value>) -> Result<Self, BadRecord> {
+    fn from_fields(version: u64, mut fields: Fields<'_>) -> Result<Self, BadRecord> {
         let revision = take(&mut fields, "revision")?;
         let phase: String = take(&mut fields, "phase")?;
         let record = Self {
@@ -119,7 +125,7 @@ impl Record {
             allow: take_optional(&mut fields, "allow")?.unwrap_or_default(),
             newer: Newer {
                 version,
-                unknown: fields,
+                unknown: unknown(fields)?,
                 text: None,
             },
         };
@@ -132,10 +138,7 @@ impl Record {
 
     /// What this version cannot understand, it must not hold open: unless the newer record plainly says
     /// `deactivated`, the site is closed.
-    fn closed_by_a_newer_version(
-        version: u64,
-        mut fields: Map<String, Value>,
-    ) -> Result<Self, BadRecord> {
+    fn closed_by_a_newer_version(version: u64, mut fields: Fields<'_>) -> Result<Self, BadRecord> {
         let revision: Revision = take(&mut fields, "revision")?;
         let phase: String = take(&mut fields, "phase")?;
         let is_open = phase == Phase::Deactivated.as_str();
@@ -158,7 +161,7 @@ impl Record {
             activation: (!is_open).then_some(activation),
             newer: Newer {
                 version,
-                unknown: fields,
+                unknown: unknown(fields)?,
                 text: None,
             },
             ..Self::default()
@@ -186,16 +189,25 @@ impl<'de> Deserialize<'de> for Record {
     }
 }
 
-fn take<T: DeserializeOwned>(
-    fields: &mut Map<String, Value>,
-    field: &'static str,
-) -> Result<T, BadRecord> {
-    let value = fields.remove(field).unwrap_or(Value::Null);
-    serde_json::from_value(value).map_err(|source| BadRecord::Field { field, source })
+fn take<T: DeserializeOwned>(fields: &mut Fields<'_>, field: &'static str) -> Result<T, BadRecord> {
+    let text = fields.remove(field).map_or("null", RawValue::get);
+    serde_json::from_str(text).map_err(|source| BadRecord::Field { field, source })
+}
+
+/// What is left.
+fn unknown(fields: Fields<'_>) -> Result<Map<String, Value>, BadRecord> {
+    let read = |(name, text): (Cow<'_, str>, &RawValue)| {
+        Ok((name.into_owned(), serde_json::from_str(text.get())?))
+    };
+    fields
+        .into_iter()
+        .map(read)
+        .collect::<Result<_, _>>()
+        .map_err(BadRecord::Json)
 }
 
 fn take_optional<T: DeserializeOwned>(
-    fields: &mut Map<String, Value>,
+    fields: &mut Fields<'_>,
     field: &'static str,
 ) -> Result<Option<T>, BadRecord> {
     take::<Option<T>>(fields, field)

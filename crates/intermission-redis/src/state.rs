@@ -231,7 +231,9 @@ impl MaintenanceState for RedisState {
                 let mut reply = SyncReply::new(sequence, record);
                 reply.count = answer.count()?;
                 reply.grace = answer.millis()?;
-                inner.link.expect_crowd(reply.count.nodes);
+                inner
+                    .link
+                    .expect_crowd(reply.count.nodes, reply.grace.is_zero());
                 Ok(reply)
             }
             "UNINITIALISED" => Err(inner.uninitialised()),

@@ -141,9 +141,10 @@ impl Link {
         self.in_time("watch", call).await
     }
 
-    /// How many nodes there are. If all of them lose the server at once, this one waits for its turn to redial.
-    pub(crate) fn expect_crowd(&self, nodes: u64) {
-        self.listener.redial.expect_crowd(nodes);
+    /// How many nodes there are, or, unless these are all, at least. If all of them lose the server at once, this one waits
+    /// for its turn to redial.
+    pub(crate) fn expect_crowd(&self, nodes: u64, are_all: bool) {
+        self.listener.redial.expect_crowd(nodes, are_all);
     }
 
     /// Takes the connection out of its slot, or opens another one.

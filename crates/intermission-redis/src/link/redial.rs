@@ -37,8 +37,14 @@ impl Redial {
         }
     }
 
-    pub(crate) fn expect_crowd(&self, nodes: u64) {
-        self.crowd.store(nodes, Ordering::Relaxed);
+    /// A server that has lost its data counts anew, and who comes first would believe that nobody else is there: such
+    /// nodes are not all.
+    pub(crate) fn expect_crowd(&self, nodes: u64, are_all: bool) {
+        if are_all {
+            self.crowd.store(nodes, Ordering::Relaxed);
+        } else {
+            self.crowd.fetch_max(nodes, Ordering::Relaxed);
+        }
     }
 
     /// A connection was lost just now.
@@ -118,7 +124,7 @@ mod tests {
     async fn nobody_waits_before_a_loss_or_without_a_crowd() {
         let redial = Redial::new(LONGEST);
         redial.turn().await;
-        redial.expect_crowd(0);
+        redial.expect_crowd(0, true);
         redial.lost();
         let at = redial.not_before.lock().unwrap().unwrap();
         assert!(at <= Instant::now());

@@ -35,8 +35,8 @@ fn next_in(bench: &Bench) -> Duration {
 
 /// The pauses of some nodes of such a fleet after this, the shortest and the longest.
 fn shortest_and_longest(nodes: u64, happens: impl Fn(&mut Bench)) -> (Duration, Duration) {
-    let pauses = (1..=300).map(|seed| {
-        let mut bench = one_of(nodes, seed * 0x9E37_79B9_7F4A_7C15);
+    let pauses = (1..=300_u64).map(|seed| {
+        let mut bench = one_of(nodes, seed.wrapping_mul(0x9E37_79B9_7F4A_7C15));
         happens(&mut bench);
         next_in(&bench)
     });

@@ -153,7 +153,7 @@ async fn a_connection_that_somebody_kills_is_replaced_before_it_is_used() {
 async fn a_crowd_redials_too() {
     let server = Server::start();
     let tested = Tested::to(server.port);
-    tested.link.expect_crowd(1_000);
+    tested.link.expect_crowd(1_000, true);
     tested.say("a").await.unwrap();
     server.tell(&["CLIENT", "KILL", "TYPE", "PUBSUB"]);
     until("the loss is noticed", async || tested.losses() == 1).await;
