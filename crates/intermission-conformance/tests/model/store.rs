@@ -37,6 +37,8 @@ struct Place {
     calls: AtomicU64,
     /// A lock that only a flawed handle takes.
     is_locked: AtomicBool,
+    /// How many steps a flawed handle has begun.
+    begun: AtomicU64,
     /// What only a flawed handle does when the link is there again.
     queued: Mutex<Vec<Operation>>,
 }
@@ -56,6 +58,7 @@ impl Place {
             flaw,
             calls: AtomicU64::new(0),
             is_locked: AtomicBool::new(false),
+            begun: AtomicU64::new(0),
             queued: Mutex::default(),
         }
     }
@@ -174,7 +177,7 @@ impl ModelState {
         }
         let answer = if self.has(Flaw::Interleaves) {
             let mut ledger = self.ledger()?;
-            yield_now().await;
+            self.let_somebody_in().await;
             let answer = step(&mut ledger, self.now());
             self.write(&mut self.place.stored(), &ledger)?;
             answer
@@ -188,6 +191,17 @@ impl ModelState {
         // The step is taken, and the answer may still be lost.
         self.travel().await?;
         Ok(answer)
+    }
+
+    /// Until somebody else has begun a step, too, or, where there is nobody, for long enough that it would have been seen.
+    async fn let_somebody_in(&self) {
+        let begun = self.place.begun.fetch_add(1, Ordering::SeqCst) + 1;
+        for _ in 0..2_000 {
+            if self.place.begun.load(Ordering::SeqCst) != begun {
+                break;
+            }
+            yield_now().await;
+        }
     }
 
     async fn lock_and_be_dropped_perhaps(&self) {
