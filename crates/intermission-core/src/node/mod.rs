@@ -252,14 +252,14 @@ impl NodeMachine {
             NodeEvent::Drained(activation) => {
                 if self.closed == Some(activation) && self.drained != Some(activation) {
                     self.drained = Some(activation);
-                    self.sync_soon(now.steady);
+                    self.acknowledge_soon(now.steady);
                 }
             }
             NodeEvent::Quiet(since) => {
                 let level_since = self.snapshot.record.activation().map(|on| on.level_since);
                 if level_since == Some(since) && self.quiet != Some(since) {
                     self.quiet = Some(since);
-                    self.sync_soon(now.steady);
+                    self.acknowledge_soon(now.steady);
                 }
             }
         }

@@ -48,7 +48,21 @@ impl NodeMachine {
 
     /// At once, but not all nodes of a great fleet in the same instant.
     pub(super) fn sync_soon(&mut self, now: Duration) {
-        let spread = Duration::from_micros(self.fleet_nodes.saturating_mul(100));
+        self.sync_within(
+            Duration::from_micros(self.fleet_nodes.saturating_mul(100)),
+            now,
+        );
+    }
+
+    /// As soon as may be without keeping the state busy: it has others to tell, and other work.
+    pub(super) fn acknowledge_soon(&mut self, now: Duration) {
+        self.sync_within(
+            Duration::from_micros(self.fleet_nodes.saturating_mul(250)),
+            now,
+        );
+    }
+
+    fn sync_within(&mut self, spread: Duration, now: Duration) {
         let delay = if self.fleet_nodes < Self::CROWD {
             Duration::ZERO
         } else {
