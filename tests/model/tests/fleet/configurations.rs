@@ -114,7 +114,7 @@ fn without_losses() -> Vec<Row> {
     vec![
         row("wait_crash", Holds, WAIT, |rules| rules.budget.crashes = 1),
         row("fence_crash", Holds, FENCE, |rules| {
-            rules.budget.crashes = 1
+            rules.budget.crashes = 1;
         }),
         row("fence_jump", Holds, FENCE, |rules| rules.budget.jumps = 1),
         row("fence_great_jump", Holds, FENCE, |rules| {
@@ -126,7 +126,7 @@ fn without_losses() -> Vec<Row> {
             rules.policy = Policy::Fence(2);
         }),
         row("fence_unordered_pushes", Holds, FENCE, |rules| {
-            rules.pushes = Pushes::Unordered
+            rules.pushes = Pushes::Unordered;
         }),
         row("fence_late_report", Holds, FENCE, |rules| {
             rules.pushes = Pushes::Off;
@@ -342,7 +342,7 @@ fn mutations_of_the_node() -> Vec<Row> {
         // A node that was drained, given up and forgotten opens by a push and begins something; the next drain does not
         // know of it.
         broken(Mutation::PushOpens, Breaks(I1), WAIT, |rules| {
-            rules.budget.activations = 2
+            rules.budget.activations = 2;
         }),
         broken(Mutation::LeaseFromReply, Breaks(I1), FENCE, unchanged),
         broken(Mutation::NoMargin, Breaks(I1), FENCE, jump),
@@ -382,7 +382,7 @@ fn mutations_of_the_ledger() -> Vec<Row> {
         broken(Mutation::HoldGivenUp, Breaks(I3), HOLD, unchanged),
         // The margin makes up for one tick.
         broken(Mutation::FenceCountedEarly, Breaks(I1), FENCE, |rules| {
-            rules.policy = Policy::Fence(2)
+            rules.policy = Policy::Fence(2);
         }),
         broken(Mutation::GivenUpNotNamed, Breaks(I1), WAIT, unchanged),
         broken(Mutation::NeverConfirmed, Breaks(I4), WAIT, unchanged),

@@ -233,16 +233,16 @@ impl Hasher for Mixer {
         }
     }
 
-    fn write_u8(&mut self, byte: u8) {
-        self.write_u64(u64::from(byte));
+    fn write_u8(&mut self, i: u8) {
+        self.write_u64(u64::from(i));
     }
 
-    fn write_isize(&mut self, discriminant: isize) {
-        self.write_u64(discriminant.cast_unsigned() as u64);
+    fn write_isize(&mut self, i: isize) {
+        self.write_u64(i.cast_unsigned() as u64);
     }
 
-    fn write_u64(&mut self, word: u64) {
-        self.0 = (self.0 ^ word)
+    fn write_u64(&mut self, i: u64) {
+        self.0 = (self.0 ^ i)
             .wrapping_add(0x9e37_79b9_7f4a_7c15)
             .wrapping_mul(0xd134_2543_de82_ef95)
             .rotate_left(23);
@@ -261,8 +261,8 @@ struct Mixed(u64);
 impl Hasher for Mixed {
     fn write(&mut self, _: &[u8]) {}
 
-    fn write_u64(&mut self, word: u64) {
-        self.0 = word;
+    fn write_u64(&mut self, i: u64) {
+        self.0 = i;
     }
 
     fn finish(&self) -> u64 {

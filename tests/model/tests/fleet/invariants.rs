@@ -38,7 +38,7 @@ impl fmt::Display for Invariant {
 pub(crate) fn broken_by_move(before: &State, after: &State) -> Option<Invariant> {
     let mut nodes = before.nodes.iter().zip(&after.nodes);
     let goes_back =
-        nodes.any(|(before, after)| after.is_alive() && before.record.supersedes(&after.record));
+        nodes.any(|(before, after)| after.is_alive() && before.record.supersedes(after.record));
     goes_back.then_some(Invariant::I2)
 }
 
@@ -118,7 +118,7 @@ fn without_faults(rules: &Rules, state: &mut State) {
         let report = state.nodes[node].report(rules);
         state.nodes[node].ask(rules);
         match desk(rules, state).sync(node, &report, false) {
-            Some(reply) => state.nodes[node].replied(rules, &reply),
+            Some(reply) => state.nodes[node].replied(rules, reply),
             None => state.nodes[node].failed(),
         }
     }

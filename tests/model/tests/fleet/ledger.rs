@@ -66,7 +66,7 @@ impl Desk<'_> {
         }
         let claims = !self.rules.breaks(Mutation::NothingClaimed);
         let seen = if claims { report.record.revision } else { 0 };
-        let lacked = report.offers && report.record.supersedes(&self.ledger.record);
+        let lacked = report.offers && report.record.supersedes(self.ledger.record);
         if (seen > self.ledger.record.revision || lacked) && !self.is_in_grace() {
             self.lost_members();
         }

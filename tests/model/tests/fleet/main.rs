@@ -53,6 +53,10 @@ fn main() -> ExitCode {
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "how long it took is said, and decides nothing"
+)]
 fn explore(row: &Row, least: usize) -> Result<(), Failed> {
     let most = match row.expected {
         Expected::HoldsWithin(states) => states.max(least),

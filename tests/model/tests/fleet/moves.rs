@@ -134,7 +134,7 @@ impl Moves<'_> {
     fn settled(&self, state: &mut State) {
         let ledger = &state.ledger;
         for (node, member) in state.nodes.iter_mut().zip(ledger.members) {
-            node.push = node.push.filter(|push| push.supersedes(&node.record));
+            node.push = node.push.filter(|push| push.supersedes(node.record));
             let is_back = member.is_some() && ledger.grace == 0 && node.record == ledger.record;
             if is_back && !(node.running && node.record.is_on()) {
                 node.excused = false;
@@ -186,13 +186,13 @@ impl Moves<'_> {
                 }
                 if rules.late_requests {
                     self.add(Move::GiveUpAndExecuteLater(node), |state| {
-                        leave_late(state, node)
+                        leave_late(state, node);
                     });
                 }
             }
             Flight::Answered(reply) => {
                 self.add(Move::Answer(node), |state| {
-                    state.nodes[node].replied(rules, &reply);
+                    state.nodes[node].replied(rules, reply);
                 });
             }
             Flight::Refused => {}
@@ -209,7 +209,7 @@ impl Moves<'_> {
         if let Some(pushed) = now.push {
             self.add(Move::Push(node), |state| {
                 state.nodes[node].push = None;
-                state.nodes[node].hinted(rules, &pushed);
+                state.nodes[node].hinted(rules, pushed);
             });
         }
     }

@@ -46,7 +46,7 @@ impl Node {
     }
 
     /// The answer to the report that it waits for.
-    pub(crate) fn replied(&mut self, rules: &Rules, reply: &Reply) {
+    pub(crate) fn replied(&mut self, rules: &Rules, reply: Reply) {
         let had_lease = self.joined && self.time_left > rules.policy.drop_after();
         if !reply.in_grace {
             self.probation = false;
@@ -57,9 +57,9 @@ impl Node {
         self.time_left = self.time_left.max(self.flight_time);
         self.flight = Flight::None;
         self.offer_next = false;
-        if reply.record.supersedes(&self.record) || rules.breaks(Mutation::OlderApplied) {
+        if reply.record.supersedes(self.record) || rules.breaks(Mutation::OlderApplied) {
             self.record = reply.record;
-        } else if self.record.supersedes(&reply.record) {
+        } else if self.record.supersedes(reply.record) {
             self.offer_next = true;
         }
     }
@@ -70,10 +70,9 @@ impl Node {
     }
 
     /// A pushed record arrives. It may only close.
-    pub(crate) fn hinted(&mut self, rules: &Rules, pushed: &Record) {
-        if pushed.supersedes(&self.record) && (pushed.is_on() || rules.breaks(Mutation::PushOpens))
-        {
-            self.record = *pushed;
+    pub(crate) fn hinted(&mut self, rules: &Rules, pushed: Record) {
+        if pushed.supersedes(self.record) && (pushed.is_on() || rules.breaks(Mutation::PushOpens)) {
+            self.record = pushed;
         }
     }
 

@@ -33,12 +33,12 @@ pub(crate) struct Record {
 }
 
 impl Record {
-    pub(crate) fn is_on(&self) -> bool {
+    pub(crate) fn is_on(self) -> bool {
         self.phase != Phase::Deactivated
     }
 
-    pub(crate) fn supersedes(&self, other: &Self) -> bool {
-        let order = |record: &Self| (record.revision, record.phase, record.operation);
+    pub(crate) fn supersedes(self, other: Self) -> bool {
+        let order = |record: Self| (record.revision, record.phase, record.operation);
         order(self) > order(other)
     }
 }
@@ -313,7 +313,7 @@ impl State {
         }
         other.each_record(
             |record| {
-                record.unconfirmed = (record.unconfirmed >> 1 & 1) | (record.unconfirmed & 1) << 1
+                record.unconfirmed = record.unconfirmed >> 1 | (record.unconfirmed & 1) << 1;
             },
             |_| {},
         );
