@@ -237,6 +237,10 @@ impl Hasher for Mixer {
         self.write_u64(u64::from(i));
     }
 
+    fn write_usize(&mut self, i: usize) {
+        self.write_u64(i as u64);
+    }
+
     fn write_isize(&mut self, i: isize) {
         self.write_u64(i.cast_unsigned() as u64);
     }

@@ -14,7 +14,7 @@
 #![expect(
     clippy::indexing_slicing,
     clippy::print_stdout,
-    reason = "a failed expectation is a failed test, and what was explored is to be seen"
+    reason = "nodes are counted by the configuration, and what was explored is to be seen"
 )]
 
 mod configurations;

@@ -3,7 +3,7 @@
 //! When a node speaks is not modelled: it may at any time at which no report of its is on its way. So no promise of the
 //! model depends on how often a node speaks, or on what makes it speak.
 
-use crate::rules::{FOREVER, Mutation, Rules};
+use crate::rules::{Mutation, Rules};
 use crate::state::{Flight, Life, Node, Record, Reply, Report};
 
 impl Node {
@@ -78,14 +78,9 @@ impl Node {
 
     /// Time passes. What is to be dropped is dropped in this very moment, and before that nothing is forced to end.
     pub(crate) fn wait(&mut self, rules: &Rules) {
-        let count_down = |left: &mut u8| {
-            if *left != FOREVER {
-                *left = left.saturating_sub(1);
-            }
-        };
-        count_down(&mut self.time_left);
+        self.time_left = self.time_left.saturating_sub(1);
         if !rules.breaks(Mutation::LeaseFromReply) {
-            count_down(&mut self.flight_time);
+            self.flight_time = self.flight_time.saturating_sub(1);
         }
         let ignores_orders =
             rules.breaks(Mutation::DropNotObeyed) || rules.breaks(Mutation::FenceNotObeyed);

@@ -66,7 +66,7 @@ pub(crate) enum Assumption {
     Nothing,
     /// A5 of the design: somebody who knows the newest record gets a report through before the grace is over.
     SomebodyTells,
-    /// The same, or nobody ever tells anything.
+    /// The same, or nobody ever tells anything: no older record is brought back either.
     NobodyTellsHalf,
 }
 
@@ -174,7 +174,7 @@ pub(crate) struct Rules {
     pub(crate) jump: u8,
     /// An empty store never means that the site is open.
     pub(crate) require_init: bool,
-    /// Whether the ledger notes what a report claims that it refuses because nobody has initialised the site.
+    /// Whether a ledger of which nobody has initialised the site notes what a report claims before it refuses it.
     pub(crate) refused_is_heard: bool,
     pub(crate) assumption: Assumption,
     /// Whether a report is executed within a lease, or never.
