@@ -403,7 +403,7 @@ fn mutations_of_the_ledger() -> Vec<Row> {
 
 /// Rules of which nothing depends here, and why they are kept.
 fn redundant() -> Vec<Row> {
-    vec![
+    let mut rows = vec![
         // What a node says names the activation for which it says so, whoever knows of a later decision ends that
         // activation, and nothing completes in a grace. The two rules keep the counts honest that people read meanwhile.
         broken(Mutation::ClaimsCountInGrace, Holds, HOLD, |rules| {
@@ -425,5 +425,9 @@ fn redundant() -> Vec<Row> {
             rules.pushes = Pushes::Off;
             rules.budget.flushes = 1;
         }),
-    ]
+    ];
+    for row in &mut rows {
+        row.name = row.name.replace("mutation::", "redundant::");
+    }
+    rows
 }
