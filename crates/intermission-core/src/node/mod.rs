@@ -22,7 +22,7 @@
 //! | quiet | activated, and no request that the level closes out runs | the gate's count | |
 //! | held | this node is closed by itself | the outage or start policy | requests and executions, except past the closed door |
 //! | suspended | it may begin no execution: not joined yet, on probation, fenced, or a plan began while the state is away | the three below, and time | executions, all of them when fenced |
-//! | on probation | it came without a lease while the ledger may have forgotten something | a reply in grace | |
+//! | on probation | it came without a lease while the ledger may have forgotten something | a reply in grace | requests, too, if it knows of no record (held) |
 //! | fenced | its lease is over, under [`LostContact::Fence`] | time | |
 //! | given up | (in the ledger) silent for longer than its lease and [`LostContact::Wait`] | time | |
 
@@ -480,6 +480,10 @@ impl NodeMachine {
     }
 
     fn due_hold(&self, now: Duration) -> Option<Hold> {
+        let knows_nothing = self.snapshot.record.revision() == Revision::ZERO;
+        if self.probation && knows_nothing && self.settings.start != StartPolicy::StartOpen {
+            return Some(Hold::StateReconciling);
+        }
         // A closed record that it remembers says more than a hold: who passes, what visitors are told.
         let remembers = self.snapshot.record.phase().is_on();
         let starts_closed = self.settings.start != StartPolicy::StartOpen && !remembers;

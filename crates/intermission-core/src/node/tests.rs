@@ -161,7 +161,11 @@ impl Bench {
     }
 
     fn held(&self) -> bool {
-        self.machine.snapshot().hold == Some(Hold::StateUnreachable)
+        self.hold() == Some(&Hold::StateUnreachable)
+    }
+
+    fn hold(&self) -> Option<&Hold> {
+        self.machine.snapshot().hold.as_ref()
     }
 
     fn phase(&self) -> Phase {
