@@ -100,7 +100,7 @@ impl PartialEq for InstalledSnapshot {
 }
 
 /// The node's side of the protocol. See the [module's documentation](self).
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct NodeMachine {
     node: NodeId,
     settings: NodeSettings,
@@ -244,6 +244,7 @@ impl NodeMachine {
     pub fn step(&mut self, event: NodeEvent, now: Moment) -> Vec<NodeAction> {
         let before = self.snapshot.clone();
         let mut actions = Vec::new();
+        let closed_before = self.closed;
         match event {
             NodeEvent::Tick => {}
             NodeEvent::Hint(pushed) => self.hinted(pushed, now.steady, &mut actions),
@@ -252,14 +253,14 @@ impl NodeMachine {
             NodeEvent::Drained(activation) => {
                 if self.closed == Some(activation) && self.drained != Some(activation) {
                     self.drained = Some(activation);
-                    self.acknowledge_soon(now.steady);
+                    self.say_soon(now.steady);
                 }
             }
             NodeEvent::Quiet(since) => {
                 let level_since = self.snapshot.record.activation().map(|on| on.level_since);
                 if level_since == Some(since) && self.quiet != Some(since) {
                     self.quiet = Some(since);
-                    self.acknowledge_soon(now.steady);
+                    self.say_soon(now.steady);
                 }
             }
         }
@@ -272,7 +273,12 @@ impl NodeMachine {
                 NodeAction::Install(InstalledSnapshot(self.snapshot.clone())),
             );
         }
-        self.send_if_due(now, &mut actions);
+        // Who closes may be drained at the same moment, and then says both in one report: with the next event, or with
+        // the tick that is due at once.
+        let closes = self.closed.is_some() && self.closed != closed_before;
+        if !closes {
+            self.send_if_due(now, &mut actions);
+        }
         actions
     }
 
@@ -299,8 +305,10 @@ impl NodeMachine {
             }
             if record.phase().is_on() {
                 self.apply(record, actions);
+                self.acknowledge_in_turn(now);
+            } else {
+                self.sync_soon(now);
             }
-            self.sync_soon(now);
         } else {
             self.sync_in_turn(now);
         }

@@ -24,6 +24,7 @@ const SECOND: Duration = Duration::from_secs(1);
 const MILLI: Duration = Duration::from_millis(1);
 
 /// A machine, a clock, and the other side played by hand.
+#[derive(Clone)]
 struct Bench {
     machine: NodeMachine,
     now: Moment,
