@@ -149,8 +149,9 @@ impl Weather {
                 jumps: 60,
                 drift: 1_000,
                 peace: 1_500,
-                longest_cut: 10_000,
-                leisure: 3_000,
+                longest_cut: 20_000,
+                leisure: 6_000,
+                slow_work: 80,
                 ..fences
             },
             Mutation::LeaseFromReply => Self {
