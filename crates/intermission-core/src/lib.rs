@@ -81,9 +81,7 @@ pub use error::{StateError, StateErrorKind};
 pub use history::{HistoryEntry, HistoryEvent};
 pub use id::{ActivationId, BadId, BadRevision, NoRandomness, NodeId, OperationId, Revision};
 pub use ledger::{Ledger, Members, Moment};
-pub use node::{
-    InstalledSnapshot, NodeAction, NodeEvent, NodeMachine, NodeSettings, OutagePolicy, StartPolicy,
-};
+pub use node::{NodeAction, NodeEvent, NodeMachine, NodeSettings, OutagePolicy, StartPolicy};
 pub use pass::{BadPass, Pass, PassId, PassSecret};
 pub use phase::{Level, Phase, UnknownWord};
 pub use record::{
