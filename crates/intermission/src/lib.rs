@@ -38,7 +38,7 @@
 //! let reply = refusal.reply(intermission::reply::ReplyRequest::new("GET"));
 //! assert_eq!(reply.status(), 503);
 //!
-//! operator.change(Change::Deactivate(Deactivate::by("ana"))).await?;
+//! operator.change(Change::Deactivate(Deactivate::new())).await?;
 //! gate.reached(|record| record.phase() == Phase::Deactivated).await;
 //! # Ok(()) }
 //! ```

@@ -161,7 +161,7 @@ async fn a_start_without_a_state_may_be_closed_or_open_and_follows_the_state_lat
         assert_eq!(gate.status().trouble, None);
         state
             .operator()
-            .change(Change::Deactivate(Deactivate::by("ana")))
+            .change(Change::Deactivate(Deactivate::new()))
             .await
             .unwrap();
         until(|| gate.is_open()).await;

@@ -40,7 +40,7 @@ async fn main() -> Result<()> {
 }
 
 async fn open(child: &Operator) -> Result<bool, OperatorError> {
-    let change = Change::Deactivate(Deactivate::by("relay"));
+    let change = Change::Deactivate(Deactivate::new());
     child.change(change).await?;
     Ok(true)
 }

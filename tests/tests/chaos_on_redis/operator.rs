@@ -79,7 +79,7 @@ impl<'a> Person<'a> {
                 sleep(LOOK).await;
                 self.maybe_edit().await;
             }
-            self.insist("deactivate", Change::Deactivate(Deactivate::by("chaos")))
+            self.insist("deactivate", Change::Deactivate(Deactivate::new()))
                 .await;
         }
     }
@@ -116,7 +116,7 @@ impl<'a> Person<'a> {
 
     async fn open_in_the_end(&mut self) -> Result<(), String> {
         self.in_the_end("the site can be opened", async |person: &mut Self| {
-            let change = Change::Deactivate(Deactivate::by("chaos"));
+            let change = Change::Deactivate(Deactivate::new());
             person.change("deactivate", change).await.ok()
         })
         .await

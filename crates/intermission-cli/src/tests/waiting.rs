@@ -14,7 +14,7 @@ async fn a_wait_that_somebody_ends_says_who() {
     let interrupt = async {
         gate.reached(|record| record.phase() == Phase::Activating)
             .await;
-        bob.change(Change::Deactivate(Deactivate::by("bob")))
+        bob.change(Change::Deactivate(Deactivate::new()))
             .await
             .unwrap();
     };

@@ -57,7 +57,7 @@ async fn watch_tells_how_things_are_and_then_each_change_until_the_reader_goes()
         .await
         .unwrap();
         while told.recv().await != Some(3) {}
-        bob.change(Change::Deactivate(Deactivate::by("bob")))
+        bob.change(Change::Deactivate(Deactivate::new()))
             .await
             .unwrap();
     };
@@ -166,7 +166,7 @@ async fn watch_hears_of_changes_that_nobody_pushes_and_outlasts_outages() {
         tokio::time::sleep(std::time::Duration::from_secs(20)).await;
         is_away.store(false, Ordering::Relaxed);
         for _ in 0..2 {
-            bob.change(Change::Deactivate(Deactivate::by("bob")))
+            bob.change(Change::Deactivate(Deactivate::new()))
                 .await
                 .unwrap();
             tokio::time::sleep(std::time::Duration::from_secs(20)).await;
