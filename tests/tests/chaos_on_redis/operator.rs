@@ -43,6 +43,7 @@ impl<'a> Person<'a> {
             .with_site(SITE)
             .expect("a name")
             .with_timing(timing())
+            .expect("they fit together")
             .build();
         let state = Recorded::new(state, log);
         Self {

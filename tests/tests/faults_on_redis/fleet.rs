@@ -301,6 +301,7 @@ pub(crate) fn options(url: &StateUrl, pace: Pace) -> RedisOptions {
     RedisOptions::from_url(url)
         .expect("a URL of Redis")
         .with_timing(pace.timing)
+        .expect("they fit together")
         .with_timeout(pace.timeout)
 }
 
