@@ -27,8 +27,9 @@ const DOOR_TRIES: usize = 100;
 
 /// A node's handle on maintenance mode: asked for every request and every execution, never waiting for anything.
 ///
-/// Clones are the same gate. While maintenance is off, a question is one look at one word. When the last clone is
-/// dropped, the node says goodbye as soon as no execution runs there any more; [`shutdown`](Gate::shutdown) does the
+/// Clones are the same gate. While maintenance is off, a decision is one look at one word; a request that is admitted is
+/// counted into a word of its thread's, which says in the same step whether to ask, and out of it at its end; and an
+/// execution is put on a list. When the last clone is dropped, the node says goodbye as soon as no execution runs there any more; [`shutdown`](Gate::shutdown) does the
 /// same and waits until it is done, which a program must do that ends its runtime afterwards.
 ///
 /// See the [crate's documentation](crate) for an example.
@@ -260,7 +261,8 @@ impl Gate {
     }
 
     /// Runs a future as an execution, and drops it at its deadline: when the drain's limit is reached, or when a node
-    /// that fences itself has been out of contact for too long.
+    /// that fences itself has been out of contact for too long. Nothing but this can be dropped: a bare [`Execution`] is
+    /// only told.
     ///
     /// # Errors
     ///

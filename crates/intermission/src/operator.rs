@@ -11,7 +11,7 @@ use intermission_core::{
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::sleep;
 
-/// Somebody who may change the mode: the command, the admin API, your code.
+/// Somebody who may change the mode: the command, or your code.
 ///
 /// It needs no gate and joins no fleet; it talks to the state alone.
 #[derive(Clone, Debug)]
