@@ -1,6 +1,7 @@
 //! The example of one fleet that follows another: a Redis for each, and a relay in between.
 #![expect(
     clippy::expect_used,
+    clippy::indexing_slicing,
     clippy::panic,
     reason = "a test, helpers included"
 )]
