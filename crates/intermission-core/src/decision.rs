@@ -135,6 +135,9 @@ impl fmt::Display for Decision {
 pub enum Hold {
     /// Something that the node needs has failed; Drupal's "any time the database fails".
     Dependency(String),
+    /// The node has started on a state that knows of no record and may have lost one; those who may know better are heard
+    /// first.
+    StateReconciling,
     /// The state has not been reached for longer than the outage policy bears, or never yet.
     StateUnreachable,
 }
@@ -143,6 +146,7 @@ impl fmt::Display for Hold {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Dependency(name) => write!(f, "dependency {name} fails"),
+            Self::StateReconciling => f.write_str("state reconciling"),
             Self::StateUnreachable => f.write_str("state unreachable"),
         }
     }

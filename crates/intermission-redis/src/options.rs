@@ -114,6 +114,9 @@ impl RedisOptions {
     ///
     /// Without it, a Redis in which nobody knows of a record is that of a new site, once a grace is over. So a site that
     /// was closed would open if its Redis lost its data and all nodes that knew it ended before that.
+    ///
+    /// What it does not rule out: that the only survivor knows an older record, from before the site was closed, and
+    /// brings that back.
     pub const fn with_required_init(mut self, required: bool) -> Self {
         self.require_init = required;
         self

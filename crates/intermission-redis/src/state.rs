@@ -336,7 +336,7 @@ impl MaintenanceState for RedisState {
         let listener = inner.heard.listen();
         if inner.link.subscribe().await? || inner.heard.is_unreadable() {
             // Nobody publishes anew what was published before that, nor that something became unreadable.
-            let newest = self.inspect(0).await?.record;
+            let newest = Box::pin(self.inspect(0)).await?.record;
             if newest.revision() != seen {
                 return Ok(Some(newest));
             }

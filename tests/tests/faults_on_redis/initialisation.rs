@@ -1,7 +1,8 @@
 //! An empty Redis: a new site, or one that has lost everything.
 
 use intermission::{
-    Gate, GateBuilder, HistoryEvent, OperatorError, Phase, StartPolicy, StateErrorKind,
+    Gate, GateBuilder, HistoryEvent, MaintenanceState, NodeId, NodeReport, OperatorError, Phase,
+    Revision, StartPolicy, StateErrorKind,
 };
 use intermission_tests::redis::RedisServer;
 use intermission_tests::wait::until;
@@ -18,8 +19,9 @@ pub(crate) fn trials() -> Vec<Trial> {
     trials![
         with_required_init_a_new_site_is_closed_until_somebody_says_that_it_is_new,
         with_required_init_a_node_that_knows_better_is_enough,
+        with_required_init_a_node_that_only_claims_to_know_better_is_heard,
         with_required_init_a_site_that_everybody_has_forgotten_stays_closed,
-        without_it_executions_wait_for_the_first_grace_and_then_the_site_is_new,
+        without_it_everybody_waits_for_the_first_grace_and_then_the_site_is_new,
     ]
 }
 
@@ -99,6 +101,36 @@ async fn with_required_init_a_node_that_knows_better_is_enough() {
     site.open_all(&[&knower, &fresh]).await;
 }
 
+/// The first word after a loss offers nothing yet. What it claims must count, or an older record that somebody else
+/// brings back opens the site as soon as the grace is over.
+async fn with_required_init_a_node_that_only_claims_to_know_better_is_heard() {
+    let server = RedisServer::start().await;
+    let site = Site::on(&server, quick()).await;
+    init(&site).await;
+    let older = site.view().await.record;
+    let newer = Revision::new(older.revision().number() + 2);
+    server.command(&["FLUSHALL"]).await;
+    let state = options(site.url(), site.pace())
+        .with_required_init(true)
+        .build();
+    let mut claims = NodeReport::new(NodeId::from_bits(1), 1);
+    claims.seen = newer;
+    let reply = state.sync(claims).await.unwrap();
+    assert_eq!(reply.record, None);
+    assert!(!reply.grace.is_zero());
+
+    let mut offers = NodeReport::new(NodeId::from_bits(2), 1);
+    (offers.seen, offers.offer) = (older.revision(), Some(older));
+    state.sync(offers).await.unwrap();
+    let view = until("the grace is over but for what is missing", || async {
+        let view = site.view().await;
+        (view.grace <= millis(1)).then_some(view)
+    })
+    .await;
+    assert_eq!(view.newest_seen, newer);
+    assert!(view.is_behind() && !view.grace.is_zero(), "{view:?}");
+}
+
 /// Nobody is left who knows that it was closed. With the safer setting, nobody opens it but a person.
 async fn with_required_init_a_site_that_everybody_has_forgotten_stays_closed() {
     let server = RedisServer::start().await;
@@ -120,18 +152,20 @@ async fn with_required_init_a_site_that_everybody_has_forgotten_stays_closed() {
     is_open(&fresh).await;
 }
 
-async fn without_it_executions_wait_for_the_first_grace_and_then_the_site_is_new() {
+async fn without_it_everybody_waits_for_the_first_grace_and_then_the_site_is_new() {
     let server = RedisServer::start().await;
     let mut pace = quick();
     pace.timing.grace = millis(5_000);
     let site = Site::untouched(&server.url(), pace);
     let node = started(site.builder("a")).await;
+    let visitors = Visitors::at(&[&node]);
     assert!(node.status().executions_suspended);
     assert!(
         node.execution(intermission::ExecutionInfo::new("import"))
             .is_err()
     );
     assert!(site.view().await.lost_at.is_some());
+    visitors.nobody_got_in();
     is_open(&node).await;
     let view = site.view().await;
     assert!(view.grace.is_zero());

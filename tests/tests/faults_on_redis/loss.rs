@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use intermission::{
-    AllowChange, AllowList, Change, ExecutionInfo, FleetCount, Gate, HistoryEvent, LostContact,
-    Phase, View,
+    AllowChange, AllowList, Change, ExecutionInfo, FleetCount, Gate, HistoryEvent, Hold,
+    LostContact, Phase, View,
 };
 use intermission_tests::redis::{Mode, Proxy, RedisServer, ServerOptions};
 use intermission_tests::wait::PATIENCE;
@@ -197,7 +197,9 @@ async fn who_comes_to_an_empty_redis_waits_for_those_who_know_better() {
     proxy.set(Mode::Cut).await;
     server.command(&["FLUSHALL"]).await;
     let fresh = site.node("fresh").await;
-    // Requests follow the record, of which there is none. Executions wait for the grace's end.
+    let visitors = Visitors::at(&[&fresh, &knower]);
+    // There may have been a record, so neither visitors nor executions are let in before the grace is over.
+    assert_eq!(fresh.status().hold, Some(Hold::StateReconciling));
     assert!(fresh.execution(ExecutionInfo::new("import")).is_err());
     assert!(fresh.status().executions_suspended);
     let error = site.operator().init().await.unwrap_err();
@@ -205,7 +207,6 @@ async fn who_comes_to_an_empty_redis_waits_for_those_who_know_better() {
     proxy.set(Mode::Pass).await;
     reaches(&fresh, Phase::Activated).await;
     assert_eq!(*fresh.record(), *record);
-    let visitors = Visitors::at(&[&fresh, &knower]);
     let view = site.view_after_grace().await;
     assert_eq!(*view.record, *record);
     assert_eq!(view.count.nodes, 2);

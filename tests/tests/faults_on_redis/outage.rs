@@ -152,7 +152,7 @@ async fn by_default_a_node_does_not_start_without_redis() {
     check(&error, StateErrorKind::Unavailable, &place, "sync", advice);
     server.start_again().await;
     let node = started(site.builder("a")).await;
-    assert!(node.decide(&page()).is_admit());
+    is_open(&node).await;
 }
 
 async fn a_node_may_start_closed_or_open_and_follows_redis_when_it_is_there() {

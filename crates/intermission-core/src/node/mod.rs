@@ -22,7 +22,7 @@
 //! | quiet | activated, and no request that the level closes out runs | the gate's count | |
 //! | held | this node is closed by itself | the outage or start policy | requests and executions, except past the closed door |
 //! | suspended | it may begin no execution: not joined yet, on probation, fenced, or a plan began while the state is away | the three below, and time | executions, all of them when fenced |
-//! | on probation | it came without a lease while the ledger may have forgotten something | a reply in grace | |
+//! | on probation | it came without a lease while the ledger may have forgotten something | a reply in grace | requests, too, if it knows of no record (held) |
 //! | fenced | its lease is over, under [`LostContact::Fence`] | time | |
 //! | given up | (in the ledger) silent for longer than its lease and [`LostContact::Wait`] | time | |
 
@@ -82,7 +82,7 @@ pub enum NodeAction {
 }
 
 /// The node's side of the protocol. See the [module's documentation](self).
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct NodeMachine {
     node: NodeId,
     settings: NodeSettings,
@@ -226,6 +226,7 @@ impl NodeMachine {
     pub fn step(&mut self, event: NodeEvent, now: Moment) -> Vec<NodeAction> {
         let before = self.snapshot.clone();
         let mut actions = Vec::new();
+        let closed_before = self.closed;
         match event {
             NodeEvent::Tick => {}
             NodeEvent::Hint(pushed) => self.hinted(pushed, now.steady, &mut actions),
@@ -234,14 +235,14 @@ impl NodeMachine {
             NodeEvent::Drained(activation) => {
                 if self.closed == Some(activation) && self.drained != Some(activation) {
                     self.drained = Some(activation);
-                    self.acknowledge_soon(now.steady);
+                    self.say_soon(now.steady);
                 }
             }
             NodeEvent::Quiet(since) => {
                 let level_since = self.snapshot.record.activation().map(|on| on.level_since);
                 if level_since == Some(since) && self.quiet != Some(since) {
                     self.quiet = Some(since);
-                    self.acknowledge_soon(now.steady);
+                    self.say_soon(now.steady);
                 }
             }
         }
@@ -251,7 +252,12 @@ impl NodeMachine {
         if !self.is_installed(&before) {
             actions.insert(0, NodeAction::Install(self.snapshot.clone()));
         }
-        self.send_if_due(now, &mut actions);
+        // Who closes may be drained at the same moment, and then says both in one report: with the next event, or with
+        // the tick that is due at once.
+        let closes = self.closed.is_some() && self.closed != closed_before;
+        if !closes {
+            self.send_if_due(now, &mut actions);
+        }
         actions
     }
 
@@ -278,8 +284,10 @@ impl NodeMachine {
             }
             if record.phase().is_on() {
                 self.apply(record, actions);
+                self.acknowledge_in_turn(now);
+            } else {
+                self.sync_soon(now);
             }
-            self.sync_soon(now);
         } else {
             self.sync_in_turn(now);
         }
@@ -459,6 +467,10 @@ impl NodeMachine {
     }
 
     fn due_hold(&self, now: Duration) -> Option<Hold> {
+        let knows_nothing = self.snapshot.record.revision() == Revision::ZERO;
+        if self.probation && knows_nothing && self.settings.start != StartPolicy::StartOpen {
+            return Some(Hold::StateReconciling);
+        }
         // A closed record that it remembers says more than a hold: who passes, what visitors are told.
         let remembers = self.snapshot.record.phase().is_on();
         let starts_closed = self.settings.start != StartPolicy::StartOpen && !remembers;

@@ -48,18 +48,29 @@ impl NodeMachine {
 
     /// At once, but not all nodes of a great fleet in the same instant.
     pub(super) fn sync_soon(&mut self, now: Duration) {
-        self.sync_within(
-            Duration::from_micros(self.fleet_nodes.saturating_mul(100)),
-            now,
-        );
+        let spread = Duration::from_micros(self.fleet_nodes.saturating_mul(100));
+        self.sync_within(spread, now);
     }
 
-    /// As soon as may be without keeping the state busy: it has others to tell, and other work.
-    pub(super) fn acknowledge_soon(&mut self, now: Duration) {
-        self.sync_within(
-            Duration::from_micros(self.fleet_nodes.saturating_mul(250)),
-            now,
-        );
+    /// Everybody has closed at the same moment and is about to say so. That takes its turns, too: the state has others to
+    /// tell, and other work. What happens until then is said along with it.
+    pub(super) fn acknowledge_in_turn(&mut self, now: Duration) {
+        if self.fleet_nodes < Self::CROWD {
+            self.sync_soon(now);
+        } else if !self.has_turn {
+            self.has_turn = true;
+            self.sync_within(
+                Duration::from_micros(self.fleet_nodes.saturating_mul(250)),
+                now,
+            );
+        }
+    }
+
+    /// With the report that waits for its turn, if there is one.
+    pub(super) fn say_soon(&mut self, now: Duration) {
+        if !self.has_turn {
+            self.sync_soon(now);
+        }
     }
 
     fn sync_within(&mut self, spread: Duration, now: Duration) {

@@ -28,12 +28,13 @@ pub enum OutagePolicy {
     reason = "a new policy must not compile until the machine has an answer for it"
 )]
 pub enum StartPolicy {
-    /// It does not start.
+    /// It does not start. On a state that is reached and empty it starts closed until all who may know more have had time
+    /// to say so: it may be new, or have lost everything.
     #[default]
     RefuseToStart,
-    /// It starts closed, and follows the state as soon as that is reached.
+    /// It starts closed, and follows the state as soon as that is reached and knows of a record, or that there is none.
     StartClosed,
-    /// It starts open, and follows the state as soon as that is reached.
+    /// It starts open, and follows the state as soon as that is reached and knows of a record.
     StartOpen,
 }
 

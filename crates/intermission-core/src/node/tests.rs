@@ -24,6 +24,7 @@ const SECOND: Duration = Duration::from_secs(1);
 const MILLI: Duration = Duration::from_millis(1);
 
 /// A machine, a clock, and the other side played by hand.
+#[derive(Clone)]
 struct Bench {
     machine: NodeMachine,
     now: Moment,
@@ -161,7 +162,11 @@ impl Bench {
     }
 
     fn held(&self) -> bool {
-        self.machine.snapshot().hold == Some(Hold::StateUnreachable)
+        self.hold() == Some(&Hold::StateUnreachable)
+    }
+
+    fn hold(&self) -> Option<&Hold> {
+        self.machine.snapshot().hold.as_ref()
     }
 
     fn phase(&self) -> Phase {

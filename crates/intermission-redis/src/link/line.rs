@@ -133,7 +133,8 @@ impl Line {
         let answer = match self.connection.ask(&command, keys).await {
             // Not `Script::invoke_async`, which does the same: here each of the three answers has a limit of its own.
             Err(failure) if failure.is_for_want_of_script() => {
-                self.connection.load(script).await?;
+                // Apart, as it is rare.
+                Box::pin(self.connection.load(script)).await?;
                 self.connection.ask(&command, keys).await?
             }
             answer => answer?,

@@ -155,7 +155,8 @@ impl Link {
             return Ok(line);
         }
         self.listener.redial.turn().await;
-        let line = self.dialer.dial(&self.listener).await?;
+        // Apart, for it is rare and takes kilobytes, which every call would have to lay out.
+        let line = Box::pin(self.dialer.dial(&self.listener)).await?;
         line.take_into_use()?;
         Ok(line)
     }

@@ -44,6 +44,8 @@ if lacked then
   local facts=cjson.decode(ARGV[17])
   remember('restored',nil,nil,'by '..facts.label..' ('..id..')')
 end
+m.newest_seen=math.max(m.newest_seen,seen)
+-- Whoever claims to know a record is heard, for it says that there was one.
 if ARGV[18]=='1' and not record and m.newest_seen==0 then
   save()
   return {ECHO,'UNINITIALISED'}
@@ -69,7 +71,6 @@ call('HSET',REPORTS,id,table.concat({ARGV[9],ARGV[10],int(m.clock),int(now),ARGV
   int(node.quiet),ARGV[17]},' '))
 count(node,true,1)
 outlast(policy,more)
-m.newest_seen=math.max(m.newest_seen,seen)
 
 if is_drained(node) and confirm(id) then
   remember('node-confirmed',nil,nil,cjson.decode(ARGV[17]).label..' ('..id..')')

@@ -36,7 +36,6 @@ const FENCE: Rules = Rules {
     old_master: 0,
     jump: STEP,
     require_init: false,
-    refused_is_heard: false,
     assumption: Assumption::SomebodyTells,
     reports_end: true,
     // In a fleet that fences itself, a loss of data is no excuse if one node speaks during the grace.
@@ -222,10 +221,12 @@ fn with_losses() -> Vec<Row> {
                 rules.grace += rules.old_master;
             },
         ),
-        row("fence_required_init_flush_crashes", Holds, FENCE, |rules| {
-            required_init(rules);
-            rules.refused_is_heard = true;
-        }),
+        row(
+            "fence_required_init_flush_crashes",
+            Holds,
+            FENCE,
+            required_init,
+        ),
         row("hold_flush", Holds, HOLD, |rules| {
             rules.pushes = Pushes::Off;
             rules.budget.flushes = 1;
@@ -289,17 +290,7 @@ fn limits() -> Vec<Row> {
         row("required_init_older_record", Breaks(I1), FENCE, |rules| {
             required_init(rules);
             rules.assumption = Assumption::Nothing;
-            rules.refused_is_heard = true;
         }),
-        // FIXME: `sync.lua` refuses a report without an offer before it notes what that report claims. So a node has told
-        // the newest revision, and if its second report comes after the grace, an older record that another node brings
-        // back in it opens the site all the same.
-        row(
-            "required_init_refusal_drops_claim",
-            Breaks(I1),
-            FENCE,
-            required_init,
-        ),
         // A report that comes when the goodbye is forgotten brings the node back, until somebody forgets it.
         row("hold_goodbye_very_late_report", Breaks(I4), HOLD, |rules| {
             rules.pushes = Pushes::Off;

@@ -80,9 +80,7 @@ impl Desk<'_> {
         if report.record.revision >= self.newest.revision || self.ledger.record == *self.newest {
             self.ledger.untold = None;
         }
-        if self.rules.refused_is_heard {
-            self.ledger.newest_claimed = self.ledger.newest_claimed.max(seen);
-        }
+        self.ledger.newest_claimed = self.ledger.newest_claimed.max(seen);
         if self.rules.require_init
             && self.ledger.record.revision == 0
             && self.ledger.newest_claimed == 0
@@ -90,7 +88,6 @@ impl Desk<'_> {
             return None;
         }
         self.hear(node, report, is_late);
-        self.ledger.newest_claimed = self.ledger.newest_claimed.max(seen);
         if self.ledger.members[node].is_some_and(|member| member.said != Said::Nothing) {
             self.confirm(node);
         }

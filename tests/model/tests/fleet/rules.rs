@@ -174,8 +174,6 @@ pub(crate) struct Rules {
     pub(crate) jump: u8,
     /// An empty store never means that the site is open.
     pub(crate) require_init: bool,
-    /// Whether a ledger of which nobody has initialised the site notes what a report claims before it refuses it.
-    pub(crate) refused_is_heard: bool,
     pub(crate) assumption: Assumption,
     /// Whether a report is executed within a lease, or never.
     pub(crate) reports_end: bool,

@@ -170,8 +170,8 @@ fn a_fresh_node_is_on_probation_until_the_grace_is_over() {
     bench.tick();
     bench.answer_in_grace(None);
     assert!(
-        bench.suspended() && !bench.held(),
-        "requests go on, executions wait"
+        bench.suspended() && bench.hold() == Some(&Hold::StateReconciling),
+        "there may have been a record, and it may say that the site is closed"
     );
     let asked_at = bench.now.steady;
     bench.next_report();
@@ -182,8 +182,36 @@ fn a_fresh_node_is_on_probation_until_the_grace_is_over() {
     bench.answer_in_grace(None);
     assert!(bench.suspended());
     bench.next_report();
+    bench.step(NodeEvent::Failed(StateErrorKind::Unavailable));
+    assert!(
+        bench.hold().is_some(),
+        "nobody has spoken to it in the meantime"
+    );
+    bench.next_report();
     bench.answer(None);
-    assert!(!bench.suspended());
+    assert!(!bench.suspended() && bench.hold().is_none());
+}
+
+#[test]
+fn a_fresh_node_serves_by_the_record_that_an_unsure_ledger_has() {
+    let mut bench = Bench::new(LostContact::Hold);
+    bench.tick();
+    let mut records = Records::new();
+    records.change(&Change::Activate(Activate::by("ana")));
+    let open = records.change(&Change::Deactivate(Deactivate::new()));
+    bench.answer_in_grace(Some(&open));
+    assert!(bench.suspended() && bench.hold().is_none());
+}
+
+#[test]
+fn a_fresh_node_that_may_start_open_serves_while_an_empty_ledger_is_unsure() {
+    let mut bench = Bench::with(NodeSettings {
+        start: StartPolicy::StartOpen,
+        ..NodeSettings::default()
+    });
+    bench.tick();
+    bench.answer_in_grace(None);
+    assert!(bench.suspended() && bench.hold().is_none());
 }
 
 #[test]
