@@ -17,6 +17,8 @@ fn folder() -> &'static Path {
                 "intermission-cli",
                 "--package",
                 "axum-app",
+                "--package",
+                "relay",
             ])
             .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
             .status()
@@ -38,6 +40,12 @@ fn folder() -> &'static Path {
 #[must_use]
 pub fn axum_app() -> PathBuf {
     folder().join("axum-app")
+}
+
+/// The example of one fleet that follows another.
+#[must_use]
+pub fn relay() -> PathBuf {
+    folder().join("relay")
 }
 
 /// The command.

@@ -110,7 +110,7 @@ fn key(site: &str, suffix: &str) -> String {
 fn handle(url: &StateUrl, site: &str) -> Result<RedisState, FixtureError> {
     let options = RedisOptions::from_url(url)?.with_site(site)?;
     Ok(options
-        .with_timing(Timing::default())
+        .with_timing(Timing::default())?
         .with_manual_clock()
         .build())
 }

@@ -540,7 +540,6 @@ async fn a_redis_that_is_gone_changes_nothing_for_visitors() {
         &["activate", "--wait"],
         &["deactivate"],
         &["init"],
-        &["watch"],
     ] {
         let outcome = intermission(open, verb).await;
         assert_eq!(

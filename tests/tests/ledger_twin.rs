@@ -279,7 +279,7 @@ impl Twins {
                 }
                 Change::Activate(activate)
             }
-            6..9 => Change::Deactivate(Deactivate::by("bo")),
+            6..9 => Change::Deactivate(Deactivate::new()),
             9 => {
                 let list =
                     AllowList::parse([self.random.pick(&["192.0.2.1", "2001:db8::/32"])]).unwrap();

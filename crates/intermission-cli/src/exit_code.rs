@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 /// How the command ends. Scripts act on the numbers, so a number never changes its meaning.
 ///
 /// They follow Drush, whose `maint:status` answers 3 while the mode is on, and add what a wait may come to. The
-/// number 8 belongs to `exec`.
+/// number 8 is not used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ExitCode {

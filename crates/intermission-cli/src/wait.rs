@@ -2,7 +2,7 @@
 //!
 //! It ends when the goal is reached, when the goal cannot be reached any more, when the time is over, when somebody ends
 //! the activation, and when the state is lost. Each has its own exit code, and what still runs is said. A state that is
-//! out of reach for a while, as in a failover, is waited for.
+//! out of reach for a while, as in a failover, is waited for, since it has accepted what is waited for.
 
 mod teller;
 
@@ -22,6 +22,7 @@ use crate::failure::Failure;
 use crate::render::fleet;
 use crate::session::Session;
 use crate::time::brief;
+use crate::witness::unwitnessed;
 use teller::Teller;
 
 /// How far back the end of an activation is looked for.
@@ -144,11 +145,9 @@ fn reached_as(
 ) -> Result<ExitCode, Failure> {
     session.report_change(&view.record, changed)?;
     let done = completion(&view.record);
-    if let Some(lost_at) = done.and_then(|done| done.state_lost_at) {
-        session.output.warning(&format!(
-            "the state lost data at {lost_at}, before it was activated: a node that was cut off at that time may be \
-             missing in `intermission nodes`, and still run something"
-        ))?;
+    say_what_was_lost(view, goal, session)?;
+    if view.node_count == 0 {
+        unwitnessed(session)?;
     }
     let unconfirmed = done.map_or(&[][..], |done| &done.unconfirmed);
     if !unconfirmed.is_empty() {
@@ -183,6 +182,28 @@ fn reached_as(
         _ => session.output.note("activated")?,
     }
     Ok(ExitCode::Done)
+}
+
+/// Whoever was forgotten with lost data was not waited for, however well the wait ended.
+fn say_what_was_lost(
+    view: &View,
+    goal: Goal,
+    session: &mut Session<'_, '_>,
+) -> Result<(), Failure> {
+    let before = completion(&view.record).and_then(|done| done.state_lost_at);
+    // Where quiescence cannot be known for that reason, that is said instead.
+    let is_said = goal == Goal::Quiescent && view.quiescent_at.is_none();
+    let since = view.lost_at.filter(|_| !is_said);
+    for (lost_at, when) in [(before, "before"), (since, "since")] {
+        if let Some(lost_at) = lost_at {
+            session.output.warning(&format!(
+                "the state lost data at {lost_at}, {when} it was activated: a node that was cut off at that time may be \
+                 missing in `{} nodes`, and still run something",
+                session.invocation
+            ))?;
+        }
+    }
+    Ok(())
 }
 
 fn timed_out(limit: Duration, last_seen: Option<&View>, session: &Session<'_, '_>) -> Failure {

@@ -18,8 +18,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// One node is enough, so not all of a great fleet are asked for.
 const LOOKED_AT: usize = 64;
 
-/// Waits a moment until a node has seen this record, and warns if none has. Where the state cannot fail apart from the
-/// services, and where there is no node, there is nothing to wait for.
+/// Waits a moment until a node has seen this record, and warns if none has; at once if there is none. Where the state
+/// cannot fail apart from the services, there is nothing to wait for.
 ///
 /// For changes that close or open: nodes report these at once, and all else with their next heartbeat.
 pub(crate) async fn witnessed(
@@ -34,13 +34,14 @@ pub(crate) async fn witnessed(
             let view = session.operator.inspect(LOOKED_AT).await?;
             let is_seen = view.nodes.iter().any(|node| node.seen >= record.revision());
             if is_seen || view.node_count == 0 {
-                return Ok(());
+                return Ok(is_seen);
             }
             sleep(LOOK_EVERY).await;
         }
     };
     let warning = match timeout(AT_MOST, looking).await {
-        Ok(Ok(())) => return Ok(()),
+        Ok(Ok(true)) => return Ok(()),
+        Ok(Ok(false)) => return unwitnessed(session),
         Ok(Err(error)) => {
             let error: intermission::StateError = error;
             format!(
@@ -54,4 +55,14 @@ pub(crate) async fn witnessed(
         }
     };
     session.output.warning(&warning)
+}
+
+/// Warns that no node is there to see a change.
+pub(crate) fn unwitnessed(session: &mut Session<'_, '_>) -> Result<(), Failure> {
+    if !session.is_remote {
+        return Ok(());
+    }
+    session.output.warning(
+        "it is done, but no service has seen it yet, for none is there: until one is, the state alone knows of it",
+    )
 }

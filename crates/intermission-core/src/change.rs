@@ -124,33 +124,26 @@ impl Activate {
 }
 
 /// Open the site, or cancel a planned maintenance.
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// Who asks is not part of it, as an open record names nobody: the history has the name from the operation's
+/// [`Actor`](crate::Actor).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 #[must_use]
 pub struct Deactivate {
-    requested_by: String,
     allow: Option<AllowChange>,
 }
 
 impl Deactivate {
-    /// Asked for by this person or program.
-    pub fn by(requested_by: impl Into<String>) -> Self {
-        Self {
-            requested_by: requested_by.into(),
-            allow: None,
-        }
+    /// Open, and leave the allow list as it is.
+    pub const fn new() -> Self {
+        Self { allow: None }
     }
 
     /// Change the allow list in the same step, for the next time, as Magento's `maintenance:disable --ip` does.
     pub fn with_allow(mut self, allow: AllowChange) -> Self {
         self.allow = Some(allow);
         self
-    }
-
-    /// Who asks.
-    #[must_use]
-    pub fn requested_by(&self) -> &str {
-        &self.requested_by
     }
 }
 
@@ -433,7 +426,7 @@ mod tests {
         }
         let off = Record::default();
         assert_eq!(
-            off.apply(&Change::Deactivate(Deactivate::by("ana")), NOW),
+            off.apply(&Change::Deactivate(Deactivate::new()), NOW),
             Ok(Outcome::Unchanged)
         );
     }
@@ -456,7 +449,7 @@ mod tests {
             &on(),
             &Change::Allow(AllowChange::Replace(list(&["192.0.2.1", "10.0.0.0/8"]))),
         );
-        let off = changed(&record, &Change::Deactivate(Deactivate::by("ana")));
+        let off = changed(&record, &Change::Deactivate(Deactivate::new()));
         assert_eq!(off.phase(), Phase::Deactivated);
         let on_again = changed(&off, &Change::Activate(Activate::by("ana")));
         assert_eq!(on_again.allow().len(), 2);
@@ -480,7 +473,7 @@ mod tests {
         );
         let record = changed(&on(), &Change::IssuePass(pass.clone()));
         assert_eq!(record.passes().len(), 1);
-        let off = changed(&record, &Change::Deactivate(Deactivate::by("ana")));
+        let off = changed(&record, &Change::Deactivate(Deactivate::new()));
         assert!(
             changed(&off, &Change::Activate(Activate::by("ana")))
                 .passes()
@@ -526,7 +519,7 @@ mod tests {
         let repeated = planned.apply(&Change::Activate(activate().with_starts_at(at(20))), at(1));
         assert_eq!(repeated, Ok(Outcome::Unchanged));
         assert!(
-            changed(&planned, &Change::Deactivate(Deactivate::by("ana")))
+            changed(&planned, &Change::Deactivate(Deactivate::new()))
                 .plan()
                 .is_none()
         );

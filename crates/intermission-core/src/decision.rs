@@ -153,7 +153,7 @@ impl fmt::Display for Hold {
 }
 
 /// All that a node's decisions depend on, besides the request: replaced as a whole, never edited.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Snapshot {
     /// The newest record that the node has seen.

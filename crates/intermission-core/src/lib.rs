@@ -1,5 +1,7 @@
-//! Maintenance mode as pure data and decisions. No I/O, no runtime, no framework: everything here takes its time and
-//! its facts as arguments, so that a test, a simulation and a server run the same code.
+//! Maintenance mode as pure data and decisions. No files, no network, no runtime, no framework: everything here takes
+//! its time and its facts as arguments, so that a test, a simulation and a server run the same code. Two things ask the
+//! system, for those who have no other source to pass on: [`SystemClock`], and the constructors that draw random ids and
+//! passes.
 //!
 //! Services use the `intermission` crate, which re-exports this one. Use this crate alone to write a backend (then read
 //! [`MaintenanceState`] and [`ledger`]) or an adapter for a framework (then read [`visitor`] and [`reply`]).
@@ -81,9 +83,7 @@ pub use error::{StateError, StateErrorKind};
 pub use history::{HistoryEntry, HistoryEvent};
 pub use id::{ActivationId, BadId, BadRevision, NoRandomness, NodeId, OperationId, Revision};
 pub use ledger::{Ledger, Members, Moment};
-pub use node::{
-    InstalledSnapshot, NodeAction, NodeEvent, NodeMachine, NodeSettings, OutagePolicy, StartPolicy,
-};
+pub use node::{NodeAction, NodeEvent, NodeMachine, NodeSettings, OutagePolicy, StartPolicy};
 pub use pass::{BadPass, Pass, PassId, PassSecret};
 pub use phase::{Level, Phase, UnknownWord};
 pub use record::{

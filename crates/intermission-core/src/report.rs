@@ -145,7 +145,9 @@ pub enum LostContact {
     /// operator.
     Hold,
     /// The node starts no execution after its lease, cancels running ones, and drops those that it may drop this
-    /// long after it. The fleet counts it as drained then.
+    /// long after it: what `Gate::run` runs. The fleet counts it as drained then. That is exact for these, and for
+    /// executions that end when they are told to; a bare `Execution` that ignores `cancelled()` cannot be dropped, and
+    /// may still run.
     Fence(#[serde(with = "millis")] Duration),
 }
 

@@ -10,7 +10,7 @@ use std::str::FromStr;
 /// |---|---|
 /// | `memory:` | this process alone |
 /// | `file:/var/lib/app/maintenance` | a directory shared by the processes of a machine |
-/// | `magento:/srv/shop/var` | Magento's flag files |
+/// | `magento:/srv/shop/var` | Magento's flag files, for a state of your own |
 /// | `redis://host:6379/0` | a Redis server, shared by a fleet |
 /// | `redis+sentinel://h1:26379,h2:26379/mymaster` | Redis behind Sentinel; `/mymaster/1` for database 1 |
 /// | `redis+cluster://h1:7000,h2:7001` | a Redis Cluster |

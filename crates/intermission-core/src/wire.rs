@@ -402,7 +402,7 @@ mod tests {
         assert_eq!(closed.phase(), Phase::Activated);
         let error = closed
             .apply(
-                &Change::Deactivate(crate::Deactivate::by("a")),
+                &Change::Deactivate(crate::Deactivate::new()),
                 Timestamp::default(),
             )
             .unwrap_err();

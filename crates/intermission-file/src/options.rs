@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use intermission_core::{
-    BadStateUrl, Clock, StateError, StateErrorKind, StateLocation, StateUrl, SystemClock, Timing,
+    BadStateUrl, BadTiming, Clock, StateError, StateErrorKind, StateLocation, StateUrl,
+    SystemClock, Timing,
 };
 
 use crate::FileState;
@@ -84,10 +85,16 @@ impl FileOptions {
         Ok(self)
     }
 
-    /// The periods of the ledger. All who open the directory must agree on them.
-    pub const fn with_timing(mut self, timing: Timing) -> Self {
+    /// The periods of the ledger. They must be the same for all who open the directory, and the same for the state and
+    /// for the gate (`GateBuilder::with_timing`): nobody can compare them.
+    ///
+    /// # Errors
+    ///
+    /// The periods do not fit together.
+    pub fn with_timing(mut self, timing: Timing) -> Result<Self, BadTiming> {
+        timing.validate()?;
         self.timing = timing;
-        self
+        Ok(self)
     }
 
     /// Where the ledger takes the time from. All who open the directory must have the same clock, so anything but
@@ -139,5 +146,22 @@ impl fmt::Debug for FileOptions {
             .field("timing", &self.timing)
             .field("clock", &self.clock)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn periods_that_do_not_fit_together_are_refused() {
+        let options = FileOptions::new("maintenance");
+        let mut timing = Timing::default();
+        assert!(options.clone().with_timing(timing).is_ok());
+        timing.grace = Duration::from_secs(1);
+        let refused = options.with_timing(timing).unwrap_err();
+        assert!(matches!(refused, BadTiming::Grace { .. }), "{refused}");
     }
 }

@@ -24,7 +24,7 @@ const CUTS: u64 = 200;
 async fn toggle(state: &FileState) -> Record {
     let before = state.inspect(0).await.unwrap().record;
     let change = if before.phase().is_on() {
-        Change::Deactivate(Deactivate::by("writer"))
+        Change::Deactivate(Deactivate::new())
     } else {
         Change::Activate(Activate::by("writer"))
     };

@@ -22,7 +22,7 @@
 //!
 //! The ledger (document, fleet clock, leases, acknowledgements, completion) is kept in Redis and stepped by Lua scripts:
 //! the twin of [`Ledger`](intermission_core::Ledger), held to it by a test that drives both with the same steps. Each
-//! call is one script. A change is published within the script that makes it, so it reaches every connected node at
+//! step is one script. A change is published within the script that makes it, so it reaches every connected node at
 //! once; and every heartbeat asks for the record anyway, so nothing depends on a message that arrives.
 //!
 //! One connection for each state, replaced after the first time-out, with at most one command under way and an echo in

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use intermission_core::{BadStateUrl, StateError, StateUrl, Timing};
+use intermission_core::{BadStateUrl, BadTiming, StateError, StateUrl, Timing};
 
 use crate::RedisState;
 use crate::address::{Address, Topology};
@@ -87,12 +87,18 @@ impl RedisOptions {
         Ok(self)
     }
 
-    /// The periods of the ledger. All nodes of a site should have the same; while they do not, the most patient ones
-    /// count. By default those of [`Timing::default`], with a grace that outlasts an old master: 15 s on a single
-    /// server, 27 s behind Sentinel, 30 s in a Cluster.
-    pub const fn with_timing(mut self, timing: Timing) -> Self {
+    /// The periods of the ledger. They must be the same on all nodes of a site, and the same for the state and for the
+    /// gate (`GateBuilder::with_timing`): nobody can compare them. While they differ, the most patient ones count. By
+    /// default those of [`Timing::default`], with a grace that outlasts an old master: 15 s on a single server, 27 s
+    /// behind Sentinel, 30 s in a Cluster; of the grace, the gate takes no notice.
+    ///
+    /// # Errors
+    ///
+    /// The periods do not fit together.
+    pub fn with_timing(mut self, timing: Timing) -> Result<Self, BadTiming> {
+        timing.validate()?;
         self.timing = Some(timing);
-        self
+        Ok(self)
     }
 
     /// How long Redis may take for each answer, 1 s by default. After one time-out the connection is replaced. It must be
@@ -152,5 +158,21 @@ impl RedisOptions {
             return Scripts::by_manual_clock();
         }
         Scripts::by_server_clock()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn periods_that_do_not_fit_together_are_refused() {
+        let url = "redis://127.0.0.1:6379/0".parse().unwrap();
+        let options = RedisOptions::from_url(&url).unwrap();
+        let mut timing = Timing::default();
+        assert!(options.clone().with_timing(timing).is_ok());
+        timing.grace = Duration::from_secs(1);
+        let refused = options.with_timing(timing).unwrap_err();
+        assert!(matches!(refused, BadTiming::Grace { .. }), "{refused}");
     }
 }

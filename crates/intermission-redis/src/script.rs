@@ -1,4 +1,4 @@
-//! The five scripts: each is the clock, the prelude that they share, and one step.
+//! The six scripts: each is the clock, the prelude that they share, and one step.
 
 use redis::Script;
 

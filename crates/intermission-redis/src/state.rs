@@ -1,4 +1,4 @@
-//! The state: each call is one script.
+//! The state: each step of the ledger is one script.
 
 use std::fmt;
 use std::sync::Arc;
@@ -21,8 +21,10 @@ use crate::script::Scripts;
 
 /// A state in Redis, shared by a fleet. See the [crate's documentation](crate).
 ///
-/// Clones share one connection, which is made at the first use and replaced whenever it fails. A call that fails has not
-/// retried anything: nodes speak again by themselves, and operators decide.
+/// Clones share one connection, which is made at the first use and replaced whenever it fails. A step that may have been
+/// taken is never tried again by the state: nodes speak again by themselves, and operators decide. Only what a server has
+/// refused is asked for once more: a script that it did not know, after it was loaded, and an `inspect` that it may not or
+/// will not write for, as a mere look.
 ///
 /// # Cancel safety
 ///

@@ -1,4 +1,5 @@
-//! What happens to a request while the gate is not open. Only here is anything of the request read.
+//! What happens to a request about which the gate has to be asked: each while the gate is not open, and those that start
+//! an execution, always. Only here is anything of the request read but its method and path.
 
 use bytes::Bytes;
 use http::header::{ACCEPT, ACCESS_CONTROL_REQUEST_METHOD, CONTENT_TYPE, HeaderValue};

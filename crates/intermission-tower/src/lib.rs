@@ -1,7 +1,7 @@
 //! Intermission as one unboxed tower layer for everything on `http` 1.x: axum, warp, hyper, tonic.
 //!
-//! Take this crate for a server that has no Intermission crate of its own. `intermission-axum` and `intermission-warp`
-//! build on it and know where their framework keeps the visitor's address, the whole path and the route's flag.
+//! Take this crate for a server that has no Intermission crate of its own. `intermission-axum` builds on it and knows
+//! where axum keeps the visitor's address, the whole path and the route's flag.
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -38,7 +38,7 @@
 //!
 //! 1. While the gate is open, it counts the request and calls the service. Nothing of the request is read but the
 //!    method, and the path where a table of routes needs it; nothing is allocated.
-//! 2. Otherwise it gathers what the decision depends on ([`Visitor`](intermission::Visitor)) and asks the gate.
+//! 2. Otherwise, and on a route that starts an execution, which allocates a place on a list and its label, it gathers what the decision depends on ([`Visitor`](intermission::Visitor)) and asks the gate.
 //! 3. Who is refused gets the refusal as a response, never as an error, so that outer layers (CORS, logs) see it. The
 //!    service is not called, and the request's body is not read.
 //! 4. Who passes although the gate is closed gets the service's response with `Cache-Control: private, no-store` and

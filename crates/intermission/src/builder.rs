@@ -90,7 +90,9 @@ impl GateBuilder {
         self
     }
 
-    /// The periods. All nodes of a site must have the same.
+    /// The periods. They must be the same on all nodes of a site, and the same for the gate and for its state (the
+    /// options of the state have a `with_timing`, too): nobody can compare them. That they fit together is checked at
+    /// the start.
     pub const fn with_timing(mut self, timing: Timing) -> Self {
         self.settings.timing = timing;
         self

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use intermission_core::{
     AdmitReason, Clock, Decision, Explanation, Hold, Level, MaintenanceState, NodeId, Phase,
-    Record, RouteAccess, Snapshot, StateErrorKind, Visitor, decide, explain, is_safe,
+    Record, RefuseReason, RouteAccess, Snapshot, StateErrorKind, Visitor, decide, explain, is_safe,
 };
 use tokio::sync::mpsc;
 
@@ -21,13 +21,15 @@ use crate::shared::{Installed, Shared};
 use crate::subscription::Subscription;
 
 /// How often a request that starts an execution is decided about anew because the door was moved in between. The
-/// keeper moves it in a few instructions; a request never waits longer for it than this.
+/// keeper moves it in a few instructions; a request never waits longer for it than this. A fence is no such door: it
+/// stays shut until the state answers, and is no reason to decide anew.
 const DOOR_TRIES: usize = 100;
 
 /// A node's handle on maintenance mode: asked for every request and every execution, never waiting for anything.
 ///
-/// Clones are the same gate. While maintenance is off, a question is one look at one word. When the last clone is
-/// dropped, the node says goodbye as soon as no execution runs there any more; [`shutdown`](Gate::shutdown) does the
+/// Clones are the same gate. While maintenance is off, a decision is one look at one word; a request that is admitted is
+/// counted into a word of its thread's, which says in the same step whether to ask, and out of it at its end; and an
+/// execution is put on a list. When the last clone is dropped, the node says goodbye as soon as no execution runs there any more; [`shutdown`](Gate::shutdown) does the
 /// same and waits until it is done, which a program must do that ends its runtime afterwards.
 ///
 /// See the [crate's documentation](crate) for an example.
@@ -189,7 +191,14 @@ impl Gate {
                     .with_label(format!("{} {}", visitor.method, visitor.path));
                 execution = shared.begin(info, reason.is_bypass());
                 if execution.is_none() {
-                    // The door was closed after this decision, so there is a newer snapshot to decide by.
+                    if shared.is_fenced() {
+                        // No snapshot says so before the keeper wakes, and whoever passes a closed door passes no fence.
+                        return Admission::Refused(
+                            shared.refusal(&installed, RefuseReason::OutOfContact),
+                        );
+                    }
+                    // The keeper moved the door after this decision, so there is a newer snapshot to decide by, or
+                    // will be in a few instructions.
                     continue;
                 }
             }
@@ -252,7 +261,8 @@ impl Gate {
     }
 
     /// Runs a future as an execution, and drops it at its deadline: when the drain's limit is reached, or when a node
-    /// that fences itself has been out of contact for too long.
+    /// that fences itself has been out of contact for too long. Nothing but this can be dropped: a bare [`Execution`] is
+    /// only told.
     ///
     /// # Errors
     ///

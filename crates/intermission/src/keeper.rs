@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use intermission_core::{
-    Departure, InstalledSnapshot, MaintenanceState, NodeAction, NodeEvent, NodeMachine, Record,
-    Revision, SharedState, StateError, StateErrorKind, SyncReply,
+    Departure, MaintenanceState, NodeAction, NodeEvent, NodeMachine, Record, Revision, SharedState,
+    StateError, StateErrorKind, SyncReply,
 };
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::time::{sleep, timeout};
@@ -187,7 +187,7 @@ impl Keeper {
     fn carry_out(&self, actions: Vec<NodeAction>, syncing: &mut Option<Calling<SyncReply>>) {
         for action in actions {
             match action {
-                NodeAction::Install(InstalledSnapshot(snapshot)) => {
+                NodeAction::Install(snapshot) => {
                     let record = Arc::clone(&snapshot.record);
                     if record.revision() != self.shared.record().revision() {
                         line(&Line::Applied(&record));

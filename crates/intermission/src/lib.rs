@@ -5,7 +5,7 @@
 //! one task, the keeper, keeps the gate's knowledge true; an [`Operator`] changes the mode. What the mode *is* (record,
 //! decision, reply, protocol) is [`intermission_core`], which this crate re-exports; how it meets your framework is
 //! `intermission-axum`, or `intermission-tower` for anything else on `http` 1.x; where it is kept is `intermission-file`
-//! or, for one process, [`MemoryState`].
+//! for the processes of one machine, `intermission-redis` for a fleet, and [`MemoryState`] for one process.
 //!
 //! # Example
 //!
@@ -38,7 +38,7 @@
 //! let reply = refusal.reply(intermission::reply::ReplyRequest::new("GET"));
 //! assert_eq!(reply.status(), 503);
 //!
-//! operator.change(Change::Deactivate(Deactivate::by("ana"))).await?;
+//! operator.change(Change::Deactivate(Deactivate::new())).await?;
 //! gate.reached(|record| record.phase() == Phase::Deactivated).await;
 //! # Ok(()) }
 //! ```
@@ -46,7 +46,7 @@
 //! # One way through the house
 //!
 //! ```text
-//! Operator ── Change ──► Record::apply ──► MaintenanceState::operate        (a ledger, in memory, files, …)
+//! Operator ── Change ──► Record::apply ──► MaintenanceState::operate        (a ledger, in memory, files, Redis)
 //!                                                 │ watch + sync
 //!                                                 ▼
 //!                                     keeper ── NodeMachine ──► the gate's snapshot
@@ -54,11 +54,13 @@
 //! request ──► adapter ──► Visitor ──► Gate::admit ──► decide ──► Admitted, or Refusal ──► reply
 //! ```
 //!
-//! Nothing flows back up. A request never touches the state; while maintenance is off, it is one look at one word.
+//! Nothing flows back up. A request never touches the state. While maintenance is off, it is counted into one word, which
+//! says in the same step whether to ask, and out of it at its end.
 //!
 //! # What "activated" means
 //!
-//! No execution that is waited for runs on any node. Each node closes its door, counts down to zero, and says so to the
+//! No execution that is waited for runs on any node. (Who passes the closed door, by permission, address or pass, may
+//! start others meanwhile, unless the level is [`Exclusive`](Level::Exclusive); these are shown and not waited for.) Each node closes its door, counts down to zero, and says so to the
 //! state for this very activation; when all have said so, the state moves on by itself. A node of which that is not
 //! known is named in [`Completion::unconfirmed`], and nothing claims more than is known. From
 //! [`View::quiescent_at`] on, no request that the level closes out runs either: the moment for a backup.

@@ -42,7 +42,8 @@ impl MemoryState {
         Self::with_timing_and_clock(Timing::default(), Arc::new(SystemClock))
     }
 
-    /// The same, with other periods and another clock.
+    /// The same, with other periods and another clock. The periods must be the same for the state and for its gates, and
+    /// [fit together](Timing::validate); neither is checked here.
     #[must_use]
     pub fn with_timing_and_clock(timing: Timing, clock: Arc<dyn Clock>) -> Self {
         let (published, _) = watch::channel(None);

@@ -8,9 +8,10 @@ use intermission_core::{
     NoRandomness, NodeId, OperateReply, Operation, OperationId, Outcome, Phase, Record,
     SharedState, StateError, StateErrorKind, SystemClock, View,
 };
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::sleep;
 
-/// Somebody who may change the mode: the command, the admin API, your code.
+/// Somebody who may change the mode: the command, or your code.
 ///
 /// It needs no gate and joins no fleet; it talks to the state alone.
 #[derive(Clone, Debug)]
@@ -303,13 +304,16 @@ impl Operator {
     ///
     /// # Cancel safety
     ///
-    /// Safe: nothing is consumed.
+    /// Safe: nothing is consumed, and no task is left behind.
     pub async fn wait(
         &self,
         activation: ActivationId,
         goal: Goal,
         mut show: impl FnMut(&View),
     ) -> Result<Waited, StateError> {
+        // A task of its own, which goes on between two looks. A watch that is dropped while it subscribes costs a state
+        // such as Redis its connection; one that is kept and not polled may hold the connection that the next look needs.
+        let mut watching = JoinSet::new();
         loop {
             let limit = usize::try_from(LOOKED_AT).unwrap_or(usize::MAX);
             let view = self.state.inspect(limit).await?;
@@ -324,11 +328,27 @@ impl Operator {
                 return Ok(Waited::Reached(view));
             }
             show(&view);
+            if watching.is_empty() {
+                let (state, seen) = (self.state.clone(), view.record.revision());
+                watching.spawn(async move { state.watch(seen).await });
+            }
             tokio::select! {
-                changed = self.state.watch(view.record.revision()) => { changed?; }
+                Some(watched) = watching.join_next() => hinted(watched)?,
                 () = sleep(pause(view.node_count)) => {}
             }
         }
+    }
+}
+
+/// That a watch has ended is all that it says.
+fn hinted(
+    watched: Result<Result<Option<Arc<Record>>, StateError>, JoinError>,
+) -> Result<(), StateError> {
+    match watched.map_err(JoinError::try_into_panic) {
+        Ok(hint) => hint.map(|_| ()),
+        Err(Ok(panic)) => std::panic::resume_unwind(panic),
+        // The runtime ends, and whoever waits ends with it.
+        Err(Err(_)) => Ok(()),
     }
 }
 

@@ -198,12 +198,12 @@ impl Shared {
     /// Whether the lease is over on a node that fences itself. Looked at here and not by a timer: a process that was
     /// paused gets its timers too late.
     #[inline]
-    fn is_fenced(&self) -> bool {
+    pub(crate) fn is_fenced(&self) -> bool {
         let fence_at = self.fence_at.load(Ordering::Acquire);
         fence_at != NEVER && self.clock.steady() >= Duration::from_nanos(fence_at)
     }
 
-    /// Begins an execution; `None` if the door is closed.
+    /// Begins an execution; `None` if the door is closed, or if this node is fenced, which no bypass changes.
     #[inline]
     pub(crate) fn begin(&self, info: ExecutionInfo, bypass: bool) -> Option<Execution> {
         if self.is_fenced() {

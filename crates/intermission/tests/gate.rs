@@ -44,7 +44,7 @@ impl Site {
 
     async fn deactivate(&self) {
         self.operator
-            .change(Change::Deactivate(Deactivate::by("ana")))
+            .change(Change::Deactivate(Deactivate::new()))
             .await
             .unwrap();
         self.gate.reached(|record| !record.phase().is_on()).await;

@@ -111,7 +111,7 @@ async fn a_record_that_is_open_or_absent_leaves_it_to_the_start_policy() {
     let folder = tempfile::tempdir().unwrap();
     let open = folder.path().join("open.json");
     lived_through(
-        &[activate(), Change::Deactivate(Deactivate::by("ana"))],
+        &[activate(), Change::Deactivate(Deactivate::new())],
         open.clone(),
     )
     .await;

@@ -161,7 +161,7 @@ async fn a_start_without_a_state_may_be_closed_or_open_and_follows_the_state_lat
         assert_eq!(gate.status().trouble, None);
         state
             .operator()
-            .change(Change::Deactivate(Deactivate::by("ana")))
+            .change(Change::Deactivate(Deactivate::new()))
             .await
             .unwrap();
         until(|| gate.is_open()).await;
@@ -302,17 +302,27 @@ async fn a_state_that_hangs_is_out_of_reach_like_one_that_fails() {
     gate.shutdown().await;
 }
 
-/// A clock that stands still unless it is moved.
+/// A clock that stands still unless it is moved, and counts how often it is looked at.
 #[derive(Debug, Default)]
-struct Standing(AtomicU64);
+struct Standing {
+    millis: AtomicU64,
+    looks: AtomicU64,
+}
+
+impl Standing {
+    fn advance(&self, millis: u64) {
+        self.millis.fetch_add(millis, Ordering::SeqCst);
+    }
+}
 
 impl Clock for Standing {
     fn now(&self) -> Timestamp {
-        Timestamp::from_millis(1_800_000_000_000 + self.0.load(Ordering::SeqCst))
+        Timestamp::from_millis(1_800_000_000_000 + self.millis.load(Ordering::SeqCst))
     }
 
     fn steady(&self) -> Duration {
-        Duration::from_millis(self.0.load(Ordering::SeqCst))
+        self.looks.fetch_add(1, Ordering::SeqCst);
+        Duration::from_millis(self.millis.load(Ordering::SeqCst))
     }
 }
 
@@ -332,6 +342,39 @@ async fn a_state_that_cannot_be_watched_is_not_asked_again_and_again() {
     drop(gate);
 }
 
+/// Each decision in vain looks at the clock, so a request that was decided about again and again has looked often.
+fn refused_at_once(gate: &Gate, clock: &Standing, permission: bool) {
+    let visitor = Visitor::new("POST", "/jobs")
+        .with_access(RouteAccess::StartsExecution)
+        .with_permission(permission);
+    let before = clock.looks.load(Ordering::SeqCst);
+    let Admission::Refused(refusal) = gate.admit(&visitor) else {
+        panic!("permission: {permission}")
+    };
+    assert_eq!(refusal.reason(), RefuseReason::OutOfContact);
+    let looks = clock.looks.load(Ordering::SeqCst) - before;
+    assert!(looks <= 2, "permission: {permission}: {looks}");
+    assert_eq!(gate.status().requests, 0, "permission: {permission}");
+}
+
+/// A permission passes a closed door, and no fence.
+#[tokio::test]
+async fn a_fenced_node_refuses_who_may_pass_at_once_too() {
+    let state = Ailing::new(FINE);
+    let clock = Arc::new(Standing::default());
+    let starting = builder(&state)
+        .with_lost_contact(LostContact::Fence(Duration::from_secs(1)))
+        .with_clock(Arc::<Standing>::clone(&clock));
+    let gate = starting.start().await.unwrap();
+    let change = Change::Activate(Activate::by("ana"));
+    state.operator().change(change).await.unwrap();
+    gate.reached(|record| record.phase() == Phase::Activated)
+        .await;
+    state.becomes(FAILS);
+    clock.advance(400);
+    refused_at_once(&gate, &clock, true);
+}
+
 /// A process that was paused gets its timers too late: here the keeper has no chance to run after the lease is over.
 #[tokio::test]
 async fn a_fenced_node_that_was_paused_starts_nothing_even_before_its_keeper_wakes() {
@@ -344,17 +387,11 @@ async fn a_fenced_node_that_was_paused_starts_nothing_even_before_its_keeper_wak
     let gate = starting.start().await.unwrap();
     let before = gate.execution(ExecutionInfo::new("job"));
     assert!(before.is_ok());
-    clock.0.fetch_add(400, Ordering::SeqCst);
+    clock.advance(400);
     let refused = gate.execution(ExecutionInfo::new("job")).unwrap_err();
     assert_eq!(refused.reason, RefuseReason::OutOfContact);
     for permission in [false, true] {
-        let visitor = Visitor::new("POST", "/jobs")
-            .with_access(RouteAccess::StartsExecution)
-            .with_permission(permission);
-        assert!(
-            matches!(gate.admit(&visitor), Admission::Refused(_)),
-            "{permission}"
-        );
+        refused_at_once(&gate, &clock, permission);
     }
     assert!(
         gate.decide(&page()).is_admit(),

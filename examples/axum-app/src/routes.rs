@@ -152,7 +152,7 @@ mod tests {
                 .await;
             assert_eq!(ask(&app, method, uri).await.0, closed, "{uri}");
             operator
-                .change(Change::Deactivate(intermission::Deactivate::by("ana")))
+                .change(Change::Deactivate(intermission::Deactivate::new()))
                 .await
                 .unwrap();
             gate.reached(|record| record.phase() == Phase::Deactivated)

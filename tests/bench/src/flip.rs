@@ -38,7 +38,7 @@ pub(crate) async fn parent() -> Result<()> {
         let change = if flip % 2 == 0 {
             Change::Activate(Activate::by("bench"))
         } else {
-            Change::Deactivate(Deactivate::by("bench"))
+            Change::Deactivate(Deactivate::new())
         };
         // From before the call: the child may enforce the change before the parent's call has returned.
         let began = SystemClock.steady();

@@ -146,6 +146,7 @@ async fn live(setup: Setup) {
         .with_site(SITE)
         .expect("a name")
         .with_timing(timing())
+        .expect("they fit together")
         .with_timeout(ANSWER)
         .build();
     let outage = if setup.closes {

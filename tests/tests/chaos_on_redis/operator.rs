@@ -43,6 +43,7 @@ impl<'a> Person<'a> {
             .with_site(SITE)
             .expect("a name")
             .with_timing(timing())
+            .expect("they fit together")
             .build();
         let state = Recorded::new(state, log);
         Self {
@@ -79,7 +80,7 @@ impl<'a> Person<'a> {
                 sleep(LOOK).await;
                 self.maybe_edit().await;
             }
-            self.insist("deactivate", Change::Deactivate(Deactivate::by("chaos")))
+            self.insist("deactivate", Change::Deactivate(Deactivate::new()))
                 .await;
         }
     }
@@ -116,7 +117,7 @@ impl<'a> Person<'a> {
 
     async fn open_in_the_end(&mut self) -> Result<(), String> {
         self.in_the_end("the site can be opened", async |person: &mut Self| {
-            let change = Change::Deactivate(Deactivate::by("chaos"));
+            let change = Change::Deactivate(Deactivate::new());
             person.change("deactivate", change).await.ok()
         })
         .await

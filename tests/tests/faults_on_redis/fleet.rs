@@ -197,7 +197,7 @@ impl Site {
     /// Opens the site. A state that lost something hears its nodes first.
     pub(crate) async fn open(&self) {
         let accepted = until("the operator may open", || async {
-            let change = Change::Deactivate(Deactivate::by("ana"));
+            let change = Change::Deactivate(Deactivate::new());
             match self.operator.change(change).await {
                 Ok(accepted) => Some(accepted),
                 Err(OperatorError::Reconciling { .. }) => None,
@@ -301,6 +301,7 @@ pub(crate) fn options(url: &StateUrl, pace: Pace) -> RedisOptions {
     RedisOptions::from_url(url)
         .expect("a URL of Redis")
         .with_timing(pace.timing)
+        .expect("they fit together")
         .with_timeout(pace.timeout)
 }
 

@@ -141,7 +141,7 @@ async fn is_occupied(scene: Scene, key: &'static str) {
     let contents = scene.contents().await;
     assert_eq!(contents[key].0, "string");
     scene.fails_on().await;
-    let change = Change::Deactivate(Deactivate::by("ana"));
+    let change = Change::Deactivate(Deactivate::new());
     let outcome = scene.site.operator().change(change).await;
     let Err(OperatorError::State(error)) = outcome else {
         panic!("{key}: {outcome:?}")
@@ -428,7 +428,7 @@ async fn a_record_of_a_newer_version_is_followed_and_left_alone() {
     }
     let kept = scene.contents().await["record"].clone();
     let visitors = Visitors::at(&[a, b]);
-    let change = Change::Deactivate(Deactivate::by("ana"));
+    let change = Change::Deactivate(Deactivate::new());
     let error = scene.site.operator().change(change).await.unwrap_err();
     assert!(error.to_string().contains("upgrade it"), "{error}");
     let c = scene.site.node("c").await;

@@ -262,8 +262,8 @@ impl Attempts {
         let (gate, counted) = (gate.clone(), Arc::clone(&attempts));
         std::thread::spawn(move || {
             loop {
-                // A process that is stopped between the look at its lease and the start of its work is beyond help
-                // (fleet.md, A6), so the time is taken before.
+                // A process that is stopped between the look at its lease and the start of its work is beyond help,
+                // so the time is taken before.
                 let now = boot_millis();
                 if gate.execution(ExecutionInfo::new("brief")).is_ok() {
                     counted.last_begun.store(now, Ordering::SeqCst);

@@ -2,7 +2,7 @@
 //!
 //! | file | rules |
 //! |---|---|
-//! | `crates` | which crate may know which, as drawn in the architecture's table |
+//! | `crates` | which crate may know which, by a table of ours |
 //! | `manifests` | dependencies come from the workspace's table, each with its reason; lints are inherited |
 //! | `files` | what may lie at the top, no machine's paths, no endless source files |
 //! | `links` | relative links in Markdown lead somewhere |

@@ -41,7 +41,7 @@ impl Site {
     }
 
     pub(crate) async fn deactivate(&self) {
-        self.change(Change::Deactivate(Deactivate::by("ana"))).await;
+        self.change(Change::Deactivate(Deactivate::new())).await;
     }
 
     /// Begins a drain that lasts until the returned execution is dropped.

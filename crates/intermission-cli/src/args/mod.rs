@@ -113,7 +113,7 @@ pub(crate) enum Verb {
     /// Print how things are, then one line for each change, until Ctrl-C
     ///
     /// The first line says how things are now. With --json, each line is an object of the kind that `history` prints;
-    /// the first one has the event `current`. A state that is out of reach for a while is waited for.
+    /// the first one has the event `current`. A state that is out of reach is waited for, also at the start.
     Watch,
     Explain(Explain),
     /// Mark an empty state as that of a new site
@@ -143,7 +143,8 @@ pub(crate) enum Verb {
 /// finish. Meanwhile the phase is `activating`; then it is `activated`, and visitors are refused. If the service is
 /// closed already, what is given here is changed, and all else stays.
 ///
-/// With --wait, a state that is out of reach is waited for, for half a minute, as long as most failovers take.
+/// A state that is out of reach fails the request at once, with exit code 6; repeating it is harmless. Once it is
+/// accepted, --wait bears an outage of half a minute, which is as long as most failovers take.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

@@ -120,7 +120,7 @@ mod tests {
         assert_eq!(events, ["requested", "activated"]);
         let last = first.first().unwrap();
         assert!(since(&first, Some(last)).is_empty());
-        site.change(&Change::Deactivate(Deactivate::by("bob")));
+        site.change(&Change::Deactivate(Deactivate::new()));
         site.activate(Activate::by("ana"));
         let second = site.history();
         let new: Vec<&str> = since(&second, Some(last))

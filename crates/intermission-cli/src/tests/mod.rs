@@ -1,8 +1,10 @@
 //! The verbs, in this process, on a state in memory.
 
+mod ailing;
 mod overtaken;
 mod waiting;
 mod watching;
+mod witnessing;
 
 use std::sync::Arc;
 
@@ -28,6 +30,14 @@ struct Ran {
 }
 
 impl Ran {
+    fn new(code: ExitCode, data: Vec<u8>, notes: Vec<u8>) -> Self {
+        Self {
+            code,
+            data: String::from_utf8(data).unwrap(),
+            notes: String::from_utf8(notes).unwrap(),
+        }
+    }
+
     fn json(&self) -> Value {
         serde_json::from_str(&self.data).unwrap()
     }
@@ -36,20 +46,32 @@ impl Ran {
 async fn ran(state: &SharedState, line: &[&str]) -> Ran {
     let (mut data, mut notes) = (Vec::new(), Vec::new());
     let code = ran_into(state, line, &mut Output::new(&mut data, &mut notes)).await;
-    Ran {
-        code,
-        data: String::from_utf8(data).unwrap(),
-        notes: String::from_utf8(notes).unwrap(),
-    }
+    Ran::new(code, data, notes)
 }
 
 async fn ran_into(state: &SharedState, line: &[&str], output: &mut Output<'_>) -> ExitCode {
+    ran_on(state, false, line, output).await
+}
+
+/// The same, on a state that may fail apart from the services.
+async fn ran_remotely(state: &SharedState, line: &[&str]) -> Ran {
+    let (mut data, mut notes) = (Vec::new(), Vec::new());
+    let code = ran_on(state, true, line, &mut Output::new(&mut data, &mut notes)).await;
+    Ran::new(code, data, notes)
+}
+
+async fn ran_on(
+    state: &SharedState,
+    is_remote: bool,
+    line: &[&str],
+    output: &mut Output<'_>,
+) -> ExitCode {
     let arguments = Arguments::try_parse_from([&["intermission"], line].concat()).unwrap();
     let manner = Manner {
         json: arguments.global.json,
         verbose: arguments.global.verbose,
         invocation: "intermission".to_owned(),
-        is_remote: false,
+        is_remote,
     };
     let requested_by = arguments
         .global

@@ -24,7 +24,7 @@ impl MaintenanceState for Contended {
         let bob = Operator::new(self.0.clone(), Actor::new("bob", "code"));
         let change = match self.0.inspect(0).await?.record.phase() {
             Phase::Deactivated => Change::Activate(Activate::by("bob")),
-            Phase::Activating | Phase::Activated => Change::Deactivate(Deactivate::by("bob")),
+            Phase::Activating | Phase::Activated => Change::Deactivate(Deactivate::new()),
         };
         Ok(OperateReply::Conflict(
             bob.change(change).await.unwrap().record,

@@ -1,7 +1,11 @@
 //! What `--wait` ends with.
 
-use intermission::{Change, Deactivate, ExecutionInfo, Gate, Phase};
+use std::time::Duration;
 
+use intermission::MaintenanceState as _;
+use intermission::{Change, Deactivate, ExecutionInfo, Gate, NodeId, NodeReport, Phase, Timestamp};
+
+use super::ailing::Ailing;
 use super::{ran, somebody_else, state};
 use crate::exit_code::ExitCode;
 
@@ -14,7 +18,7 @@ async fn a_wait_that_somebody_ends_says_who() {
     let interrupt = async {
         gate.reached(|record| record.phase() == Phase::Activating)
             .await;
-        bob.change(Change::Deactivate(Deactivate::by("bob")))
+        bob.change(Change::Deactivate(Deactivate::new()))
             .await
             .unwrap();
     };
@@ -67,4 +71,54 @@ async fn a_wait_that_the_drain_policy_ends_is_no_conflict() {
         ran(&state, &["deactivate"]).await;
         gate.reached(|record| !record.phase().is_on()).await;
     }
+}
+
+/// Also those that found all done already.
+#[tokio::test]
+async fn every_good_end_of_a_wait_tells_of_a_loss() {
+    let state = Ailing::having_lost_data_at(Timestamp::from_millis(1_800_000_000_000)).shared();
+    let warning = "warning: the state lost data at 2027-01-15T08:00:00.000Z, since it was activated: a node that was \
+                   cut off at that time may be missing in `intermission nodes`, and still run something\n";
+    for already in ["", "already activated\n"] {
+        let waited = ran(&state, &["activate", "--wait"]).await;
+        assert_eq!(waited.code, ExitCode::Done, "{waited:?}");
+        assert_eq!(waited.notes, format!("{already}{warning}activated\n"));
+    }
+    let waited = ran(&state, &["activate", "--wait=quiescent"]).await;
+    assert_eq!(waited.code, ExitCode::Unconfirmed, "{waited:?}");
+    let told = waited.notes.matches("lost data").count();
+    assert_eq!(told, 1, "{waited:?}");
+}
+
+/// What was not accepted changes nothing, so nobody has to wait to know that.
+#[tokio::test(start_paused = true)]
+async fn only_what_was_accepted_is_waited_for() {
+    let state = Ailing::default();
+    let node = NodeId::random().unwrap();
+    let busy = NodeReport::new(node, 1);
+    state.healthy().sync(busy).await.unwrap();
+    let line = &["activate", "--wait"];
+    state.goes_away();
+    let refused = ran(&state.shared(), line).await;
+    assert_eq!(refused.code, ExitCode::Unreachable);
+    assert_eq!(refused.notes, "error: the state is away: wait\n");
+    let record = state.healthy().inspect(0).await.unwrap().record;
+    assert_eq!(record.phase(), Phase::Deactivated);
+
+    state.is_back();
+    let outage = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        state.goes_away();
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        state.is_back();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        somebody_else(&state.healthy()).forget(node).await.unwrap();
+    };
+    let shared = state.shared();
+    let (waited, ()) = tokio::join!(ran(&shared, line), outage);
+    assert_eq!(waited.code, ExitCode::Done, "{waited:?}");
+    assert_eq!(
+        waited.notes,
+        "warning: trying again for half a minute: the state is away: wait\nthe state is in reach again\nactivated\n"
+    );
 }

@@ -1,17 +1,12 @@
 //! `watch`.
 
-use std::future::pending;
 use std::io::{self, Write};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-use intermission::{
-    Activate, Change, Deactivate, Departure, HistoryEntry, MaintenanceState, MemoryState, NodeId,
-    NodeReport, OperateReply, Operation, Record, Revision, SharedState, StateError, StateErrorKind,
-    SyncReply, View,
-};
+use intermission::{Activate, Change, Deactivate};
 use serde_json::Value;
 
+use super::ailing::Ailing;
 use super::{ran_into, somebody_else, state};
 use crate::exit_code::ExitCode;
 use crate::output::Output;
@@ -57,7 +52,7 @@ async fn watch_tells_how_things_are_and_then_each_change_until_the_reader_goes()
         .await
         .unwrap();
         while told.recv().await != Some(3) {}
-        bob.change(Change::Deactivate(Deactivate::by("bob")))
+        bob.change(Change::Deactivate(Deactivate::new()))
             .await
             .unwrap();
     };
@@ -99,56 +94,11 @@ async fn watch_tells_how_things_are_and_then_each_change_until_the_reader_goes()
     assert!(reader.lines.iter().all(|line| line.ends_with("}\n")));
 }
 
-/// A state whose pushes never arrive, and which may be out of reach.
-struct Deaf {
-    state: MemoryState,
-    is_away: Arc<AtomicBool>,
-}
-
-impl Deaf {
-    fn reach(&self) -> Result<&MemoryState, StateError> {
-        if self.is_away.load(Ordering::Relaxed) {
-            let kind = StateErrorKind::Unavailable;
-            return Err(StateError::new(kind, "the state is away: wait"));
-        }
-        Ok(&self.state)
-    }
-}
-
-impl MaintenanceState for Deaf {
-    async fn sync(&self, report: NodeReport) -> Result<SyncReply, StateError> {
-        self.reach()?.sync(report).await
-    }
-
-    async fn operate(&self, operation: Operation) -> Result<OperateReply, StateError> {
-        self.reach()?.operate(operation).await
-    }
-
-    async fn leave(&self, node: NodeId, departure: Departure) -> Result<(), StateError> {
-        self.reach()?.leave(node, departure).await
-    }
-
-    async fn inspect(&self, limit: usize) -> Result<View, StateError> {
-        self.reach()?.inspect(limit).await
-    }
-
-    async fn history(&self, limit: usize) -> Result<Vec<HistoryEntry>, StateError> {
-        self.reach()?.history(limit).await
-    }
-
-    async fn watch(&self, _seen: Revision) -> Result<Option<Arc<Record>>, StateError> {
-        pending().await
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn watch_hears_of_changes_that_nobody_pushes_and_outlasts_outages() {
-    let (state, is_away) = (MemoryState::new(), Arc::new(AtomicBool::new(false)));
-    let bob = somebody_else(&SharedState::new(state.clone()));
-    let deaf = SharedState::new(Deaf {
-        state,
-        is_away: Arc::clone(&is_away),
-    });
+    let deaf = Ailing::default();
+    let shared = deaf.shared();
+    let bob = somebody_else(&deaf.healthy());
     let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
     let mut reader = Reader {
         lines: Vec::new(),
@@ -161,15 +111,15 @@ async fn watch_hears_of_changes_that_nobody_pushes_and_outlasts_outages() {
             .await
             .unwrap();
         while told.recv().await != Some(3) {}
-        is_away.store(true, Ordering::Relaxed);
+        deaf.goes_away();
         // Some tries fail. The time is the test's own.
-        tokio::time::sleep(std::time::Duration::from_secs(20)).await;
-        is_away.store(false, Ordering::Relaxed);
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        deaf.is_back();
         for _ in 0..2 {
-            bob.change(Change::Deactivate(Deactivate::by("bob")))
+            bob.change(Change::Deactivate(Deactivate::new()))
                 .await
                 .unwrap();
-            tokio::time::sleep(std::time::Duration::from_secs(20)).await;
+            tokio::time::sleep(Duration::from_secs(20)).await;
             bob.change(Change::Activate(Activate::by("bob")))
                 .await
                 .unwrap();
@@ -177,7 +127,7 @@ async fn watch_hears_of_changes_that_nobody_pushes_and_outlasts_outages() {
     };
     let mut notes = Vec::new();
     let mut output = Output::new(&mut reader, &mut notes);
-    let (code, ()) = tokio::join!(ran_into(&deaf, &["watch"], &mut output), changes);
+    let (code, ()) = tokio::join!(ran_into(&shared, &["watch"], &mut output), changes);
     drop(output);
     assert_eq!(code, ExitCode::Done);
     let notes = String::from_utf8(notes).unwrap();
@@ -187,4 +137,39 @@ async fn watch_hears_of_changes_that_nobody_pushes_and_outlasts_outages() {
     );
     let last = reader.lines.last().unwrap();
     assert!(last.contains("  deactivated  deactivated"), "{last}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn watch_begins_with_an_outage_if_there_is_one() {
+    let state = Ailing::default();
+    state.goes_away();
+    let mut reader = Reader {
+        lines: Vec::new(),
+        wanted: 1,
+        after_each: |_| (),
+    };
+    let bob = somebody_else(&state.healthy());
+    let changes = async {
+        tokio::time::sleep(Duration::from_secs(90)).await;
+        state.is_back();
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        bob.change(Change::Activate(Activate::by("bob")))
+            .await
+            .unwrap();
+    };
+    let mut notes = Vec::new();
+    let mut output = Output::new(&mut reader, &mut notes);
+    let shared = state.shared();
+    let (code, ()) = tokio::join!(ran_into(&shared, &["watch"], &mut output), changes);
+    drop(output);
+    assert_eq!(code, ExitCode::Done);
+    let notes = String::from_utf8(notes).unwrap();
+    assert_eq!(
+        notes,
+        "warning: trying again until it is back: the state is away: wait\nthe state is in reach again\n"
+    );
+    let [first] = reader.lines.as_slice() else {
+        panic!("{:?}", reader.lines)
+    };
+    assert!(first.contains("  deactivated  current"), "{first}");
 }

@@ -24,6 +24,8 @@ pub(crate) async fn run(
             "the start {start} has passed, so it starts at once"
         ))?;
     }
+    // A state that is out of reach now fails this at once, also with `--wait`: what was not accepted changes nothing, and
+    // whoever asks should know that before anything else.
     let before = session.operator.inspect(0).await?.record;
     let accepted = session.change(change).await?;
     let Accepted {

@@ -12,7 +12,7 @@ pub(crate) async fn run(
     args: &Deactivate,
     session: &mut Session<'_, '_>,
 ) -> Result<ExitCode, Failure> {
-    let mut request = intermission::Deactivate::by(&session.requested_by);
+    let mut request = intermission::Deactivate::new();
     if let Some(allow) = args.allow()? {
         request = request.with_allow(allow);
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use intermission::{HistoryEntry, Record, StateError, StateErrorKind};
+use intermission::{HistoryEntry, Operator, Record, StateError, StateErrorKind};
 
 use crate::exit_code::ExitCode;
 use crate::failure::{Failure, in_full};
@@ -27,30 +27,38 @@ pub(crate) async fn run(session: &mut Session<'_, '_>) -> Result<ExitCode, Failu
 }
 
 async fn follow(session: &mut Session<'_, '_>) -> Result<ExitCode, Failure> {
-    let mut record = session.operator.inspect(0).await?.record;
+    let mut record = answer(session, async |state| Ok(state.inspect(0).await?.record)).await?;
     tell(session, &Line::current(&record, session.now()))?;
-    let history = session.operator.history(LOOK_BACK).await?;
+    let history = answer(session, async |state| state.history(LOOK_BACK).await).await?;
     // What came after the record that was just told is told with the next.
     let mut last = history
         .into_iter()
         .find(|entry| entry.revision <= record.revision());
     loop {
-        let looked = async {
-            let newest = session.operator.changed(&record).await?;
-            let history = session.operator.history(LOOK_BACK).await?;
-            Ok((newest, history))
-        };
-        match looked.await {
-            Ok((newest, history)) => {
-                last = tell_what_is_new(session, &record, &newest, history, last)?;
-                record = newest;
-            }
+        let (newest, history) = answer(session, async |state| {
+            let newest = state.changed(&record).await?;
+            Ok((newest, state.history(LOOK_BACK).await?))
+        })
+        .await?;
+        last = tell_what_is_new(session, &record, &newest, history, last)?;
+        record = newest;
+    }
+}
+
+/// Asks until there is an answer: a failover is no reason to stop watching, nor not to begin.
+async fn answer<T>(
+    session: &mut Session<'_, '_>,
+    ask: impl AsyncFn(&Operator) -> Result<T, StateError>,
+) -> Result<T, Failure> {
+    loop {
+        match ask(&session.operator).await {
+            Ok(answer) => return Ok(answer),
             Err(error) => until_in_reach(session, error).await?,
         }
     }
 }
 
-/// A failover is no reason to stop watching. Says that the state is out of reach, and when it is back.
+/// Waits until the state is in reach. Says that the state is out of reach, and when it is back.
 async fn until_in_reach(session: &mut Session<'_, '_>, error: StateError) -> Result<(), Failure> {
     let mut trouble = error;
     let mut is_said = false;

@@ -69,7 +69,7 @@ async fn another_operator_opens_meanwhile() {
         gate.reached(|record| record.phase() == Phase::Activating)
             .await;
         operator
-            .change(Change::Deactivate(Deactivate::by("bob")))
+            .change(Change::Deactivate(Deactivate::new()))
             .await
             .unwrap();
     };

@@ -237,9 +237,7 @@ async fn the_allow_list_outlives_the_deactivation_and_passes_do_not(site: Site) 
     site.change(Change::Activate(on)).await?;
     let (pass, _) = Pass::issue("auditor", None)?;
     site.change(Change::IssuePass(pass)).await?;
-    let off = site
-        .change(Change::Deactivate(Deactivate::by("ana")))
-        .await?;
+    let off = site.change(Change::Deactivate(Deactivate::new())).await?;
     ensure_eq("the phase", &off.phase(), &Phase::Deactivated)?;
     ensure_eq("the allow list", off.allow(), &networks)?;
     let on_again = site.change(Change::Activate(Activate::by("bob"))).await?;
@@ -260,8 +258,7 @@ async fn each_activation_has_an_id_of_its_own(site: Site) -> Checked {
             format!("activation {round} has the id {id:?} after {last:?}")
         })?;
         last = Some(id);
-        site.change(Change::Deactivate(Deactivate::by("ana")))
-            .await?;
+        site.change(Change::Deactivate(Deactivate::new())).await?;
     }
     Ok(())
 }

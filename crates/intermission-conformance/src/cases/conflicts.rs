@@ -78,9 +78,7 @@ async fn a_change_and_back_is_a_conflict(site: Site) -> Checked {
     let before = site.change(allow(0, 0)?).await?;
     let late = operation(&before, &allow(1, 1)?, &bob())?;
     site.change(Change::Activate(Activate::by("ana"))).await?;
-    let back = site
-        .change(Change::Deactivate(Deactivate::by("ana")))
-        .await?;
+    let back = site.change(Change::Deactivate(Deactivate::new())).await?;
     let reply = site.state.operate(late).await?;
     let told = expect_variant!("the answer to the late one", reply, OperateReply::Conflict(record) => record);
     ensure_eq("the record that the late one is told", &told, &back)

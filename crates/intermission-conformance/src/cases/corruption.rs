@@ -93,11 +93,7 @@ impl Attempts {
         let mut blind = operation(&empty, &Change::Activate(Activate::by("ana")), &ana())?;
         blind.expected = None;
         Ok(vec![
-            operation(
-                &self.last,
-                &Change::Deactivate(Deactivate::by("ana")),
-                &ana(),
-            )?,
+            operation(&self.last, &Change::Deactivate(Deactivate::new()), &ana())?,
             operation(&self.last, &allow(2, 2)?, &ana())?,
             operation(&empty, &Change::Activate(Activate::by("ana")), &ana())?,
             blind,

@@ -120,8 +120,7 @@ async fn nodes_may_close_and_drain_in_any_order(site: Site) -> Checked {
             &phase(&site).await?,
             &Phase::Activated,
         )?;
-        site.change(Change::Deactivate(Deactivate::by("ana")))
-            .await?;
+        site.change(Change::Deactivate(Deactivate::new())).await?;
     }
     Ok(())
 }
@@ -146,8 +145,7 @@ async fn acknowledgements_of_an_older_activation_do_not_count(site: Site) -> Che
     let mut node = Node::new("late");
     node.sync(&site.state).await?;
     let first = begun(&site, Activate::by("ana")).await?;
-    site.change(Change::Deactivate(Deactivate::by("ana")))
-        .await?;
+    site.change(Change::Deactivate(Deactivate::new())).await?;
     let second = begun(&site, Activate::by("ana")).await?;
     let count = node
         .say_drained(&site.state, activation(&first)?.id)
@@ -338,8 +336,7 @@ async fn a_drain_within_its_limit_is_an_ordinary_one(site: Site) -> Checked {
             &Some(&HistoryEvent::Activated),
         )?;
         site.state.leave(node.id(), Departure::Goodbye).await?;
-        site.change(Change::Deactivate(Deactivate::by("ana")))
-            .await?;
+        site.change(Change::Deactivate(Deactivate::new())).await?;
     }
     Ok(())
 }
@@ -349,9 +346,7 @@ async fn a_deactivation_ends_the_drain(site: Site) -> Checked {
     node.sync(&site.state).await?;
     let on = begun(&site, Activate::by("ana")).await?;
     node.say_closed(&site.state, activation(&on)?.id).await?;
-    let off = site
-        .change(Change::Deactivate(Deactivate::by("ana")))
-        .await?;
+    let off = site.change(Change::Deactivate(Deactivate::new())).await?;
     ensure_eq("the phase", &off.phase(), &Phase::Deactivated)?;
     let count = node
         .say_drained(&site.state, activation(&on)?.id)

@@ -36,7 +36,7 @@ async fn the_history_says_who_what_and_from_where(site: Site) -> Checked {
     let before = site.record().await?;
     site.stored(operation(
         &before,
-        &Change::Deactivate(Deactivate::by("bob")),
+        &Change::Deactivate(Deactivate::new()),
         &bob(),
     )?)
     .await?;
@@ -68,9 +68,7 @@ async fn the_history_says_who_what_and_from_where(site: Site) -> Checked {
 async fn the_history_says_when_and_what_came_of_it(site: Site) -> Checked {
     let on = site.change(Change::Activate(Activate::by("ana"))).await?;
     site.pass(site.timing.step).await?;
-    let off = site
-        .change(Change::Deactivate(Deactivate::by("ana")))
-        .await?;
+    let off = site.change(Change::Deactivate(Deactivate::new())).await?;
     let history = site.history().await?;
     let lines: Vec<_> = history
         .iter()

@@ -97,9 +97,7 @@ async fn an_operation_repeated_after_it_was_undone_is_a_conflict(site: Site) -> 
         &ana(),
     )?;
     site.stored(asked.clone()).await?;
-    let undone = site
-        .change(Change::Deactivate(Deactivate::by("bob")))
-        .await?;
+    let undone = site.change(Change::Deactivate(Deactivate::new())).await?;
     let history = site.history().await?;
     let reply = site.state.operate(asked).await?;
     let told = expect_variant!("the answer to the repetition", reply, OperateReply::Conflict(record) => record);

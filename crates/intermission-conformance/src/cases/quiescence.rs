@@ -142,8 +142,7 @@ async fn quiescence_is_not_claimed_with_unconfirmed_nodes(site: Site) -> Checked
 
 async fn quiescence_ends_with_the_activation(site: Site) -> Checked {
     site.change(Change::Activate(Activate::by("ana"))).await?;
-    site.change(Change::Deactivate(Deactivate::by("ana")))
-        .await?;
+    site.change(Change::Deactivate(Deactivate::new())).await?;
     ensure_eq(
         "quiescence while the site is open",
         &site.view().await?.quiescent_at,

@@ -102,9 +102,7 @@ async fn a_newer_offer_is_taken_back(site: Site) -> Checked {
     })?;
     // What is decided from now on wins over it everywhere.
     site.pass(site.timing.reconcile + site.timing.step).await?;
-    let next = site
-        .change(Change::Deactivate(Deactivate::by("ana")))
-        .await?;
+    let next = site.change(Change::Deactivate(Deactivate::new())).await?;
     ensure(next.revision() > lost.revision(), || {
         "a later decision has an older revision".to_owned()
     })
@@ -198,15 +196,13 @@ async fn after_a_loss_closing_is_possible_and_opening_waits(site: Site) -> Check
     ensure(on.phase().is_on(), || {
         format!("the site could not be closed: {on:?}")
     })?;
-    let open = operation(&on, &Change::Deactivate(Deactivate::by("ana")), &ana())?;
+    let open = operation(&on, &Change::Deactivate(Deactivate::new()), &ana())?;
     let reply = site.state.operate(open).await?;
     expect_variant!("the answer to who opens", reply, OperateReply::Reconciling(_) => ());
     ensure_eq("the record after both", &site.record().await?, &on)?;
     site.pass_with(site.timing.reconcile + site.timing.step, &mut [&mut node])
         .await?;
-    let off = site
-        .change(Change::Deactivate(Deactivate::by("ana")))
-        .await?;
+    let off = site.change(Change::Deactivate(Deactivate::new())).await?;
     ensure_eq("the phase", &off.phase(), &Phase::Deactivated)
 }
 

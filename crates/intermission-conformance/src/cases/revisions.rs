@@ -90,9 +90,7 @@ async fn a_change_exceeds_whatever_a_node_has_seen(site: Site) -> Checked {
     // Whoever opens after the nodes could say what they know decides anew, and must not be overruled later by what
     // was lost.
     site.pass(site.timing.reconcile + site.timing.step).await?;
-    let off = site
-        .change(Change::Deactivate(Deactivate::by("bob")))
-        .await?;
+    let off = site.change(Change::Deactivate(Deactivate::new())).await?;
     ensure(off.revision() > seen, || {
         format!("the revision {} does not exceed {seen}", off.revision())
     })?;

@@ -148,11 +148,7 @@ async fn every_method_answers_through_the_wrappers(site: Site) -> Checked {
         &view.record.phase(),
         &Phase::Activated,
     )?;
-    let off = operation(
-        &view.record,
-        &Change::Deactivate(Deactivate::by("ana")),
-        &ana(),
-    )?;
+    let off = operation(&view.record, &Change::Deactivate(Deactivate::new()), &ana())?;
     expect_variant!("the answer to another change", wrapped.operate(off).await?, OperateReply::Stored(_) => ());
     Ok(())
 }

@@ -196,9 +196,7 @@ async fn a_completion_wakes_a_watcher(site: Site) -> Checked {
     site.record().await?;
     node.say_drained(&site.state, activation(&on)?.id).await?;
     is_woken(&site, "the wake-up by a completed drain", watcher).await?;
-    let off = site
-        .change(Change::Deactivate(Deactivate::by("ana")))
-        .await?;
+    let off = site.change(Change::Deactivate(Deactivate::new())).await?;
     ensure_eq("the phase after all", &off.phase(), &Phase::Deactivated)
 }
 

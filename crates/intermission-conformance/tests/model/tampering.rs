@@ -102,7 +102,7 @@ pub(crate) fn operate(
         }
         Flaw::BeginsAnew if stays_on => {
             let current = ledger.current();
-            let off = applied(&current, &Change::Deactivate(Deactivate::by("nobody")));
+            let off = applied(&current, &Change::Deactivate(Deactivate::new()));
             let id = OperationId::from_bits(operation.id.bits() ^ 1);
             ledger.operate(
                 &Operation::replace(id, &current, off, operation.actor.clone()),

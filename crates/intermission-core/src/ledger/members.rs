@@ -27,7 +27,7 @@ pub struct Members {
     pub(super) grace_since_ms: u64,
     /// The fleet clock at which the grace ends.
     pub(super) grace_until_ms: u64,
-    /// The fleet clock from which an operator may open and edit again.
+    /// The fleet clock from which an operator may open again; who edits waits for the whole grace.
     pub(super) reconcile_until_ms: u64,
     /// The newest revision that any node claims to have seen.
     pub(super) newest_claimed: Revision,

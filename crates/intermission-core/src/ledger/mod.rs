@@ -11,8 +11,9 @@
 //!   activation. Whoever could not be asked is named in [`Completion::unconfirmed`].
 //! - **Nothing goes back.** A revision is greater than every earlier one and than every one that any node claims to
 //!   have seen, even those that the ledger has lost.
-//! - **Nothing that was lost opens.** After a loss nothing completes and nobody may open until the nodes had time
-//!   to say what they know, and a newer record that a node offers is taken back.
+//! - **Nothing that was lost opens.** After a loss nothing completes until the grace is over, and a newer record that a
+//!   node offers is taken back. Who opens waits for [`Timing::reconcile`], in which nodes in contact speak; who edits
+//!   waits for the whole grace; who closes waits for nothing.
 //! - **Repeating is harmless.** A report counts once, by its sequence; an operation counts once, by its id.
 
 mod members;

@@ -68,7 +68,7 @@ pub enum NodeEvent {
 #[non_exhaustive]
 pub enum NodeAction {
     /// Let the gate decide by this from now on, before anything else is done.
-    Install(InstalledSnapshot),
+    Install(Snapshot),
     /// Fill in the facts and sync this report. At most one is on its way.
     Send(NodeReport),
     /// Tell the running executions that they should end.
@@ -79,24 +79,6 @@ pub enum NodeAction {
     ContactLost(StateErrorKind),
     /// The state is in reach again, after this long.
     ContactRestored(Duration),
-}
-
-/// A snapshot that compares by what it is made of.
-#[expect(clippy::exhaustive_structs, reason = "a wrapper and nothing else")]
-#[derive(Clone, Debug)]
-pub struct InstalledSnapshot(pub Snapshot);
-
-impl PartialEq for InstalledSnapshot {
-    fn eq(&self, other: &Self) -> bool {
-        let Snapshot {
-            record,
-            hold,
-            executions_suspended,
-        } = &self.0;
-        *record == other.0.record
-            && *hold == other.0.hold
-            && *executions_suspended == other.0.executions_suspended
-    }
 }
 
 /// The node's side of the protocol. See the [module's documentation](self).
@@ -268,10 +250,7 @@ impl NodeMachine {
         // INVARIANT: one snapshot for all that changed. A record that opens, installed before the suspension that
         // comes with it, would let executions start in between.
         if !self.is_installed(&before) {
-            actions.insert(
-                0,
-                NodeAction::Install(InstalledSnapshot(self.snapshot.clone())),
-            );
+            actions.insert(0, NodeAction::Install(self.snapshot.clone()));
         }
         // Who closes may be drained at the same moment, and then says both in one report: with the next event, or with
         // the tick that is due at once.

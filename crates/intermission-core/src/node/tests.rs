@@ -226,7 +226,7 @@ impl Records {
     }
 
     fn off(&mut self) -> Arc<Record> {
-        self.change(&Change::Deactivate(Deactivate::by("ana")))
+        self.change(&Change::Deactivate(Deactivate::new()))
     }
 
     /// Completes the drain that goes on.

@@ -119,7 +119,7 @@ impl Pair {
     fn operate(&mut self) {
         let before = self.any_record();
         let change = match self.random.range(0, 3) {
-            0 => Change::Deactivate(Deactivate::by("ana")),
+            0 => Change::Deactivate(Deactivate::new()),
             1 => Change::Activate(Activate::by("bob").with_level(Level::ReadOnly)),
             _ => Change::Activate(Activate::by("ana")),
         };

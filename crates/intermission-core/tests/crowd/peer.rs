@@ -72,7 +72,7 @@ impl Peer {
     fn step(&mut self, event: NodeEvent, now: Moment) {
         for action in self.machine.step(event, now) {
             match action {
-                NodeAction::Install(installed) => self.record = installed.0.record,
+                NodeAction::Install(installed) => self.record = installed.record,
                 NodeAction::Send(mut report) => {
                     report.facts.running = self.running;
                     assert!(self.report.is_none(), "two reports at once");

@@ -168,7 +168,7 @@ impl World {
     pub(crate) fn switch(&mut self, work_ends_within: u64) {
         let before = self.current();
         let change = if before.phase().is_on() {
-            Change::Deactivate(Deactivate::by("ana"))
+            Change::Deactivate(Deactivate::new())
         } else {
             Change::Activate(Activate::by("ana"))
         };

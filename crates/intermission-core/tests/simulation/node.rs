@@ -273,7 +273,7 @@ impl Node {
         let before = Arc::clone(&self.gate.record);
         for action in self.machine.step(event, self.moment(now)) {
             match action {
-                NodeAction::Install(installed) => self.gate = installed.0,
+                NodeAction::Install(installed) => self.gate = installed,
                 NodeAction::Send(mut report) => {
                     report.facts.label = format!("{}", self.id.bits());
                     report.facts.running = self.executions.len() as u64;

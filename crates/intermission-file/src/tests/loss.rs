@@ -9,7 +9,7 @@ use intermission_core::{
 use super::{Node, Site, activate, operate, stored};
 
 fn deactivate() -> Change {
-    Change::Deactivate(Deactivate::by("ana"))
+    Change::Deactivate(Deactivate::new())
 }
 
 #[tokio::test]

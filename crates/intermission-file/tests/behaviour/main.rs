@@ -52,7 +52,7 @@ fn activate() -> Change {
 }
 
 fn deactivate() -> Change {
-    Change::Deactivate(Deactivate::by("ana"))
+    Change::Deactivate(Deactivate::new())
 }
 
 fn operation(before: &Record, change: &Change) -> Operation {

@@ -1,7 +1,7 @@
 //! The one connection of a state, watched over by us.
 //!
 //! The client's own reconnection hangs on a connection that swallows everything, and loses an idle subscription for
-//! good (fleet.md, section 4). Here:
+//! good. Here:
 //!
 //! - at most one command is in flight, and its answer repeats what was sent with it;
 //! - the connection is out of its slot while a command is in flight, and goes back only after a whole and proper

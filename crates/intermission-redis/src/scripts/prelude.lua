@@ -1,4 +1,4 @@
--- The store's side of the protocol: the twin of `Ledger` in intermission-core, rule for rule and name for name. A test
+-- The store's side of the protocol: the twin of `Ledger` in intermission-core, rule for rule. A test
 -- drives both with the same steps and compares what they answer and keep. Why a rule is as it is, is said there.
 --
 -- Every script is: the clock, this prelude, and one of the steps. Nothing here encodes a table as JSON, since numbers

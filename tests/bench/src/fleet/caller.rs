@@ -106,7 +106,7 @@ async fn make(
             operator.change(change).await?;
         }
         Call::Deactivate => {
-            let change = Change::Deactivate(Deactivate::by("bench"));
+            let change = Change::Deactivate(Deactivate::new());
             operator.change(change).await?;
         }
         Call::PublishToClients(number, bytes) => {

@@ -207,7 +207,7 @@ impl Fleet {
         let view = self.settled(|view| view.quiescent_at.is_some())?;
         self.payload = view.record.to_json().len();
         let closed = self.commands_of_questions()?;
-        let deactivate = Change::Deactivate(Deactivate::by("bench"));
+        let deactivate = Change::Deactivate(Deactivate::new());
         self.runtime.block_on(self.inspector.change(deactivate))?;
         Ok(open + closed)
     }

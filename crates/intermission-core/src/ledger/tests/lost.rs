@@ -124,7 +124,7 @@ fn a_node_brings_back_what_an_empty_ledger_has_lost() {
     assert_eq!(reply.grace, grace(), "others may have been there");
     assert_eq!(site.events(), [Restored]);
     // Nobody opens or edits before the others had time to say what they know.
-    let off = Change::Deactivate(Deactivate::by("ana"));
+    let off = Change::Deactivate(Deactivate::new());
     assert_eq!(
         site.try_change(&off),
         OperateReply::Reconciling(reconcile())
@@ -207,7 +207,7 @@ fn a_claim_alone_begins_a_grace() {
     let mut one = Node::new("one");
     one.report.seen = site.revision().next();
     assert_eq!(one.sync(&mut site).grace, grace());
-    let off = Change::Deactivate(Deactivate::by("ana"));
+    let off = Change::Deactivate(Deactivate::new());
     assert_eq!(
         site.try_change(&off),
         OperateReply::Reconciling(reconcile())

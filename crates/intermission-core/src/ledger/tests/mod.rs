@@ -105,7 +105,7 @@ impl Site {
     }
 
     fn deactivate(&mut self) {
-        self.change(&Change::Deactivate(Deactivate::by("ana")));
+        self.change(&Change::Deactivate(Deactivate::new()));
     }
 
     fn edit(&mut self) {

@@ -144,7 +144,7 @@ fn what_is_so_already_leaves_no_revision_and_no_line() {
     assert_eq!(site.ledger.record(), None);
     let off = site.asked(
         &site.ledger.current(),
-        &Change::Deactivate(Deactivate::by("ana")),
+        &Change::Deactivate(Deactivate::new()),
     );
     assert_eq!(
         site.operate(&off),

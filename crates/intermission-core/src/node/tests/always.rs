@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
-use crate::node::InstalledSnapshot;
 
 #[derive(Clone, Debug)]
 enum Happening {
@@ -104,7 +103,7 @@ proptest! {
     fn the_rules_hold(settings in settings(), happenings in prop::collection::vec(happening(), 1..80)) {
         let mut bench = Bench::with(settings);
         let life = life(bench.now.calendar);
-        let mut installed = InstalledSnapshot(bench.machine.snapshot().clone());
+        let mut installed = bench.machine.snapshot().clone();
         let mut sent: BTreeMap<u64, Duration> = BTreeMap::new();
         let mut answered: Option<Duration> = None;
         for happening in happenings {
@@ -183,7 +182,7 @@ proptest! {
                     installed = snapshot.clone();
                 }
             }
-            prop_assert_eq!(&installed, &InstalledSnapshot(bench.machine.snapshot().clone()));
+            prop_assert_eq!(&installed, bench.machine.snapshot());
             prop_assert!(bench.installs() <= 1);
             prop_assert!(bench.installs() == 0 || matches!(&bench.actions[0], NodeAction::Install(_)));
             bench.actions.clear();

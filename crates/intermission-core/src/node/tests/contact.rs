@@ -198,7 +198,7 @@ fn a_fresh_node_serves_by_the_record_that_an_unsure_ledger_has() {
     bench.tick();
     let mut records = Records::new();
     records.change(&Change::Activate(Activate::by("ana")));
-    let open = records.change(&Change::Deactivate(Deactivate::by("ana")));
+    let open = records.change(&Change::Deactivate(Deactivate::new()));
     bench.answer_in_grace(Some(&open));
     assert!(bench.suspended() && bench.hold().is_none());
 }

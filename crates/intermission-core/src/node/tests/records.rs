@@ -10,9 +10,7 @@ fn a_push_that_closes_applies_at_once() {
     let on = records.on();
     bench.step(NodeEvent::Hint(Some(Arc::clone(&on))));
     assert_eq!(bench.machine.snapshot().record, on);
-    assert!(
-        matches!(&bench.actions[0], NodeAction::Install(installed) if installed.0.record == on)
-    );
+    assert!(matches!(&bench.actions[0], NodeAction::Install(installed) if installed.record == on));
     assert!(bench.sent().is_none());
     let mut idle = bench.clone();
     // Executions run: the ledger learns at once that it is closed.
@@ -393,7 +391,7 @@ fn an_opening_and_the_suspension_that_comes_with_it_are_installed_together() {
                 continue;
             };
             assert!(
-                installed.0.executions_suspended,
+                installed.executions_suspended,
                 "an execution could start before the suspension"
             );
         }

@@ -45,7 +45,7 @@ impl World {
         let is_on = record.phase().is_on();
         let change = match self.random.range(0, 99) {
             drawn if drawn < self.weather.switches && is_on => {
-                Change::Deactivate(Deactivate::by("ana"))
+                Change::Deactivate(Deactivate::new())
             }
             drawn if drawn < self.weather.switches && drawn % 8 == 0 => {
                 let start = self.random.range(500, 4_000);
@@ -172,7 +172,7 @@ impl World {
     pub(super) fn decide_anew(&mut self) {
         let record = self.store.ledger().current();
         let change = if record.phase().is_on() {
-            Change::Deactivate(Deactivate::by("ana"))
+            Change::Deactivate(Deactivate::new())
         } else {
             Change::Activate(Activate::by("ana"))
         };
