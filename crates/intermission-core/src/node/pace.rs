@@ -52,17 +52,16 @@ impl NodeMachine {
         self.sync_within(spread, now);
     }
 
-    /// Everybody has closed at the same moment and is about to say so. That takes its turns, too: the state has others to
-    /// tell, and other work. What happens until then is said along with it.
+    /// Everybody closes at the same moment and is about to say so. That takes its turns, and the first is when everybody has
+    /// heard of it: until then there is more urgent work. What happens before a node's turn is said along with it.
     pub(super) fn acknowledge_in_turn(&mut self, now: Duration) {
         if self.fleet_nodes < Self::CROWD {
             self.sync_soon(now);
         } else if !self.has_turn {
             self.has_turn = true;
-            self.sync_within(
-                Duration::from_micros(self.fleet_nodes.saturating_mul(250)),
-                now,
-            );
+            let all_have_heard = Duration::from_micros(self.fleet_nodes.saturating_mul(30));
+            let all_have_spoken = Duration::from_micros(self.fleet_nodes.saturating_mul(220));
+            self.sync_within(all_have_spoken, now.saturating_add(all_have_heard));
         }
     }
 
