@@ -91,6 +91,13 @@
 //! - **Handlers with attribute macros** (`#[get("/")]`) are services that cannot be wrapped or flagged one by one. Put
 //!   them into a [`Scope`](actix_web::Scope) with a flag, or flag them in the table.
 //! - **`LongLived` counts nothing**, since a WebSocket of actix-web is a response that lasts, and counts as one.
+//! - **A client that hangs up while a handler works** is noticed by `HttpServer` at the next write only, since it might
+//!   have closed its own half of the connection. The request counts until then, and holds a wait for quiescence up.
+//!   With `h1_allow_half_closed(false)` the handler is dropped at once, as by the other servers.
+//! - **Work in the background ends with the server** if it was begun with `actix_web::rt::spawn`: it runs in the
+//!   worker's runtime, which stops with the worker, and its execution with it. Work that is to be finished before
+//!   [`Gate::shutdown`](intermission::Gate::shutdown) returns belongs into the runtime that `main` runs in, by its
+//!   `tokio::runtime::Handle`, as `examples/actix-app` shows.
 //! - **gRPC over HTTP/1** gets `Content-Length: 0` with its trailers-only refusal, since actix-web would leave the
 //!   length out, and the client would wait. Over HTTP/2, where gRPC lives, there is none, as with the others.
 //! - **The headers of a refusal** are made for each, and not cloned from a cache.

@@ -1,0 +1,14 @@
+//! The middleware, the scope and the extractors on actix-web's own server, through real sockets.
+
+mod address;
+mod bodies;
+mod decisions;
+mod extractors;
+mod passes;
+mod routes;
+mod server;
+mod setup;
+mod site;
+mod stream;
+mod unknown_routes;
+mod websocket;
