@@ -51,7 +51,8 @@ impl fmt::Debug for FlaggedService {
 /// # drop(scope);
 /// ```
 pub trait MaintenanceExt: sealed::Sealed + Sized {
-    /// With this flag.
+    /// With this flag. On a scope it holds for all that is below its prefix, and so for the `default_service` that
+    /// answers where nothing in the scope matches.
     fn with_access(self, access: RouteAccess) -> FlaggedService;
 
     /// Open to everybody at all times: health checks, login.

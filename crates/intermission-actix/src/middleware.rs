@@ -2,10 +2,9 @@
 
 use std::future::{Ready, ready};
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use actix_web::body::MessageBody;
-use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform};
+use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
 use intermission::{Gate, RouteAccess};
 
 use crate::body::MaintenanceBody;
@@ -110,10 +109,7 @@ where
     type Error = S::Error;
     type Future = MaintenanceFuture<S::Future>;
 
-    #[inline]
-    fn poll_ready(&self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.service.poll_ready(cx)
-    }
+    forward_ready!(service);
 
     #[inline]
     fn call(&self, req: ServiceRequest) -> Self::Future {
