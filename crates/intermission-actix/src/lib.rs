@@ -88,8 +88,9 @@
 //!   sends its body, which is thrown away unread. The other servers say it when somebody reads the body.
 //! - **The original path.** A middleware that rewrites the path, such as `NormalizePath`, leaves nothing of what the
 //!   client sent. Wrap it inside of this one, and the table and the pass's redirect see the client's path.
-//! - **Handlers with attribute macros** (`#[get("/")]`) are services that cannot be wrapped or flagged one by one. Put
-//!   them into a [`Scope`](actix_web::Scope) with a flag, or flag them in the table.
+//! - **Handlers with attribute macros** (`#[get("/")]`), and services of other crates such as `actix_files::Files`,
+//!   cannot be wrapped or flagged one by one. Put them into a [`Scope`](actix_web::Scope) with a flag and a prefix of
+//!   its own, or wrap the application as a whole and flag them in the table.
 //! - **`LongLived` counts nothing**, since a WebSocket of actix-web is a response that lasts, and counts as one.
 //! - **A client that hangs up while a handler works** is noticed by `HttpServer` at the next write only, since it might
 //!   have closed its own half of the connection. The request counts until then, and holds a wait for quiescence up.

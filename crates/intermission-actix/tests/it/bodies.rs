@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
-use crate::server::{Calls, serve, serve_hello};
+use crate::server::{Calls, exchange, hello_behind, serve, serve_hello};
 use crate::site::Site;
 use crate::stream::Pieces;
 
@@ -31,6 +31,30 @@ async fn a_refused_upload_is_answered_without_being_read() {
     }
     assert!(seen.starts_with(b"HTTP/1.1 503 "));
     assert_eq!(calls.count(), 0);
+}
+
+#[actix_web::test]
+async fn an_upload_that_asks_first_is_told_to_go_on_by_actix_web() {
+    let site = Site::activated().await;
+    let address = hello_behind(&site.maintenance().build().unwrap());
+    let head = "POST /items HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 4\r\n\
+                Expect: 100-continue\r\n\r\nbody";
+    let answer = exchange(address, head).await;
+    let (asked, refused) = answer.split_once("\r\n\r\n").unwrap();
+    assert_eq!(asked, "HTTP/1.1 100 Continue");
+    assert!(refused.starts_with("HTTP/1.1 503 "), "{refused}");
+}
+
+#[actix_web::test]
+async fn a_client_that_sends_all_of_a_refused_upload_gets_the_answer() {
+    let site = Site::activated().await;
+    let address = hello_behind(&site.maintenance().build().unwrap());
+    let head = "POST /items HTTP/1.1\r\nHost: x\r\nContent-Length: 1048576\r\n\r\n";
+    let upload = format!("{head}{}", "x".repeat(1_048_576));
+    // actix-web throws the body away, and closes the connection instead of resetting it.
+    let answer = exchange(address, &upload).await;
+    assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+    assert!(answer.contains("connection: close"), "{answer}");
 }
 
 /// An application with one stream to give, and its other end.
