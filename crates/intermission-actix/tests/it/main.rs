@@ -12,6 +12,7 @@ mod address;
 mod bodies;
 mod decisions;
 mod extractors;
+mod http2;
 mod passes;
 mod routes;
 mod server;
