@@ -1,0 +1,130 @@
+//! The middleware that asks the gate.
+
+use std::future::{Ready, ready};
+use std::sync::Arc;
+
+use actix_web::body::MessageBody;
+use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
+use intermission::{Gate, RouteAccess};
+
+use crate::body::MaintenanceBody;
+use crate::builder::MaintenanceBuilder;
+use crate::closed::Verdict;
+use crate::future::MaintenanceFuture;
+use crate::passage::Passage;
+use crate::settings::{Access, Settings};
+
+/// Puts a [`Gate`] in front of an application, a scope or a resource, with `wrap`. Clones share their settings.
+///
+/// Make it once, with [`maintenance`](crate::maintenance), and clone it into the factory of each worker. See the
+/// [crate's documentation](crate) for an example.
+#[derive(Clone, Debug)]
+#[must_use = "a middleware does nothing until something is wrapped in it"]
+pub struct Maintenance {
+    settings: Arc<Settings>,
+    access: Access,
+}
+
+impl Maintenance {
+    /// The settings of a middleware that asks this gate.
+    pub fn builder(gate: Gate) -> MaintenanceBuilder {
+        MaintenanceBuilder::new(gate)
+    }
+
+    pub(crate) const fn new(settings: Arc<Settings>, access: Access) -> Self {
+        Self { settings, access }
+    }
+
+    /// The same for a resource or a scope with this flag: the table is not asked.
+    ///
+    /// A request that goes through two of them counts twice, and the outer one decides for both; so this is for an
+    /// application that is not wrapped as a whole. [`MaintenanceScope`](crate::MaintenanceScope) does it for you.
+    pub fn with_access(&self, access: RouteAccess) -> Self {
+        Self {
+            settings: Arc::clone(&self.settings),
+            access: Access::Fixed(access),
+        }
+    }
+
+    /// The gate that is asked.
+    #[must_use]
+    pub fn gate(&self) -> &Gate {
+        &self.settings.gate
+    }
+}
+
+impl<S, B> Transform<S, ServiceRequest> for Maintenance
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>>,
+    B: MessageBody,
+{
+    type Response = ServiceResponse<MaintenanceBody<B>>;
+    type Error = S::Error;
+    type Transform = MaintenanceMiddleware<S>;
+    type InitError = ();
+    type Future = Ready<Result<Self::Transform, Self::InitError>>;
+
+    fn new_transform(&self, service: S) -> Self::Future {
+        ready(Ok(MaintenanceMiddleware {
+            service,
+            settings: Arc::clone(&self.settings),
+            access: self.access,
+        }))
+    }
+}
+
+/// Asks the gate about each request before the wrapped service sees it. Made by [`Maintenance`].
+#[derive(Debug)]
+pub struct MaintenanceMiddleware<S> {
+    service: S,
+    settings: Arc<Settings>,
+    access: Access,
+}
+
+impl<S, B> MaintenanceMiddleware<S>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>>,
+{
+    #[cold]
+    fn ask(&self, request: ServiceRequest, access: RouteAccess) -> MaintenanceFuture<S::Future> {
+        match self.settings.ask(request.request(), access) {
+            Verdict::Admitted(passage) => {
+                MaintenanceFuture::application(self.service.call(request), passage)
+            }
+            Verdict::Answered(response) => {
+                // The payload is dropped unread.
+                let (request, _) = request.into_parts();
+                MaintenanceFuture::answered(ServiceResponse::new(request, response))
+            }
+        }
+    }
+}
+
+impl<S, B> Service<ServiceRequest> for MaintenanceMiddleware<S>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>>,
+    B: MessageBody,
+{
+    type Response = ServiceResponse<MaintenanceBody<B>>;
+    type Error = S::Error;
+    type Future = MaintenanceFuture<S::Future>;
+
+    forward_ready!(service);
+
+    #[inline]
+    fn call(&self, req: ServiceRequest) -> Self::Future {
+        let access = match self.access {
+            Access::Fixed(access) => access,
+            Access::Looked => self.settings.look_up(&req),
+        };
+        let gate = &self.settings.gate;
+        match gate.admit_open(req.method().as_str(), access) {
+            // A route that is always open counts nobody, so that says nothing about the gate.
+            Some(admitted) if access != RouteAccess::Always || gate.is_open() => {
+                let passage = Passage::through_open_gate(admitted);
+                MaintenanceFuture::application(self.service.call(req), passage)
+            }
+            _ => self.ask(req, access),
+        }
+    }
+}
