@@ -110,8 +110,11 @@ impl Site {
     /// Whoever looks first decides how long the first grace is, until somebody joins.
     async fn settle(&self) {
         let mut pace = self.pace;
-        pace.timing.grace = millis(1);
-        pace.timing.reconcile = millis(1);
+        let brief = millis(1);
+        (pace.timing.step, pace.timing.margin) = (brief, brief * 2);
+        (pace.timing.heartbeat, pace.timing.timeout) = (brief, brief);
+        (pace.timing.lease, pace.timing.grace) = (brief * 10, brief * 10);
+        pace.timing.reconcile = brief;
         let state = unhurried(&self.url, pace);
         until("the first grace is over", || async {
             state
