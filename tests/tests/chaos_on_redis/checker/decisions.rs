@@ -89,8 +89,10 @@ fn fits(facts: &Facts, life: &Life, question: &Question, sample: &Sample) -> Opt
                 Timestamp::default(),
             );
             let starts = visitor.access == RouteAccess::StartsExecution;
-            let late = Decision::Refuse(refusal.unwrap_or(RefuseReason::OutOfContact));
-            *said == decision.to_string() || (starts && by_time && *said == late.to_string())
+            // Whoever passes a closed door passes no fence.
+            let is_fenced_out = starts && by_time && decision.is_admit();
+            let late = Decision::Refuse(RefuseReason::OutOfContact);
+            *said == decision.to_string() || (is_fenced_out && *said == late.to_string())
         }
         About::Began => refusal.is_none(),
         About::Denied(reason) => {
