@@ -181,7 +181,7 @@ mod tests {
                 closed,
                 "{uri}"
             );
-            let deactivate = Change::Deactivate(Deactivate::by("ana"));
+            let deactivate = Change::Deactivate(Deactivate::new());
             operator.change(deactivate).await.unwrap();
             gate.reached(|record| record.phase() == Phase::Deactivated)
                 .await;

@@ -38,7 +38,7 @@ impl Site {
     }
 
     pub(crate) async fn deactivate(&self) {
-        self.change(Change::Deactivate(Deactivate::by("ana"))).await;
+        self.change(Change::Deactivate(Deactivate::new())).await;
         self.gate.reached(|record| !record.phase().is_on()).await;
     }
 
