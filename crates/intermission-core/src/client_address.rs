@@ -213,6 +213,12 @@ impl TrustedProxies {
         (!self.proxies.is_empty()).then(|| self.header.name())
     }
 
+    /// Whether this peer of a socket is a proxy that is believed.
+    #[must_use]
+    pub fn trusts(&self, peer: IpAddr) -> bool {
+        self.proxies.contains(peer.to_canonical())
+    }
+
     /// The client of a request that came from `peer` with these `lines` of the header
     /// [`header_name`](Self::header_name), in the order in which they were received.
     ///
@@ -227,7 +233,7 @@ impl TrustedProxies {
         let Some(peer) = peer.map(|peer| peer.to_canonical()) else {
             return ClientAddress::Unknown;
         };
-        if !self.proxies.contains(peer) {
+        if !self.trusts(peer) {
             return ClientAddress::from(peer);
         }
         let lines = lines.into_iter();

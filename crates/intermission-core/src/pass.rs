@@ -64,7 +64,17 @@ impl Pass {
     /// The comparison takes the same time whatever differs.
     #[must_use]
     pub fn accepts(&self, secret: &PassSecret, now: Timestamp) -> bool {
-        bool::from(self.hash.0.ct_eq(&secret.hash().0)) && self.is_current(now)
+        self.belongs_to(secret) && self.is_current(now)
+    }
+
+    /// Whether this is the pass of that secret, whether it is still good or not.
+    ///
+    /// # Security
+    ///
+    /// The comparison takes the same time whatever differs.
+    #[must_use]
+    pub fn belongs_to(&self, secret: &PassSecret) -> bool {
+        bool::from(self.hash.0.ct_eq(&secret.hash().0))
     }
 }
 
@@ -209,7 +219,7 @@ mod tests {
         let (pass, secret) = Pass::issue("ana", Some(end)).unwrap();
         let (_, other) = Pass::issue("ana", Some(end)).unwrap();
         assert!(pass.accepts(&secret, Timestamp::from_millis(999)));
-        assert!(!pass.accepts(&secret, end));
+        assert!(!pass.accepts(&secret, end) && pass.belongs_to(&secret));
         assert!(!pass.accepts(&other, Timestamp::from_millis(999)));
         assert_eq!(secret.to_string().parse(), Ok(secret));
     }
