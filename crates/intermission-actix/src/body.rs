@@ -6,9 +6,9 @@ use std::task::{Context, Poll, ready};
 
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::web::Bytes;
+use intermission::adapter::Passage;
 use pin_project_lite::pin_project;
 
-use crate::passage::Passage;
 use crate::reply::ReplyBody;
 
 pin_project! {
@@ -86,10 +86,7 @@ impl<B: MessageBody> MessageBody for MaintenanceBody<B> {
         Self: Sized + 'static,
     {
         match self.kind {
-            Kind::Application {
-                body,
-                passage: Passage::Uncounted,
-            } => body.boxed(),
+            Kind::Application { body, passage } if passage.is_uncounted() => body.boxed(),
             kind => BoxBody::new(Self { kind }),
         }
     }

@@ -1,15 +1,15 @@
-//! How a middleware is set up, and what is wrong with a set-up that nobody could ever pass.
+//! How a middleware is set up.
 
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use actix_web::HttpRequest;
-use intermission::{BadPattern, Gate, RouteAccess, RouteTable, TrustedProxies};
+use intermission::adapter::{ConfigError, EntranceBuilder, UnknownRoutes};
+use intermission::{Gate, RouteAccess, RouteTable, TrustedProxies};
 
 use crate::middleware::Maintenance;
-use crate::pass::{BadPassName, PassName};
-use crate::settings::{Access, Permission, Settings, UnknownRoutes};
+use crate::settings::{Permission, Settings};
 
 /// The settings of a maintenance mode for an actix-web application.
 ///
@@ -68,35 +68,27 @@ pub fn maintenance(gate: Gate) -> MaintenanceBuilder {
 #[derive(Clone)]
 #[must_use = "a builder does nothing until the middleware is built"]
 pub struct MaintenanceBuilder {
-    gate: Gate,
-    permission: Option<Permission>,
-    proxies: TrustedProxies,
-    routes: RouteTable,
-    rows: Vec<(String, RouteAccess)>,
-    access: RouteAccess,
-    pass_name: Option<String>,
-    https_only: bool,
+    entrance: EntranceBuilder<Permission>,
     unknown: UnknownRoutes,
     peer_address: Option<fn(&HttpRequest) -> Option<IpAddr>>,
-    always_elsewhere: bool,
-    lockout_accepted: bool,
 }
 
 impl MaintenanceBuilder {
     pub(crate) fn new(gate: Gate) -> Self {
         Self {
-            gate,
-            permission: None,
-            proxies: TrustedProxies::none(),
-            routes: RouteTable::new(),
-            rows: Vec::new(),
-            access: RouteAccess::Ordinary,
-            pass_name: None,
-            https_only: false,
+            entrance: EntranceBuilder::new(gate),
             unknown: UnknownRoutes::Refused,
             peer_address: None,
-            always_elsewhere: false,
-            lockout_accepted: false,
+        }
+    }
+
+    fn map(
+        self,
+        set: impl FnOnce(EntranceBuilder<Permission>) -> EntranceBuilder<Permission>,
+    ) -> Self {
+        Self {
+            entrance: set(self.entrance),
+            ..self
         }
     }
 
@@ -107,24 +99,21 @@ impl MaintenanceBuilder {
     /// of this one can be asked about its user. It is asked only while the gate is not open, at most once for a
     /// request, and must not block. One that panics gives no permission.
     pub fn with_permission(
-        mut self,
+        self,
         permission: impl Fn(&HttpRequest) -> bool + Send + Sync + 'static,
     ) -> Self {
-        self.permission = Some(Arc::new(permission));
-        self
+        self.map(|entrance| entrance.with_permission(Arc::new(permission)))
     }
 
     /// Which proxies are believed about the visitor's address, and about `https`. None by default: then the peer of
     /// the socket is the visitor.
-    pub fn with_trusted_proxies(mut self, proxies: TrustedProxies) -> Self {
-        self.proxies = proxies;
-        self
+    pub fn with_trusted_proxies(self, proxies: TrustedProxies) -> Self {
+        self.map(|entrance| entrance.with_trusted_proxies(proxies))
     }
 
     /// Flags a route by its pattern, for all methods. A bad pattern is reported by [`build`](Self::build).
-    pub fn with_route(mut self, pattern: impl Into<String>, access: RouteAccess) -> Self {
-        self.rows.push((pattern.into(), access));
-        self
+    pub fn with_route(self, pattern: impl Into<String>, access: RouteAccess) -> Self {
+        self.map(|entrance| entrance.with_route(pattern, access))
     }
 
     /// A route that is open to everybody at all times: health checks, login.
@@ -134,30 +123,26 @@ impl MaintenanceBuilder {
 
     /// Flags routes by a table, in place of the table given before. Rows of [`with_route`](Self::with_route) are
     /// added to it.
-    pub fn with_routes(mut self, routes: RouteTable) -> Self {
-        self.routes = routes;
-        self
+    pub fn with_routes(self, routes: RouteTable) -> Self {
+        self.map(|entrance| entrance.with_routes(routes))
     }
 
-    /// The access of routes that are not in the table; [`RouteAccess::Ordinary`] by default.
-    pub const fn with_access(mut self, access: RouteAccess) -> Self {
-        self.access = access;
-        self
+    /// The flag of routes that are not in the table; [`RouteAccess::Ordinary`] by default.
+    pub fn with_access(self, access: RouteAccess) -> Self {
+        self.map(|entrance| entrance.with_access(access))
     }
 
     /// The name of the query parameter and the cookie that carry a pass; `intermission-pass` by default.
-    pub fn with_pass_name(mut self, name: impl Into<String>) -> Self {
-        self.pass_name = Some(name.into());
-        self
+    pub fn with_pass_name(self, name: impl Into<String>) -> Self {
+        self.map(|entrance| entrance.with_pass_name(name))
     }
 
     /// All visitors come by `https`: the cookie that carries a pass is always `Secure`.
     ///
     /// Without this, it is if the server speaks TLS itself, if the request's URI says `https`, or if a trusted proxy
     /// says so in `X-Forwarded-Proto`.
-    pub const fn with_https_only(mut self) -> Self {
-        self.https_only = true;
-        self
+    pub fn with_https_only(self) -> Self {
+        self.map(EntranceBuilder::with_https_only)
     }
 
     /// Where the address of the socket's peer is, if it is not `HttpRequest::peer_addr`.
@@ -182,16 +167,14 @@ impl MaintenanceBuilder {
 
     /// Says that a route is flagged [`RouteAccess::Always`] where this builder cannot see it, as in a
     /// [`MaintenanceScope`](crate::MaintenanceScope).
-    pub const fn with_always_elsewhere(mut self) -> Self {
-        self.always_elsewhere = true;
-        self
+    pub fn with_always_elsewhere(self) -> Self {
+        self.map(EntranceBuilder::with_always_elsewhere)
     }
 
     /// Builds the middleware even if, as far as can be told now, nobody would pass while the site is closed: an operator
     /// who needs the site itself to open it again is then locked out.
-    pub const fn with_lockout_accepted(mut self) -> Self {
-        self.lockout_accepted = true;
-        self
+    pub fn with_lockout_accepted(self) -> Self {
+        self.map(EntranceBuilder::with_lockout_accepted)
     }
 
     /// Builds the middleware.
@@ -201,77 +184,22 @@ impl MaintenanceBuilder {
     /// A pattern or the pass's name is malformed, or nobody could pass: there is no permission, no `Always` route, and
     /// the gate's present record lists no address and no pass.
     pub fn build(self) -> Result<Maintenance, ConfigError> {
-        let record = self.gate.record();
-        let mut routes = self.routes;
-        for (pattern, access) in &self.rows {
-            routes = routes.with(pattern, *access)?;
-        }
-        let pass_name = match self.pass_name {
-            Some(name) => PassName::new(&name)?,
-            None => PassName::default(),
-        };
-        let always = routes.has(RouteAccess::Always)
-            || self.access == RouteAccess::Always
-            || self.always_elsewhere;
-        let anybody = self.permission.is_some()
-            || always
-            || !record.allow().is_empty()
-            || !record.passes().is_empty();
-        if !anybody && !self.lockout_accepted {
-            return Err(ConfigError::Lockout);
-        }
-        let access = if routes.is_empty() {
-            Access::Fixed(self.access)
-        } else {
-            Access::Looked
-        };
+        let entrance = self.entrance.build()?;
+        let flag = entrance.flag();
         let settings = Settings {
-            gate: self.gate,
-            permission: self.permission,
-            proxies: self.proxies,
-            routes,
-            access: self.access,
-            pass_name,
-            https_only: self.https_only,
+            entrance,
             unknown: self.unknown,
             peer_address: self.peer_address,
         };
-        Ok(Maintenance::new(Arc::new(settings), access))
+        Ok(Maintenance::new(Arc::new(settings), flag))
     }
 }
 
 impl fmt::Debug for MaintenanceBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MaintenanceBuilder")
-            .field("gate", &self.gate)
-            .field("permission", &self.permission.is_some())
-            .field("proxies", &self.proxies)
-            .field("routes", &self.routes)
-            .field("rows", &self.rows)
-            .field("access", &self.access)
-            .field("pass_name", &self.pass_name)
-            .field("https_only", &self.https_only)
+            .field("entrance", &self.entrance)
             .field("unknown", &self.unknown)
-            .field("always_elsewhere", &self.always_elsewhere)
-            .field("lockout_accepted", &self.lockout_accepted)
             .finish_non_exhaustive()
     }
-}
-
-/// Why a middleware was not built.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum ConfigError {
-    /// Nobody could pass while the site is closed, not even to open it again.
-    #[error(
-        "nobody could pass while the site is closed: set `with_permission`, flag a route with `with_always` (the login, \
-         for example), list an address or issue a pass, or accept it with `with_lockout_accepted`"
-    )]
-    Lockout,
-    /// The pass's name cannot be that of a cookie and a query parameter.
-    #[error(transparent)]
-    PassName(#[from] BadPassName),
-    /// A route's pattern is malformed, or contradicts another.
-    #[error(transparent)]
-    Route(#[from] BadPattern),
 }

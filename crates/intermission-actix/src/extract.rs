@@ -8,9 +8,8 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::ContentType;
 use actix_web::web::Data;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse, ResponseError};
-use intermission::{AdmitReason, Decision, Execution, Gate, Level, Phase};
-
-use crate::execution::ExecutionHandle;
+use intermission::adapter::ExecutionHandle;
+use intermission::{AdmitReason, Decision, Execution, Gate};
 
 /// The gate, out of the application's data.
 ///
@@ -104,15 +103,11 @@ impl FromRequest for AdmittedBy {
     type Future = Ready<Result<Self, Self::Error>>;
 
     fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(Ok(Self(admitted_by(req))))
-    }
-}
-
-fn admitted_by(request: &HttpRequest) -> Option<AdmitReason> {
-    match request.extensions().get() {
-        Some(Decision::Admit(reason)) => Some(*reason),
-        // A refused request reaches no handler.
-        Some(Decision::Refuse(_)) | None => None,
+        ready(Ok(Self(match req.extensions().get() {
+            Some(Decision::Admit(reason)) => Some(*reason),
+            // A refused request reaches no handler.
+            Some(Decision::Refuse(_)) | None => None,
+        })))
     }
 }
 
@@ -210,38 +205,22 @@ impl ResponseError for NotStarted {
 /// # drop(actix_web::web::resource("/ws").to(echo));
 /// ```
 #[derive(Debug)]
-pub struct LongLived {
-    gate: Gate,
-    reason: AdmitReason,
-}
+pub struct LongLived(intermission::LongLived);
 
 impl LongLived {
     /// The rule that let the visitor in.
     #[must_use]
     pub const fn reason(&self) -> AdmitReason {
-        self.reason
+        self.0.reason()
     }
 
-    /// Waits until the connection is to end: when the gate turns ordinary visitors away, or, for a visitor who was
-    /// let in past the closed gate, when it turns away even those. At once if it already does. Never on a route that is
-    /// always open, if the gate was closed when the connection began; one that began before is taken for an ordinary
-    /// one.
+    /// Waits until the connection is to end: see [`intermission::LongLived::closing`].
     ///
     /// # Cancel safety
     ///
     /// Safe: nothing is consumed.
     pub async fn closing(&self) {
-        if self.reason == AdmitReason::RouteAlways {
-            return std::future::pending().await;
-        }
-        if !self.reason.is_bypass() {
-            return self.gate.closing().await;
-        }
-        self.gate
-            .reached(|record| {
-                record.phase() == Phase::Activated && record.level() == Level::Exclusive
-            })
-            .await;
+        self.0.closing().await;
     }
 }
 
@@ -250,8 +229,8 @@ impl FromRequest for LongLived {
     type Future = Ready<Result<Self, Self::Error>>;
 
     fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
-        // Where nothing was asked the gate was open, or there is no middleware.
-        let reason = admitted_by(req).unwrap_or(AdmitReason::Deactivated);
-        ready(gate(req).map(|gate| Self { gate, reason }))
+        let decision = req.extensions().get().copied();
+        let of_response = |gate| Self(intermission::LongLived::of_response(gate, decision));
+        ready(gate(req).map(of_response))
     }
 }

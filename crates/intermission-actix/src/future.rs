@@ -7,12 +7,12 @@ use std::task::{Context, Poll, ready};
 
 use actix_web::dev::ServiceResponse;
 use actix_web::http::header::{HeaderName, HeaderValue};
+use intermission::adapter::Passage;
 use intermission::reply::BYPASSED;
 use intermission::{AdmitReason, Decision};
 use pin_project_lite::pin_project;
 
 use crate::body::MaintenanceBody;
-use crate::passage::Passage;
 use crate::reply::ReplyBody;
 
 pin_project! {
@@ -79,7 +79,7 @@ impl Outcome {
     fn passage(&mut self) -> Passage {
         match self {
             Self::Admitted(passage) => std::mem::take(passage),
-            Self::Answered(_) => Passage::Uncounted,
+            Self::Answered(_) => Passage::uncounted(),
         }
     }
 

@@ -36,11 +36,11 @@
 //!
 //! 1. While the gate is open, it counts the request and calls the service. Nothing of the request is read but the
 //!    method, and the path where a table of routes needs it; nothing is allocated, and the future is not boxed.
-//! 2. Otherwise it gathers what the decision depends on ([`Visitor`](intermission::Visitor)) and asks the gate.
+//! 2. Otherwise, and on a route that starts an execution, which allocates a place on a list and its label, it gathers what the decision depends on ([`Visitor`](intermission::Visitor)) and asks the gate.
 //! 3. Who is refused gets the refusal as a response, never as an error: actix-web's middleware skips its own work on a
 //!    response when it sees an error, and a browser would report a failure of CORS instead of the 503. The service is
 //!    not called, and the request's body is not read.
-//! 4. Who passes although the gate is closed gets the service's response with `Cache-Control: private, no-store` and
+//! 4. Who passes the closed gate by permission, address or pass gets the service's response with `Cache-Control: private, no-store` and
 //!    `Maintenance-Mode: bypassed`.
 //! 5. A request counts until its response's body has ended or is dropped. An execution that the route
 //!    [starts](intermission::RouteAccess::StartsExecution) lasts as long, unless the handler takes it over.
@@ -105,28 +105,24 @@
 //! - **An error of a middleware inside** is passed on as it is, and actix-web makes the response out of it: the marks
 //!   of a bypass are not on it.
 
+mod ask;
 mod body;
 mod builder;
-mod closed;
-mod execution;
 mod extract;
 mod flags;
 mod future;
 mod middleware;
-mod pass;
-mod passage;
 mod reply;
 mod scope;
 mod settings;
 
 pub use body::MaintenanceBody;
-pub use builder::{ConfigError, MaintenanceBuilder, maintenance};
-pub use execution::ExecutionHandle;
+pub use builder::{MaintenanceBuilder, maintenance};
 pub use extract::{AdmittedBy, LongLived, MaintenanceGate, NoGate, NotStarted, StartedExecution};
 pub use flags::{FlaggedService, MaintenanceExt};
 pub use future::MaintenanceFuture;
+#[doc(no_inline)]
+pub use intermission::adapter::{BadPassName, ConfigError, ExecutionHandle, UnknownRoutes};
 pub use middleware::{Maintenance, MaintenanceMiddleware};
-pub use pass::BadPassName;
 pub use reply::{ReplyBody, refusal_response};
 pub use scope::MaintenanceScope;
-pub use settings::UnknownRoutes;

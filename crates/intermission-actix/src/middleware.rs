@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
+use intermission::adapter::{FlagOf, Passage};
 use intermission::{Gate, RouteAccess};
 
+use crate::ask::Asked;
 use crate::body::MaintenanceBody;
 use crate::builder::MaintenanceBuilder;
-use crate::closed::Verdict;
 use crate::future::MaintenanceFuture;
-use crate::passage::Passage;
-use crate::settings::{Access, Settings};
+use crate::settings::Settings;
 
 /// Puts a [`Gate`] in front of an application, a scope or a resource, with `wrap`. Clones share their settings.
 ///
@@ -22,7 +22,7 @@ use crate::settings::{Access, Settings};
 #[must_use = "a middleware does nothing until something is wrapped in it"]
 pub struct Maintenance {
     settings: Arc<Settings>,
-    access: Access,
+    flag: FlagOf,
 }
 
 impl Maintenance {
@@ -31,8 +31,8 @@ impl Maintenance {
         MaintenanceBuilder::new(gate)
     }
 
-    pub(crate) const fn new(settings: Arc<Settings>, access: Access) -> Self {
-        Self { settings, access }
+    pub(crate) const fn new(settings: Arc<Settings>, flag: FlagOf) -> Self {
+        Self { settings, flag }
     }
 
     /// The same for a resource or a scope with this flag: the table is not asked.
@@ -42,14 +42,14 @@ impl Maintenance {
     pub fn with_access(&self, access: RouteAccess) -> Self {
         Self {
             settings: Arc::clone(&self.settings),
-            access: Access::Fixed(access),
+            flag: FlagOf::All(access),
         }
     }
 
     /// The gate that is asked.
     #[must_use]
     pub fn gate(&self) -> &Gate {
-        &self.settings.gate
+        self.settings.gate()
     }
 }
 
@@ -68,7 +68,7 @@ where
         ready(Ok(MaintenanceMiddleware {
             service,
             settings: Arc::clone(&self.settings),
-            access: self.access,
+            flag: self.flag,
         }))
     }
 }
@@ -78,7 +78,7 @@ where
 pub struct MaintenanceMiddleware<S> {
     service: S,
     settings: Arc<Settings>,
-    access: Access,
+    flag: FlagOf,
 }
 
 impl<S, B> MaintenanceMiddleware<S>
@@ -88,10 +88,10 @@ where
     #[cold]
     fn ask(&self, request: ServiceRequest, access: RouteAccess) -> MaintenanceFuture<S::Future> {
         match self.settings.ask(request.request(), access) {
-            Verdict::Admitted(passage) => {
+            Asked::Admitted(passage) => {
                 MaintenanceFuture::application(self.service.call(request), passage)
             }
-            Verdict::Answered(response) => {
+            Asked::Answered(response) => {
                 // The payload is dropped unread.
                 let (request, _) = request.into_parts();
                 MaintenanceFuture::answered(ServiceResponse::new(request, response))
@@ -113,18 +113,17 @@ where
 
     #[inline]
     fn call(&self, req: ServiceRequest) -> Self::Future {
-        let access = match self.access {
-            Access::Fixed(access) => access,
-            Access::Looked => self.settings.look_up(&req),
+        let access = match self.flag {
+            FlagOf::All(access) => access,
+            FlagOf::Table => self.settings.look_up(&req),
         };
-        let gate = &self.settings.gate;
+        let gate = self.settings.gate();
         match gate.admit_open(req.method().as_str(), access) {
-            // A route that is always open counts nobody, so that says nothing about the gate.
-            Some(admitted) if access != RouteAccess::Always || gate.is_open() => {
+            Some(admitted) => {
                 let passage = Passage::through_open_gate(admitted);
                 MaintenanceFuture::application(self.service.call(req), passage)
             }
-            _ => self.ask(req, access),
+            None => self.ask(req, access),
         }
     }
 }

@@ -7,10 +7,7 @@ use axum_core::extract::{FromRef, FromRequestParts, OptionalFromRequestParts};
 use axum_core::response::{IntoResponse, Response};
 use http::StatusCode;
 use http::request::Parts;
-use intermission::{
-    Admission, AdmitReason, Admitted, Decision, Execution, Gate, Level, Phase, Refusal,
-    RouteAccess, Visitor,
-};
+use intermission::{AdmitReason, Decision, Execution, Gate, Refusal};
 use intermission_tower::{ExecutionHandle, refusal_response};
 
 /// The gate, out of the application's state.
@@ -57,6 +54,46 @@ where
 
     async fn from_request_parts(_: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
         Ok(Self(Gate::from_ref(state)))
+    }
+}
+
+/// The rule by which this request was let in.
+///
+/// `None` if nothing had to be asked, because the gate was open, or if no layer is in front of the handler.
+///
+/// # Examples
+///
+/// ```
+/// use intermission_axum::AdmittedBy;
+///
+/// async fn page(AdmittedBy(reason): AdmittedBy) -> &'static str {
+///     if reason.is_some_and(|reason| reason.is_bypass()) {
+///         "operating in maintenance mode"
+///     } else {
+///         "hello"
+///     }
+/// }
+/// # let _ = axum::routing::get::<_, _, ()>(page);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "taken apart by handlers, as `State` is"
+)]
+pub struct AdmittedBy(pub Option<AdmitReason>);
+
+impl<S> FromRequestParts<S> for AdmittedBy
+where
+    S: Send + Sync,
+{
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        Ok(Self(match parts.extensions.get() {
+            Some(Decision::Admit(reason)) => Some(*reason),
+            // A refused request reaches no handler.
+            Some(Decision::Refuse(_)) | None => None,
+        }))
     }
 }
 
@@ -166,39 +203,22 @@ impl IntoResponse for NotStarted {
 /// ```
 #[derive(Debug)]
 #[must_use = "the connection counts as ended when this is dropped"]
-pub struct LongLived {
-    gate: Gate,
-    reason: AdmitReason,
-    _admitted: Admitted,
-}
+pub struct LongLived(intermission::LongLived);
 
 impl LongLived {
     /// The rule that let the visitor in.
     #[must_use]
     pub const fn reason(&self) -> AdmitReason {
-        self.reason
+        self.0.reason()
     }
 
-    /// Waits until the connection is to end: when the gate turns ordinary visitors away, or, for a visitor who was
-    /// let in past the closed gate, when it turns away even those. At once if it already does. Never on a route that is
-    /// always open, if the gate was closed when the connection began; one that began before is taken for an ordinary
-    /// one.
+    /// Waits until the connection is to end: see [`intermission::LongLived::closing`].
     ///
     /// # Cancel safety
     ///
     /// Safe: nothing is consumed.
     pub async fn closing(&self) {
-        if self.reason == AdmitReason::RouteAlways {
-            return std::future::pending().await;
-        }
-        if !self.reason.is_bypass() {
-            return self.gate.closing().await;
-        }
-        self.gate
-            .reached(|record| {
-                record.phase() == Phase::Activated && record.level() == Level::Exclusive
-            })
-            .await;
+        self.0.closing().await;
     }
 }
 
@@ -211,27 +231,12 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
         let gate = Gate::from_ref(state);
-        let reason = match parts.extensions.get() {
-            Some(Decision::Admit(reason)) => *reason,
-            // The gate was open and nothing was asked, or there is no layer.
-            Some(Decision::Refuse(_)) | None => AdmitReason::Deactivated,
-        };
-        // Counted anew rather than taken over: what counts the request so far ends with its response. Whoever was let
-        // in past the closed gate is let in again by the same right.
-        let access = match reason {
-            AdmitReason::RouteAlways => RouteAccess::Always,
-            _ => RouteAccess::Ordinary,
-        };
-        let visitor = Visitor::new(parts.method.as_str(), parts.uri.path())
-            .with_access(access)
-            .with_permission(reason.is_bypass());
-        match gate.admit(&visitor) {
-            Admission::Admitted(_admitted) => Ok(Self {
-                gate,
-                reason,
-                _admitted,
-            }),
-            Admission::Refused(refusal) => Err(Closed(Box::new((parts.clone(), refusal)))),
+        let decision = parts.extensions.get().copied();
+        // Counted anew rather than taken over: what counts the request so far ends with its response.
+        let (method, path) = (parts.method.as_str(), parts.uri.path());
+        match intermission::LongLived::begin(gate, method, path, decision) {
+            Ok(connection) => Ok(Self(connection)),
+            Err(refusal) => Err(Closed(Box::new((parts.clone(), *refusal)))),
         }
     }
 }

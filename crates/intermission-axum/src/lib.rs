@@ -26,8 +26,9 @@
 //!   [`axum::Router`].
 //! - [`maintenance`] are the settings: who may pass, which proxies are believed. Its layer also goes on a plain
 //!   [`axum::Router`], with the flags in a table.
-//! - Handlers may ask for the gate ([`MaintenanceGate`]), for the execution that their route has begun
-//!   ([`StartedExecution`]), and for a count that lasts as long as a WebSocket ([`LongLived`]).
+//! - Handlers may ask for the gate ([`MaintenanceGate`]), for the rule that let their visitor in ([`AdmittedBy`]), for
+//!   the execution that their route has begun ([`StartedExecution`]), and for a count that lasts as long as a WebSocket
+//!   ([`LongLived`]).
 //!
 //! What happens to a request, where the layer belongs and what proxies can break: see
 //! [`intermission_tower`], whose items are all here, too.
@@ -51,8 +52,10 @@ mod service;
 #[doc(no_inline)]
 pub use intermission_tower::*;
 
-pub use extract::{Closed, LongLived, MaintenanceGate, NotStarted, StartedExecution};
+pub use extract::{AdmittedBy, Closed, LongLived, MaintenanceGate, NotStarted, StartedExecution};
 pub use face::{FACE, maintenance};
 pub use flags::{FlaggedRoute, MethodRouterExt, RouterExt};
-pub use router::{MaintenanceRouter, UnknownRoutes};
+#[doc(no_inline)]
+pub use intermission::adapter::UnknownRoutes;
+pub use router::MaintenanceRouter;
 pub use service::{MaintenanceFuture, MaintenanceService};

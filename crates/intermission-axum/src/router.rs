@@ -7,6 +7,7 @@ use axum::extract::Request;
 use axum::response::IntoResponse;
 use axum::routing::Route;
 use intermission::RouteAccess;
+use intermission::adapter::UnknownRoutes;
 use intermission_tower::{ConfigError, MaintenanceBuilder, MaintenanceLayer};
 use tower_layer::Layer;
 use tower_service::Service;
@@ -54,17 +55,6 @@ pub struct MaintenanceRouter<S = ()> {
     /// The patterns of all routes with a flag.
     flagged: Vec<String>,
     unknown: UnknownRoutes,
-}
-
-/// What a request gets whose path no route matches, while the site is closed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum UnknownRoutes {
-    /// A 404, as always: what exists can be told from what does not, as with Cloudify.
-    NotFound,
-    /// The refusal, as with Drupal: nobody learns which routes there are, and crawlers come back.
-    #[default]
-    Refused,
 }
 
 impl<S> MaintenanceRouter<S>

@@ -16,12 +16,12 @@ use axum::routing::future::RouteFuture;
 use axum::{BoxError, Router, ServiceExt};
 use bytes::Bytes;
 use intermission::Gate;
+use intermission::adapter::UnknownRoutes;
 use intermission_tower::{Maintenance, ResponseFuture};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use crate::pattern::Flagged;
-use crate::router::UnknownRoutes;
 
 /// An application behind a gate. Made by [`MaintenanceRouter::into_service`](crate::MaintenanceRouter::into_service).
 ///

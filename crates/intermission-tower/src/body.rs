@@ -6,9 +6,8 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
+use intermission::adapter::Passage;
 use pin_project_lite::pin_project;
-
-use crate::passage::Passage;
 
 pin_project! {
     /// The body of a response that went through [`Maintenance`](crate::Maintenance): the application's own, or that of
@@ -63,10 +62,7 @@ impl<B> MaintenanceBody<B> {
     #[inline]
     pub fn into_uncounted(self) -> Result<B, Self> {
         match self.kind {
-            Kind::Application {
-                body,
-                passage: Passage::Uncounted,
-            } => Ok(body),
+            Kind::Application { body, passage } if passage.is_uncounted() => Ok(body),
             kind => Err(Self { kind }),
         }
     }

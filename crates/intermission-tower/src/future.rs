@@ -7,12 +7,12 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response};
+use intermission::adapter::Passage;
 use intermission::reply::BYPASSED;
 use intermission::{AdmitReason, Decision};
 use pin_project_lite::pin_project;
 
 use crate::body::MaintenanceBody;
-use crate::passage::Passage;
 
 pin_project! {
     /// The future of [`Maintenance`](crate::Maintenance): the application's own, or a reply that is already made.
@@ -45,7 +45,7 @@ impl<F> ResponseFuture<F> {
     #[inline(always)]
     #[must_use]
     pub const fn uncounted(application: F) -> Self {
-        Self::application(application, Passage::Uncounted)
+        Self::application(application, Passage::uncounted())
     }
 
     pub(crate) fn answered(response: Response<Bytes>) -> Self {
@@ -111,7 +111,7 @@ impl Outcome {
     fn passage(&mut self) -> Passage {
         match self {
             Self::Admitted(passage) => std::mem::take(passage),
-            Self::Answered(_) => Passage::Uncounted,
+            Self::Answered(_) => Passage::uncounted(),
         }
     }
 

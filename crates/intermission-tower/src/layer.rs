@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use intermission::adapter::FlagOf;
 use intermission::{Gate, RouteAccess};
 use tower_layer::Layer;
 
 use crate::builder::MaintenanceBuilder;
 use crate::service::Maintenance;
-use crate::settings::{Access, Settings};
+use crate::settings::Settings;
 
 /// Puts a [`Gate`] in front of a service. Clones share their settings.
 ///
@@ -16,7 +17,7 @@ use crate::settings::{Access, Settings};
 #[must_use = "a layer does nothing until it is put around a service"]
 pub struct MaintenanceLayer {
     settings: Arc<Settings>,
-    access: Access,
+    flag: FlagOf,
 }
 
 impl MaintenanceLayer {
@@ -25,8 +26,8 @@ impl MaintenanceLayer {
         MaintenanceBuilder::new(gate)
     }
 
-    pub(crate) const fn new(settings: Arc<Settings>, access: Access) -> Self {
-        Self { settings, access }
+    pub(crate) const fn new(settings: Arc<Settings>, flag: FlagOf) -> Self {
+        Self { settings, flag }
     }
 
     /// The same for a route or a group of routes with this flag: the table is not asked.
@@ -36,7 +37,7 @@ impl MaintenanceLayer {
     pub fn with_access(&self, access: RouteAccess) -> Self {
         Self {
             settings: Arc::clone(&self.settings),
-            access: Access::Fixed(access),
+            flag: FlagOf::All(access),
         }
     }
 
@@ -51,6 +52,6 @@ impl<S> Layer<S> for MaintenanceLayer {
     type Service = Maintenance<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Maintenance::new(inner, Arc::clone(&self.settings), self.access)
+        Maintenance::new(inner, Arc::clone(&self.settings), self.flag)
     }
 }

@@ -74,24 +74,22 @@
 //! connections asks the gate again for the conversation and keeps what it gets, as `LongLived` of `intermission-axum`
 //! does.
 
+mod ask;
 mod body;
 mod builder;
-mod closed;
-mod execution;
+mod face;
 mod future;
 mod headers;
 mod layer;
-mod pass;
-mod passage;
 mod service;
 mod settings;
 
+pub use ask::refusal_response;
 pub use body::MaintenanceBody;
-pub use builder::{ConfigError, MaintenanceBuilder};
-pub use closed::refusal_response;
-pub use execution::ExecutionHandle;
+pub use builder::MaintenanceBuilder;
+pub use face::{Face, PeerAddress};
 pub use future::ResponseFuture;
+#[doc(no_inline)]
+pub use intermission::adapter::{BadPassName, ConfigError, ExecutionHandle};
 pub use layer::MaintenanceLayer;
-pub use pass::BadPassName;
 pub use service::Maintenance;
-pub use settings::{Face, PeerAddress};

@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use http::{Request, Response};
+use intermission::adapter::{FlagOf, Passage};
 use intermission::{Gate, RouteAccess};
 use tower_service::Service;
 
+use crate::ask::Asked;
 use crate::body::MaintenanceBody;
-use crate::closed::Verdict;
 use crate::future::ResponseFuture;
-use crate::passage::Passage;
-use crate::settings::{Access, Settings};
+use crate::settings::Settings;
 
 /// Asks the gate about each request before the inner service sees it. Made by
 /// [`MaintenanceLayer`](crate::MaintenanceLayer).
@@ -21,15 +21,15 @@ use crate::settings::{Access, Settings};
 pub struct Maintenance<S> {
     inner: S,
     settings: Arc<Settings>,
-    access: Access,
+    flag: FlagOf,
 }
 
 impl<S> Maintenance<S> {
-    pub(crate) const fn new(inner: S, settings: Arc<Settings>, access: Access) -> Self {
+    pub(crate) const fn new(inner: S, settings: Arc<Settings>, flag: FlagOf) -> Self {
         Self {
             inner,
             settings,
-            access,
+            flag,
         }
     }
 
@@ -56,11 +56,11 @@ impl<S> Maintenance<S> {
     {
         let (mut parts, body) = request.into_parts();
         match self.settings.ask(&mut parts, access) {
-            Verdict::Admitted(passage) => {
+            Asked::Admitted(passage) => {
                 let request = Request::from_parts(parts, body);
                 ResponseFuture::application(self.inner.call(request), passage)
             }
-            Verdict::Answered(response) => ResponseFuture::answered(response),
+            Asked::Answered(response) => ResponseFuture::answered(response),
         }
     }
 }
@@ -81,18 +81,17 @@ where
     /// Calls the inner service on `self`, which is the one that was polled: a clone may not be ready.
     #[inline]
     fn call(&mut self, req: Request<ReqBody>) -> Self::Future {
-        let access = match self.access {
-            Access::Fixed(access) => access,
-            Access::Looked => self.settings.look_up(&req),
+        let access = match self.flag {
+            FlagOf::All(access) => access,
+            FlagOf::Table => self.settings.look_up(&req),
         };
         let gate = self.settings.gate();
         match gate.admit_open(req.method().as_str(), access) {
-            // A route that is always open counts nobody, so that says nothing about the gate.
-            Some(admitted) if access != RouteAccess::Always || gate.is_open() => {
+            Some(admitted) => {
                 let passage = Passage::through_open_gate(admitted);
                 ResponseFuture::application(self.inner.call(req), passage)
             }
-            _ => self.ask(req, access),
+            None => self.ask(req, access),
         }
     }
 }

@@ -124,7 +124,7 @@ impl Gate {
     }
 
     /// Lets a request in without a question, if nothing needs to be asked: `None` means that
-    /// [`admit`](Self::admit) has to be.
+    /// [`admit`](Self::admit) has to be, as always on a route that starts an execution.
     ///
     /// For adapters: it needs no more than what is known before any header is read.
     #[inline]
@@ -132,7 +132,8 @@ impl Gate {
     pub fn admit_open(&self, method: &str, access: RouteAccess) -> Option<Admitted> {
         match access {
             RouteAccess::Ordinary => {}
-            RouteAccess::Always => return Some(always()),
+            // It counts nobody, so the word that is looked at below would say nothing about the gate.
+            RouteAccess::Always => return self.is_open().then(always),
             RouteAccess::StartsExecution => return None,
         }
         let shard = self.shared().in_flight.shard();

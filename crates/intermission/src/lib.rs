@@ -4,8 +4,9 @@
 //! This crate is the life of a node. A [`Gate`] answers for every request and every piece of work whether it may in;
 //! one task, the keeper, keeps the gate's knowledge true; an [`Operator`] changes the mode. What the mode *is* (record,
 //! decision, reply, protocol) is [`intermission_core`], which this crate re-exports; how it meets your framework is
-//! `intermission-axum`, or `intermission-tower` for anything else on `http` 1.x; where it is kept is `intermission-file`
-//! for the processes of one machine, `intermission-redis` for a fleet, and [`MemoryState`] for one process.
+//! `intermission-axum`, `intermission-actix`, `intermission-warp`, or `intermission-tower` for anything else on `http`
+//! 1.x (and [`adapter`] is for whoever writes one for another framework); where it is kept is `intermission-file` for the
+//! processes of one machine, `intermission-redis` for a fleet, and [`MemoryState`] for one process.
 //!
 //! # Example
 //!
@@ -81,6 +82,7 @@
 //! `intermission_core` ([`record`], [`change`], [`decision`]) → `gate.rs`, `shared.rs` → [`ledger`], [`node`] → `keeper.rs` → a
 //! backend → an adapter.
 
+pub mod adapter;
 mod admission;
 mod builder;
 mod execution;
@@ -89,6 +91,7 @@ mod in_flight;
 mod keeper;
 mod last_known;
 mod log;
+mod long_lived;
 mod memory;
 mod node_clock;
 mod operator;
@@ -103,6 +106,7 @@ pub use builder::{GateBuilder, StartError};
 pub use execution::{Execution, ExecutionInfo, ExecutionRefused, RunError};
 pub use gate::{Gate, GateStatus};
 pub use last_known::LastKnownError;
+pub use long_lived::LongLived;
 pub use memory::MemoryState;
 pub use operator::{Accepted, Goal, Operator, OperatorError, Waited};
 pub use subscription::{Subscription, Transition};

@@ -1,0 +1,94 @@
+//! For crates that adapt a framework: what all of them do alike, without any framework's types.
+//!
+//! Applications need nothing of it; they name the crate of their framework, which has it inside.
+//!
+//! An adapter has one [`Entrance`] for each place where it stands in front of something. For each request it does this:
+//!
+//! 1. It finds the route's flag: beside the route, or in the table ([`Entrance::look_up`]).
+//! 2. It tries [`Gate::admit_open`]. While the gate is open, that is all: nothing of the request was read but its
+//!    method, and its path if there is a table. What comes back is a [`Passage`].
+//! 3. Otherwise it shows the request as a [`RequestHead`] to [`Entrance::ask`], which reads what the decision depends
+//!    on: the visitor's address, the permission, the pass. What comes back is an [`Answer`].
+//! 4. It keeps the [`Passage`] until the response's body has ended or was dropped. Then the request has ended.
+//!
+//! Frameworks differ in their versions of `http`, so the head of a request is strings and bytes here.
+//!
+//! # Examples
+//!
+//! The whole of an adapter, for a framework whose requests are a struct:
+//!
+//! ```
+//! use std::net::IpAddr;
+//!
+//! use intermission::adapter::{Answer, Entrance, Passage, RequestHead};
+//! use intermission::reply::ReplyRequest;
+//!
+//! struct Request { method: String, path: String, peer: IpAddr, headers: Vec<(String, String)> }
+//! struct Response { status: u16, headers: Vec<(String, String)>, body: Vec<u8>, passage: Passage }
+//!
+//! type Permission = fn(&Request) -> bool;
+//!
+//! impl RequestHead for Request {
+//!     type Permission = Permission;
+//!
+//!     fn method(&self) -> &str { &self.method }
+//!     fn path(&self) -> &str { &self.path }
+//!     fn query(&self) -> Option<&str> { None }
+//!     fn peer(&self) -> Option<IpAddr> { Some(self.peer) }
+//!     fn is_https(&self) -> bool { false }
+//!     fn permits(&self, permission: &Permission) -> bool { permission(self) }
+//!     fn lines<'a>(&'a self, name: &str) -> impl DoubleEndedIterator<Item = &'a [u8]> {
+//!         self.headers.iter().filter(move |(found, _)| found == name).map(|(_, value)| value.as_bytes())
+//!     }
+//! }
+//!
+//! fn answer(entrance: &Entrance<Permission>, request: &Request, handler: fn(&Request) -> Response) -> Response {
+//!     let access = entrance.look_up(&request.method, &request.path);
+//!     if let Some(admitted) = entrance.gate().admit_open(&request.method, access) {
+//!         return Response { passage: Passage::through_open_gate(admitted), ..handler(request) };
+//!     }
+//!     match entrance.ask(request, access) {
+//!         Answer::Admitted { passage, .. } => Response { passage, ..handler(request) },
+//!         Answer::Refused(refusal) => {
+//!             let accept = request.lines("accept").next();
+//!             let reply = refusal.reply(ReplyRequest::new(&request.method).with_accept(accept));
+//!             let headers = reply.headers().map(|(name, value)| (name.to_owned(), value.to_string())).collect();
+//!             let passage = Passage::default();
+//!             Response { status: reply.status(), headers, body: reply.into_body().to_vec(), passage }
+//!         }
+//!         Answer::PassRedeemed(pass) => {
+//!             let headers = pass.headers().map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+//!             Response { status: pass.status(), headers, body: Vec::new(), passage: Passage::default() }
+//!         }
+//!     }
+//! }
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # use intermission::{Gate, MemoryState, adapter::EntranceBuilder};
+//! # let gate = Gate::builder(MemoryState::new()).start().await?;
+//! # let entrance = EntranceBuilder::new(gate).with_always("/health").build()?;
+//! # let request = Request { method: "GET".into(), path: "/".into(), peer: [127, 0, 0, 1].into(), headers: Vec::new() };
+//! # let hello = |_: &Request| Response { status: 200, headers: Vec::new(), body: b"hello".into(), passage: Passage::default() };
+//! # let response = answer(&entrance, &request, hello);
+//! # assert_eq!((response.status, response.headers.len(), response.body), (200, 0, b"hello".to_vec()));
+//! # drop(response.passage);
+//! # Ok(()) }
+//! ```
+
+#[cfg(doc)]
+use crate::Gate;
+
+mod ask;
+mod builder;
+mod entrance;
+mod execution_handle;
+mod head;
+mod pass_link;
+mod passage;
+
+pub use ask::Answer;
+pub use builder::{ConfigError, EntranceBuilder};
+pub use entrance::{Entrance, FlagOf, UnknownRoutes};
+pub use execution_handle::ExecutionHandle;
+pub use head::RequestHead;
+pub use pass_link::{BadPassName, RedeemedPass};
+pub use passage::Passage;

@@ -1,0 +1,86 @@
+//! What a request that was let in takes along.
+
+use intermission_core::AdmitReason;
+
+use crate::adapter::execution_handle::{EndsWithResponse, ExecutionHandle};
+use crate::admission::{Admitted, RequestInFlight};
+
+/// What a request that was let in takes along until its response's body has ended or was dropped.
+///
+/// It is two words, because every request moves it a few times; what is rare is boxed. The default is that of a request
+/// that nobody waits for.
+#[derive(Debug, Default)]
+#[must_use = "the request counts as ended when this is dropped"]
+pub struct Passage(Kind);
+
+#[derive(Debug, Default)]
+enum Kind {
+    /// Nobody waits for it: the route is always open, or the response has ended.
+    #[default]
+    Uncounted,
+    /// Nothing had to be asked.
+    Counted {
+        _in_flight: RequestInFlight,
+    },
+    Asked(Box<Asked>),
+}
+
+#[derive(Debug)]
+struct Asked {
+    reason: AdmitReason,
+    _execution: Option<EndsWithResponse>,
+    _in_flight: Option<RequestInFlight>,
+}
+
+impl Passage {
+    /// Of a request that nobody waits for.
+    #[inline]
+    pub const fn uncounted() -> Self {
+        Self(Kind::Uncounted)
+    }
+
+    /// Takes over what a gate gave that had nothing to ask: see [`Gate::admit_open`](crate::Gate::admit_open).
+    #[inline]
+    pub fn through_open_gate(admitted: Admitted) -> Self {
+        Self(match admitted.in_flight {
+            Some(in_flight) => Kind::Counted {
+                _in_flight: in_flight,
+            },
+            None => Kind::Uncounted,
+        })
+    }
+
+    /// Takes over what an asked gate gave. The handle is for the handler to find.
+    pub(super) fn asked(admitted: Admitted) -> (Self, Option<ExecutionHandle>) {
+        let Admitted {
+            reason,
+            in_flight,
+            execution,
+            ..
+        } = admitted;
+        let handle = execution.map(ExecutionHandle::new);
+        let asked = Asked {
+            reason,
+            _execution: handle.clone().map(EndsWithResponse),
+            _in_flight: in_flight,
+        };
+        (Self(Kind::Asked(Box::new(asked))), handle)
+    }
+
+    /// Whether nothing counts for as long as it lasts, so that it may be dropped at once.
+    #[inline]
+    #[must_use]
+    pub const fn is_uncounted(&self) -> bool {
+        matches!(self.0, Kind::Uncounted)
+    }
+
+    /// The rule by which the request was let in, if the gate had to be asked.
+    #[inline]
+    #[must_use]
+    pub fn reason(&self) -> Option<AdmitReason> {
+        match &self.0 {
+            Kind::Uncounted | Kind::Counted { .. } => None,
+            Kind::Asked(asked) => Some(asked.reason),
+        }
+    }
+}
