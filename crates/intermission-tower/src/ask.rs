@@ -11,10 +11,19 @@ use intermission::{AdmitReason, Decision, Refusal, RouteAccess};
 use crate::headers::{AdaptedHeaders, headers_of};
 use crate::settings::Settings;
 
-pub(crate) enum Asked {
-    /// Call the inner service, and have the response take this along.
+/// What is to be done with a request about which the gate was asked.
+///
+/// For crates that adapt a framework whose handlers are no services: see
+/// [`MaintenanceLayer::ask`](crate::MaintenanceLayer::ask).
+#[derive(Debug)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "an adapter must do what either says"
+)]
+pub enum Asked {
+    /// Call the handler, and keep this until the response's body has ended or was dropped.
     Admitted(Passage),
-    /// Answer this, and call nothing.
+    /// Answer this, and call nothing: a refusal, or the redirect of a pass's link.
     Answered(Response<Bytes>),
 }
 

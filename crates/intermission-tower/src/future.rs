@@ -98,7 +98,7 @@ impl<F> ResponseFuture<F> {
         };
         let passage = this.outcome.passage();
         if let Some(reason) = passage.reason() {
-            mark(&mut response, reason);
+            mark_admitted(&mut response, reason);
         }
         Poll::Ready(Ok(
             response.map(|body| into(MaintenanceBody::application(body, passage)))
@@ -129,9 +129,10 @@ impl Outcome {
     }
 }
 
-/// Tells outer layers the rule, and caches and pages that this response is not what everybody gets.
+/// Tells outer layers the rule by which a request was let in past the gate that had to be asked, and caches and pages
+/// that this response is not what everybody gets. For crates that adapt a framework whose handlers are no services.
 #[cold]
-fn mark<B>(response: &mut Response<B>, reason: AdmitReason) {
+pub fn mark_admitted<B>(response: &mut Response<B>, reason: AdmitReason) {
     response.extensions_mut().insert(Decision::Admit(reason));
     if reason.is_bypass() {
         for (name, value) in BYPASSED {

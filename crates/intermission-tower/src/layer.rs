@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
-use intermission::adapter::FlagOf;
+use http::Method;
+use http::request::Parts;
+use intermission::adapter::{FlagOf, Passage};
 use intermission::{Gate, RouteAccess};
 use tower_layer::Layer;
 
+use crate::ask::Asked;
 use crate::builder::MaintenanceBuilder;
 use crate::service::Maintenance;
 use crate::settings::Settings;
@@ -38,6 +41,35 @@ impl MaintenanceLayer {
         Self {
             settings: Arc::clone(&self.settings),
             flag: FlagOf::All(access),
+        }
+    }
+
+    /// Lets a request in without a question, if nothing needs to be asked: `None` means that [`ask`](Self::ask) has to
+    /// be.
+    ///
+    /// This and [`ask`](Self::ask) are for crates that adapt a framework whose handlers are no services.
+    #[inline]
+    #[must_use]
+    pub fn admit_open(&self, method: &Method, path: &str) -> Option<Passage> {
+        let access = self.access_of(method, path);
+        let admitted = self.settings.gate().admit_open(method.as_str(), access)?;
+        Some(Passage::through_open_gate(admitted))
+    }
+
+    /// Asks the gate about a request. What was decided is in the extensions of its parts afterwards, and so is the
+    /// [`ExecutionHandle`](crate::ExecutionHandle), if the route starts an execution.
+    #[must_use]
+    pub fn ask(&self, parts: &mut Parts) -> Asked {
+        let path = self.settings.head(parts).sent_path();
+        let access = self.access_of(&parts.method, path);
+        self.settings.ask(parts, access)
+    }
+
+    #[inline]
+    fn access_of(&self, method: &Method, path: &str) -> RouteAccess {
+        match self.flag {
+            FlagOf::All(access) => access,
+            FlagOf::Table => self.settings.entrance.look_up(method.as_str(), path),
         }
     }
 

@@ -84,12 +84,12 @@ mod layer;
 mod service;
 mod settings;
 
-pub use ask::refusal_response;
+pub use ask::{Asked, refusal_response};
 pub use body::MaintenanceBody;
 pub use builder::MaintenanceBuilder;
 pub use face::{Face, PeerAddress};
-pub use future::ResponseFuture;
+pub use future::{ResponseFuture, mark_admitted};
 #[doc(no_inline)]
-pub use intermission::adapter::{BadPassName, ConfigError, ExecutionHandle};
+pub use intermission::adapter::{BadPassName, ConfigError, ExecutionHandle, Passage};
 pub use layer::MaintenanceLayer;
 pub use service::Maintenance;

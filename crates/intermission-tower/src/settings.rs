@@ -58,6 +58,13 @@ pub(crate) struct Head<'a> {
     face: Face,
 }
 
+impl<'a> Head<'a> {
+    /// The path that the client sent, for as long as the request's parts live.
+    pub(crate) fn sent_path(&self) -> &'a str {
+        self.uri.path()
+    }
+}
+
 impl RequestHead for Head<'_> {
     type Permission = Permission;
 

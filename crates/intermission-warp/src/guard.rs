@@ -1,0 +1,117 @@
+//! The gate around filters.
+
+use std::future::{Ready, ready};
+use std::sync::{Mutex, PoisonError};
+
+use bytes::Bytes;
+use http::{Method, Response};
+use intermission_tower::{Asked, MaintenanceLayer, Passage};
+use warp::filters::path::FullPath;
+use warp::reject::Reject;
+use warp::{Filter, Rejection, Reply, reply};
+
+use crate::head::{Head, head};
+use crate::response::{counted, marked};
+
+/// Puts the gate in front of filters: what they are for is asked about as a whole, before any of them is tried.
+///
+/// A refused visitor gets the refusal as a reply, never as a rejection, so that whatever goes around this (CORS, logs)
+/// sees it. No filter inside is tried then, and the request's body is not read. Paths that no filter inside knows are
+/// refused all the same.
+///
+/// The flags of routes inside are in the table of `maintenance`. A filter with a flag of its own gets a guard of its own,
+/// with [`MaintenanceLayer::with_access`], after what selects it; and a handler that keeps its execution asks for it
+/// with [`starts_execution`](crate::starts_execution). What needs no guard goes before it.
+///
+/// # Examples
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use intermission::{Gate, MemoryState, RouteAccess};
+/// use intermission_warp::{guard, maintenance};
+/// use warp::Filter;
+///
+/// let gate = Gate::builder(MemoryState::new()).start().await?;
+/// let maintenance = maintenance(gate).with_always("/health").build()?;
+///
+/// let health = warp::path!("health").map(|| "ok");
+/// let orders = warp::path!("orders" / u64).map(|id| format!("order {id}"));
+/// let exports = warp::path!("exports").and(warp::post()).and(guard(
+///     &maintenance.with_access(RouteAccess::StartsExecution),
+///     warp::any().map(|| "a long stream").or(warp::any().map(warp::reply)),
+/// ));
+/// let site = exports.or(guard(&maintenance, health.or(orders)));
+/// # drop(site); Ok(()) }
+/// ```
+pub fn guard<F, R>(
+    maintenance: &MaintenanceLayer,
+    filter: F,
+) -> impl Filter<Extract = (reply::Response,), Error = Rejection> + Clone + Send + Sync + 'static
+where
+    F: Filter<Extract = (R,), Error = Rejection> + Clone + Send + Sync + 'static,
+    R: Reply,
+{
+    admitted(maintenance)
+        .and(filter)
+        .map(|passage, reply: R| respond(passage, reply.into_response()))
+        .recover(answer)
+        .unify()
+}
+
+/// Lets in whoever may, and rejects all others with what they are to be answered.
+fn admitted(
+    maintenance: &MaintenanceLayer,
+) -> impl Filter<Extract = (Passage,), Error = Rejection> + Clone + Send + Sync + 'static {
+    let open = {
+        let maintenance = maintenance.clone();
+        let method_and_path = warp::method().and(warp::path::full());
+        method_and_path.and_then(move |method: Method, path: FullPath| {
+            let passage = maintenance.admit_open(&method, path.as_str());
+            // This rejection costs nothing, and nobody sees it: the other filter is tried then.
+            ready(passage.ok_or_else(warp::reject::not_found))
+        })
+    };
+    let asked = {
+        let maintenance = maintenance.clone();
+        head().and_then(move |head: Head| ready(ask(&maintenance, head)))
+    };
+    open.or(asked).unify()
+}
+
+fn ask(maintenance: &MaintenanceLayer, head: Head) -> Result<Passage, Rejection> {
+    match maintenance.ask(&mut head.into_parts()?) {
+        Asked::Admitted(passage) => Ok(passage),
+        Asked::Answered(response) => {
+            Err(warp::reject::custom(Answered(Mutex::new(Some(response)))))
+        }
+    }
+}
+
+fn respond(passage: Passage, response: reply::Response) -> reply::Response {
+    let reason = passage.reason();
+    let response = counted(response, passage);
+    match reason {
+        Some(reason) => marked(response, reason),
+        None => response,
+    }
+}
+
+/// An answer on its way from where it is made to where it is given, past the filters that are not to be tried.
+#[derive(Debug)]
+struct Answered(Mutex<Option<Response<Bytes>>>);
+
+impl Reject for Answered {}
+
+fn answer(rejection: Rejection) -> Ready<Result<reply::Response, Rejection>> {
+    let response = rejection.find::<Answered>().and_then(|Answered(response)| {
+        // Nothing in here can panic, so a poisoned cell holds what it held.
+        response
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+    });
+    ready(match response {
+        Some(response) => Ok(response.into_response()),
+        None => Err(rejection),
+    })
+}

@@ -1,0 +1,1 @@
+//! Everything through a real server on a socket.
