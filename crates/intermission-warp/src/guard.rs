@@ -36,9 +36,9 @@ use crate::response::{counted, marked};
 ///
 /// let health = warp::path!("health").map(|| "ok");
 /// let orders = warp::path!("orders" / u64).map(|id| format!("order {id}"));
-/// let exports = warp::path!("exports").and(warp::post()).and(guard(
+/// let exports = warp::path("exports").and(guard(
 ///     &maintenance.with_access(RouteAccess::StartsExecution),
-///     warp::any().map(|| "a long stream").or(warp::any().map(warp::reply)),
+///     warp::path::end().and(warp::post()).map(|| "a long stream"),
 /// ));
 /// let site = exports.or(guard(&maintenance, health.or(orders)));
 /// # drop(site); Ok(()) }
