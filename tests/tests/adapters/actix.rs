@@ -21,6 +21,9 @@ use intermission_conformance::FixtureError;
 use intermission_conformance::adapter::{Answer, AnswerBody, Call, Route, Server, Site, Unmet};
 use tokio::sync::oneshot;
 
+/// The longest upload; the table has one of a mebibyte.
+const UPLOAD: usize = 2 << 20;
+
 pub(crate) struct Actix {
     address: SocketAddr,
     handle: ServerHandle,
@@ -29,9 +32,20 @@ pub(crate) struct Actix {
 impl Server for Actix {
     const NAME: &'static str = "actix";
 
-    fn unmet() -> &'static [Unmet] {
-        &[]
-    }
+    const UNMET: &'static [Unmet] = &[
+        Unmet::new(
+            "an_escaped_letter_is_another_path",
+            "actix-web decodes letters before it routes, so `/%68ealth` is the flagged route itself",
+        ),
+        Unmet::new(
+            "the_asterisk_is_refused",
+            "no scope of actix-web has it, so the application answers 404 by itself",
+        ),
+        Unmet::new(
+            "a_refused_upload_that_asks_first_is_not_told_to_go_on",
+            "actix-web says `100 Continue` before it asks any middleware",
+        ),
+    ];
 
     async fn serve(site: Site) -> Result<Self, FixtureError> {
         let (started, has_started) = oneshot::channel();
@@ -136,9 +150,9 @@ async fn answer(site: Site, route: Route, request: HttpRequest, payload: Payload
         call = call.with_execution(handle.and_then(ExecutionHandle::take));
     }
     if route.reads_body() {
-        match payload.to_bytes().await {
-            Ok(body) => call = call.with_body_length(body.len()),
-            Err(_) => return HttpResponse::new(StatusCode::BAD_REQUEST),
+        match payload.to_bytes_limited(UPLOAD).await {
+            Ok(Ok(body)) => call = call.with_body_length(body.len()),
+            _ => return HttpResponse::new(StatusCode::BAD_REQUEST),
         }
     }
     response(site.answer(call).await)

@@ -29,9 +29,7 @@ pub(crate) struct Axum {
 impl Server for Axum {
     const NAME: &'static str = "axum";
 
-    fn unmet() -> &'static [Unmet] {
-        &[]
-    }
+    const UNMET: &'static [Unmet] = &[];
 
     async fn serve(site: Site) -> Result<Self, FixtureError> {
         let operator = site.clone();

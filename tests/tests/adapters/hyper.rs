@@ -31,9 +31,10 @@ pub(crate) struct Hyper {
 impl Server for Hyper {
     const NAME: &'static str = "hyper";
 
-    fn unmet() -> &'static [Unmet] {
-        &[]
-    }
+    const UNMET: &'static [Unmet] = &[Unmet::new(
+        "unknown_routes_are_told_where_that_is_set",
+        "a layer around a service cannot know which routes there are",
+    )];
 
     async fn serve(site: Site) -> Result<Self, FixtureError> {
         let operator = site.clone();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use intermission::reply::{BYPASSED, HeaderText, Replies, Reply, ReplyRequest};
+use intermission::reply::{BYPASSED, HeaderText, Replies, Reply, ReplyForm, ReplyRequest};
 use intermission::{AdmitReason, Decision, RefuseReason};
 
 use crate::failure::{Checked, ensure, ensure_eq};
@@ -48,6 +48,11 @@ pub(crate) enum Expect {
     Refused { form: Form, reason: RefuseReason },
     /// That status and no call, whatever else.
     Status(u16),
+    /// A refusal that has these lines, whatever else. An empty value means that there is no such line.
+    Lines {
+        status: u16,
+        lines: &'static [(&'static str, &'static str)],
+    },
     /// Everything to the letter, with no call.
     Exactly {
         status: u16,
@@ -96,6 +101,10 @@ pub(crate) const fn refused_by(reason: RefuseReason) -> Expect {
     }
 }
 
+pub(crate) const fn lines(lines: &'static [(&'static str, &'static str)]) -> Expect {
+    Expect::Lines { status: 503, lines }
+}
+
 type Headers = BTreeMap<String, Vec<String>>;
 
 impl Expect {
@@ -124,6 +133,13 @@ impl Expect {
         let http2 = received.ended_with_headers.is_some();
         let (status, mut headers, body) = match self {
             Self::Status(status) => return status_is(*status, received),
+            Self::Lines { status, lines } => {
+                status_is(*status, received)?;
+                return lines.iter().try_for_each(|(name, value)| {
+                    let expected: &[&str] = if value.is_empty() { &[] } else { &[value] };
+                    same_lines(name, expected, received)
+                });
+            }
             Self::Admitted {
                 status,
                 body,
@@ -160,11 +176,8 @@ impl Expect {
             if *name == "content-length" && head_of_application {
                 continue;
             }
-            let found = received.values(name);
             let expected = headers.get(*name).map_or(&[][..], Vec::as_slice);
-            ensure(found == expected, || {
-                format!("`{name}` is {found:?} and should be {expected:?}, in {received:?}")
-            })?;
+            same_lines(name, expected, received)?;
         }
         let body = if request.is_head() { Vec::new() } else { body };
         ensure(received.body == body, || {
@@ -177,6 +190,19 @@ impl Expect {
 fn status_is(status: u16, received: &Received) -> Checked {
     ensure(received.status == status, || {
         format!("the status should be {status}, and what came is {received:?}")
+    })
+}
+
+fn same_lines<T: AsRef<str> + std::fmt::Debug>(
+    name: &str,
+    expected: &[T],
+    received: &Received,
+) -> Checked {
+    let found = received.values(name);
+    let is_same = found.len() == expected.len()
+        && found.iter().zip(expected).all(|(found, expected)| *found == expected.as_ref());
+    ensure(is_same, || {
+        format!("`{name}` is {found:?} and should be {expected:?}, in {received:?}")
     })
 }
 
@@ -224,7 +250,7 @@ fn refused_headers(reply: &Reply, reason: RefuseReason, http2: bool) -> Headers 
         .collect();
     let decision = Decision::Refuse(reason).to_string();
     headers.insert(DECISION.to_owned(), vec![decision]);
-    if !http2 && reply.body().is_empty() && !headers.contains_key("content-length") {
+    if !http2 && reply.form() == ReplyForm::Grpc {
         // A client of HTTP/1 would wait for more.
         headers.insert("content-length".to_owned(), vec!["0".to_owned()]);
     }

@@ -32,7 +32,7 @@
 //!
 //! # Rows that a framework cannot meet
 //!
-//! [`Server::unmet`] names them, each with the reason. They are not left out: each still runs, and must fail. One that
+//! [`Server::UNMET`] names them, each with the reason. They are not left out: each still runs, and must fail. One that
 //! succeeds fails the run until it is taken off the list, so the list is never longer than the truth.
 //!
 //! [`Decision`]: intermission::Decision

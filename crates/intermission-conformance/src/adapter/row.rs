@@ -146,7 +146,7 @@ impl Row {
 
     /// Starts a server, plays the row on it, and stops it.
     ///
-    /// It takes no notice of [`Server::unmet`]: who runs the row on a server that cannot meet it expects an error.
+    /// It takes no notice of [`Server::UNMET`]: who runs the row on a server that cannot meet it expects an error.
     ///
     /// # Errors
     ///

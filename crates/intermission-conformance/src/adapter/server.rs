@@ -18,7 +18,7 @@ pub trait Server: Send + Sync + Sized + 'static {
     const SHOWS_DECISIONS: bool = true;
 
     /// The rows that cannot be met, with the reasons. They still run, and must fail.
-    fn unmet() -> &'static [Unmet];
+    const UNMET: &'static [Unmet];
 
     /// Serves the application of this site, on a free port of 127.0.0.1.
     ///

@@ -281,6 +281,10 @@ impl Site {
         self.inner.calls.load(Ordering::SeqCst)
     }
 
+    pub(crate) fn forget_calls(&self) {
+        self.inner.calls.store(0, Ordering::SeqCst);
+    }
+
     pub(crate) fn was_asked_for_permission(&self) -> bool {
         self.inner.asked_for_permission.load(Ordering::SeqCst)
     }

@@ -54,7 +54,7 @@ impl<S: Server> Set<S> {
         let memory = MemoryState::with_timing_and_clock(timing, Arc::clone(&shared_clock));
         let state = Breakable::new(memory.clone(), given.start_without_state.is_some());
         let gate = Gate::builder(state.clone())
-            .with_clock(shared_clock)
+            .with_clock(Arc::clone(&shared_clock))
             .with_timing(timing)
             .with_policy(given.policy)
             .with_reply_policy(given.reply_policy.clone())
@@ -67,7 +67,7 @@ impl<S: Server> Set<S> {
             .await
             .map_err(|error| Failure::from(&*error).during("the server did not start"))?;
         let stage = Stage {
-            operator: Operator::new(memory, Actor::new("ana", "the table")),
+            operator: Operator::new(memory, Actor::new("ana", "the table")).with_clock(shared_clock),
             shows_decisions: S::SHOWS_DECISIONS,
             address: server.address(),
             gate,
@@ -261,16 +261,35 @@ impl Stage {
 
     /// Waits until nothing is counted any more.
     pub(crate) async fn nothing_in_flight(&self) -> Checked {
-        let counted = in_time("the end of all requests and executions", async {
-            while self.requests() > 0 || self.running() > 0 {
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
-            Ok(())
+        let counted = self.until("the end of all requests and executions", || {
+            self.requests() == 0 && self.running() == 0
         });
         counted.await.map_err(|failure| {
             let (requests, running) = (self.requests(), self.running());
             failure.during(&format!("requests: {requests}, executions: {running}"))
         })
+    }
+
+    /// Waits until so many requests are counted.
+    pub(crate) async fn counted(&self, requests: u64) -> Checked {
+        self.until(&format!("a count of {requests}"), || self.requests() == requests)
+            .await
+    }
+
+    /// Waits until no request is counted any more; executions may be.
+    pub(crate) async fn no_request_in_flight(&self) -> Checked {
+        self.counted(0).await
+    }
+
+    /// Waits until it is so.
+    pub(crate) async fn until(&self, what: &str, is_so: impl Fn() -> bool + Sync) -> Checked {
+        in_time(what, async {
+            while !is_so() {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            Ok(())
+        })
+        .await
     }
 
     /// Asks until the answer has this status.

@@ -8,7 +8,7 @@ use super::{Row, Server, Unmet, rows};
 
 /// One trial for each row, named `SERVER::GROUP::ROW`. Each runs on a multi-threaded tokio runtime of its own.
 ///
-/// A row that the server [cannot meet](Server::unmet) is listed with the reason in brackets before its name. It is run
+/// A row that the server [cannot meet](Server::UNMET) is listed with the reason in brackets before its name. It is run
 /// all the same, and its trial succeeds when the row fails. One trial more makes sure that the list names rows that
 /// there are.
 #[must_use]
@@ -22,7 +22,7 @@ pub fn trials<S: Server>() -> Vec<Trial> {
 
 fn trial<S: Server>(row: Row) -> Trial {
     let name = format!("{}::{}::{}", S::NAME, row.group(), row.name());
-    let unmet = S::unmet().iter().find(|unmet| unmet.row == row.name());
+    let unmet = S::UNMET.iter().find(|unmet| unmet.row == row.name());
     match unmet {
         None => Trial::test(name, move || run::<S>(&row)),
         Some(Unmet { reason, .. }) => {
@@ -50,7 +50,7 @@ fn unmet_rows_exist<S: Server>() -> Result<(), Failed> {
     let rows = rows();
     let names: BTreeSet<&str> = rows.iter().map(Row::name).collect();
     let mut listed = BTreeSet::new();
-    for Unmet { row, .. } in S::unmet() {
+    for Unmet { row, .. } in S::UNMET {
         if !names.contains(row) {
             return Err(format!("there is no row `{row}`").into());
         }

@@ -1,14 +1,36 @@
 //! The table: one file for each group.
 
+mod bodies;
+mod connections;
 mod decision;
+mod executions;
+mod http2;
+mod outage;
+mod passes;
+mod replies;
+mod routes;
 mod spoofing;
+mod websocket;
 
 use super::Row;
 
 /// All rows, group by group.
 #[must_use]
 pub fn rows() -> Vec<Row> {
-    [decision::rows(), spoofing::rows()].concat()
+    [
+        decision::rows(),
+        routes::rows(),
+        spoofing::rows(),
+        replies::rows(),
+        passes::rows(),
+        bodies::rows(),
+        executions::rows(),
+        websocket::rows(),
+        connections::rows(),
+        http2::rows(),
+        outage::rows(),
+    ]
+    .concat()
 }
 
 #[cfg(test)]
