@@ -33,17 +33,27 @@ impl Server for Actix {
     const NAME: &'static str = "actix";
 
     const UNMET: &'static [Unmet] = &[
+        // It decodes letters, so that `/%68ealth` is the flagged route itself.
         Unmet::new(
             "an_escaped_letter_is_another_path",
-            "actix-web decodes letters before it routes, so `/%68ealth` is the flagged route itself",
+            "actix-web decodes, then routes",
         ),
-        Unmet::new(
-            "the_asterisk_is_refused",
-            "no scope of actix-web has it, so the application answers 404 by itself",
-        ),
+        // The application itself answers 404.
+        Unmet::new("the_asterisk_is_refused", "no scope has the path `*`"),
+        // Its HTTP/1 dispatcher says it as soon as it has the headers.
         Unmet::new(
             "a_refused_upload_that_asks_first_is_not_told_to_go_on",
-            "actix-web says `100 Continue` before it asks any middleware",
+            "actix-web says 100 by itself",
+        ),
+        // Its HTTP/1 encoder keeps one method for all requests that it has decoded, the last one's.
+        Unmet::new(
+            "head_in_one_go_is_answered_as_head",
+            "actix-web mixes methods up",
+        ),
+        // Over HTTP/2 it looks at its client only when there is something to send.
+        Unmet::new(
+            "a_cancelled_request_counts_no_longer",
+            "actix-web calls to the end",
         ),
     ];
 

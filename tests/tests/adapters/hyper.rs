@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use bytes::Bytes;
 use http::header::{CONNECTION, UPGRADE};
-use http::{Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Either, Empty};
 use hyper::body::Incoming;
 use hyper::upgrade::{OnUpgrade, Upgraded};
@@ -21,7 +21,7 @@ use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
 use tower::{ServiceBuilder, service_fn};
 
-use crate::seen;
+use crate::{BUG_REDIRECT, seen};
 
 pub(crate) struct Hyper {
     address: SocketAddr,
@@ -31,10 +31,13 @@ pub(crate) struct Hyper {
 impl Server for Hyper {
     const NAME: &'static str = "hyper";
 
-    const UNMET: &'static [Unmet] = &[Unmet::new(
-        "unknown_routes_are_told_where_that_is_set",
-        "a layer around a service cannot know which routes there are",
-    )];
+    const UNMET: &'static [Unmet] = &[
+        Unmet::new(
+            "unknown_routes_are_told_where_that_is_set",
+            "a layer knows no routes",
+        ),
+        Unmet::new("a_link_is_redeemed_by_head", BUG_REDIRECT),
+    ];
 
     async fn serve(site: Site) -> Result<Self, FixtureError> {
         let operator = site.clone();
@@ -106,6 +109,7 @@ async fn application(
     let Some(route) = routes().find(|route| route.pattern() == path) else {
         return Ok(empty(StatusCode::NOT_FOUND));
     };
+    let is_head = request.method() == Method::HEAD;
     let extensions = request.extensions();
     let mut call = Call::new(route).with_decision(extensions.get().copied());
     if route.takes_execution() {
@@ -118,7 +122,12 @@ async fn application(
             Err(_) => return Ok(empty(StatusCode::BAD_REQUEST)),
         }
     }
-    Ok(response(site.answer(call).await))
+    let mut response = response(site.answer(call).await);
+    if is_head {
+        // hyper leaves the body out of an answer over HTTP/1 by itself, and over HTTP/2 it does not.
+        *response.body_mut() = Either::Right(Empty::new());
+    }
+    Ok(response)
 }
 
 fn response(answer: Answer) -> Response<Body> {

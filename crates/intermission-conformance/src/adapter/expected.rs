@@ -200,7 +200,10 @@ fn same_lines<T: AsRef<str> + std::fmt::Debug>(
 ) -> Checked {
     let found = received.values(name);
     let is_same = found.len() == expected.len()
-        && found.iter().zip(expected).all(|(found, expected)| *found == expected.as_ref());
+        && found
+            .iter()
+            .zip(expected)
+            .all(|(found, expected)| *found == expected.as_ref());
     ensure(is_same, || {
         format!("`{name}` is {found:?} and should be {expected:?}, in {received:?}")
     })

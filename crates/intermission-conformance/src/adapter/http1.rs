@@ -11,15 +11,23 @@ use tokio::net::TcpStream;
 use crate::failure::{Checked, Failure};
 
 /// When a row gives up on what must come. Nothing is judged by it: it ends rows that would hang.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(10);
+
+tokio::task_local! {
+    /// Another patience, for rows that are expected to fail.
+    pub(crate) static IMPATIENCE: Duration;
+}
 
 /// Fails if it does not come.
 pub(crate) async fn in_time<T>(
     what: &str,
     future: impl Future<Output = Checked<T>> + Send,
 ) -> Checked<T> {
-    let waited = || format!("{what} did not come within {PATIENCE:?}");
-    tokio::time::timeout(PATIENCE, future)
+    let patience = IMPATIENCE
+        .try_with(|patience| *patience)
+        .unwrap_or(PATIENCE);
+    let waited = || format!("{what} did not come within {patience:?}");
+    tokio::time::timeout(patience, future)
         .await
         .unwrap_or_else(|_| Err(Failure::new(waited())))
 }

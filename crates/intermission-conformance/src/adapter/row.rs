@@ -12,8 +12,12 @@ use crate::failure::{Checked, Failure};
 use super::Server;
 use super::expected::Expect;
 use super::given::Given;
-use super::http1::Request;
+use super::http1::{IMPATIENCE, Request};
 use super::stage::{Set, Stage};
+
+/// How long what is not expected to come is waited for. A row that needs longer would be taken for unmet, so it can
+/// only hide that the list is out of date.
+const SHORT: Duration = Duration::from_secs(1);
 
 /// How long a row as a whole may take.
 const WHOLE: Duration = Duration::from_secs(60);
@@ -170,6 +174,24 @@ impl Row {
         server.stop().await;
         outcome.map_err(failed)?;
         cleared.map_err(failed)
+    }
+
+    /// Runs the row on a server that [cannot meet it](Server::UNMET), and so must fail.
+    ///
+    /// It gives up sooner than [`run`](Self::run) on what does not come.
+    ///
+    /// # Errors
+    ///
+    /// The row is met.
+    ///
+    /// # Panics
+    ///
+    /// As of [`run`](Self::run).
+    pub async fn run_unmet<S: Server>(&self) -> Result<(), RowFailure> {
+        match IMPATIENCE.scope(SHORT, self.run::<S>()).await {
+            Err(_) => Ok(()),
+            Ok(()) => Err(self.failed(Failure::new("it is met now: take it off the list"))),
+        }
     }
 
     async fn perform(&self, stage: &Stage) -> Checked {

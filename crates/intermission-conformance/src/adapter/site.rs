@@ -293,6 +293,11 @@ impl Site {
         self.inner.slow.add_permits(1);
     }
 
+    /// Whoever waits is answered, and nobody waits from now on.
+    pub(crate) fn end_slow_answers(&self) {
+        self.inner.slow.close();
+    }
+
     pub(crate) fn end_taken_executions(&self) {
         locked(&self.inner.taken).clear();
     }

@@ -67,7 +67,8 @@ impl<S: Server> Set<S> {
             .await
             .map_err(|error| Failure::from(&*error).during("the server did not start"))?;
         let stage = Stage {
-            operator: Operator::new(memory, Actor::new("ana", "the table")).with_clock(shared_clock),
+            operator: Operator::new(memory, Actor::new("ana", "the table"))
+                .with_clock(shared_clock),
             shows_decisions: S::SHOWS_DECISIONS,
             address: server.address(),
             gate,
@@ -272,8 +273,10 @@ impl Stage {
 
     /// Waits until so many requests are counted.
     pub(crate) async fn counted(&self, requests: u64) -> Checked {
-        self.until(&format!("a count of {requests}"), || self.requests() == requests)
-            .await
+        self.until(&format!("a count of {requests}"), || {
+            self.requests() == requests
+        })
+        .await
     }
 
     /// Waits until no request is counted any more; executions may be.
@@ -310,6 +313,7 @@ impl Stage {
     /// The site and the server are as a row has to leave them.
     pub(crate) async fn clear(&self) -> Checked {
         self.end_stream();
+        self.site.end_slow_answers();
         self.site.end_taken_executions();
         lock(&self.running).take();
         self.nothing_in_flight().await

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use libtest_mimic::{Failed, Trial};
 
-use super::{Row, Server, Unmet, rows};
+use super::{Row, RowFailure, Server, Unmet, rows};
 
 /// One trial for each row, named `SERVER::GROUP::ROW`. Each runs on a multi-threaded tokio runtime of its own.
 ///
@@ -24,23 +24,18 @@ fn trial<S: Server>(row: Row) -> Trial {
     let name = format!("{}::{}::{}", S::NAME, row.group(), row.name());
     let unmet = S::UNMET.iter().find(|unmet| unmet.row == row.name());
     match unmet {
-        None => Trial::test(name, move || run::<S>(&row)),
-        Some(Unmet { reason, .. }) => {
-            let trial = Trial::test(name, move || match run::<S>(&row) {
-                Err(_) => Ok(()),
-                Ok(()) => Err(format!("is met now: take `{}` off the list", row.name()).into()),
-            });
-            trial.with_kind(format!("unmet: {reason}"))
-        }
+        None => Trial::test(name, move || complete(row.run::<S>())),
+        Some(Unmet { reason, .. }) => Trial::test(name, move || complete(row.run_unmet::<S>()))
+            .with_kind(format!("unmet: {reason}")),
     }
 }
 
-fn run<S: Server>(row: &Row) -> Result<(), Failed> {
+fn complete(row: impl Future<Output = Result<(), RowFailure>>) -> Result<(), Failed> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()?;
-    let outcome = runtime.block_on(row.run::<S>());
+    let outcome = runtime.block_on(row);
     // What hangs in a server is not to keep the other rows from running.
     runtime.shutdown_background();
     Ok(outcome?)

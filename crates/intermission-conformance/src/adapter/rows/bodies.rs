@@ -155,7 +155,11 @@ async fn a_refused_upload_that_asks_first_is_not_told_to_go_on(stage: &Stage) ->
     let request = upload_of(4).with("expect", "100-continue");
     wire.send(&request.bytes("")).await?;
     let received = wire.answer(false).await?;
-    ensure_eq("what came before the answer", &received.interim.as_slice(), &[0_u16; 0])?;
+    ensure_eq(
+        "what came before the answer",
+        &received.interim.as_slice(),
+        &[0_u16; 0],
+    )?;
     refused().check(stage, &request, &received, 0)
 }
 
@@ -280,7 +284,9 @@ async fn a_handler_that_panics_counts_no_longer(stage: &Stage) -> Checked {
     stage.began().await?;
     let rest = wire.rest().await?;
     let text = String::from_utf8_lossy(&rest);
-    ensure(!text.contains(" 200 "), || format!("it is answered by {text:?}"))?;
+    ensure(!text.contains(" 200 "), || {
+        format!("it is answered by {text:?}")
+    })?;
     stage.nothing_in_flight().await?;
     let received = stage.ask(&get("/")).await?;
     open("hello").check(stage, &get("/"), &received, 1)

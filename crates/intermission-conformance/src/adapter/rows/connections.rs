@@ -31,6 +31,12 @@ pub(super) fn rows() -> Vec<Row> {
         ),
         plays!(
             Connections,
+            head_in_one_go_is_answered_as_head,
+            "The same holds for HEAD among them, whose answer has no body.",
+            Given::closed()
+        ),
+        plays!(
+            Connections,
             a_refused_body_is_never_taken_for_a_request,
             "What a refused client sends as a body is not answered, whatever it looks like.",
             Given::closed()
@@ -75,7 +81,9 @@ pub(super) fn rows() -> Vec<Row> {
             Connections,
             malformed_headers_let_nobody_in,
             "A request with headers that are broken, doubled or too many is not let in by them.",
-            Given::closed().allowing(&["192.0.2.10"]).trusting(&["127.0.0.1"])
+            Given::closed()
+                .allowing(&["192.0.2.10"])
+                .trusting(&["127.0.0.1"])
         ),
         plays!(
             Connections,
@@ -140,25 +148,41 @@ async fn each_request_of_a_connection_is_decided_by_itself(stage: &Stage) -> Che
     Ok(())
 }
 
-async fn requests_in_one_go_are_answered_in_their_order(stage: &Stage) -> Checked {
-    let requests = [
-        get("/"),
-        get("/health"),
-        Request::new("HEAD", "/"),
-        get("/").operator(),
-        get("/"),
-    ];
+/// Sends all at once, and compares the statuses of the answers.
+async fn in_one_go<const N: usize>(stage: &Stage, asks: [(Request, u16); N]) -> Checked {
     let mut bytes = Vec::new();
-    for request in &requests {
+    for (request, _) in &asks {
         bytes.extend(request.bytes(""));
     }
     let mut wire = stage.wire().await?;
     wire.send(&bytes).await?;
-    for (request, status) in requests.iter().zip([503, 200, 503, 200, 503]) {
+    for (request, status) in &asks {
         let received = wire.answer(request.is_head()).await?;
-        ensure_eq(&format!("the answer to {request:?}"), &received.status, &status)?;
+        let what = format!("the answer to {} {}", request.method, request.target);
+        ensure_eq(&what, &received.status, status)?;
     }
+    Ok(())
+}
+
+async fn requests_in_one_go_are_answered_in_their_order(stage: &Stage) -> Checked {
+    let asks = [
+        (get("/"), 503),
+        (get("/health"), 200),
+        (get("/nothing"), 503),
+        (get("/").operator(), 200),
+        (get("/"), 503),
+    ];
+    in_one_go(stage, asks).await?;
     ensure_eq("the calls", &stage.site.calls(), &2)
+}
+
+async fn head_in_one_go_is_answered_as_head(stage: &Stage) -> Checked {
+    let asks = [
+        (get("/health"), 200),
+        (Request::new("HEAD", "/"), 503),
+        (get("/").operator(), 200),
+    ];
+    in_one_go(stage, asks).await
 }
 
 /// Sends a refused body that looks like a request for an open route, and sees that nobody answers it.
@@ -318,12 +342,18 @@ async fn reaches_nobody(stage: &Stage, request: &[u8]) -> Checked {
         let _ = wire.finish().await;
         wire.rest().await
     };
-    let answer = sent.await.map_err(|failure| failure.during(&format!("{begin:?}")))?;
+    let answer = sent
+        .await
+        .map_err(|failure| failure.during(&format!("{begin:?}")))?;
     let text = String::from_utf8_lossy(&answer);
     ensure(!text.contains("200 OK"), || {
         format!("{begin:?} is answered by {text:?}")
     })?;
-    ensure_eq(&format!("the calls after {begin:?}"), &stage.site.calls(), &0)?;
+    ensure_eq(
+        &format!("the calls after {begin:?}"),
+        &stage.site.calls(),
+        &0,
+    )?;
     // Counted in here, so that it is not counted there.
     let health = goes_on(stage, &format!("{begin:?}")).await;
     stage.site.forget_calls();

@@ -153,7 +153,9 @@ async fn a_bypassed_execution_holds_no_drain_up(stage: &Stage) -> Checked {
         body: "started",
         reason: Some(AdmitReason::Permission),
     };
-    stage.expect(&post("/jobs/taken").operator(), &expect).await?;
+    stage
+        .expect(&post("/jobs/taken").operator(), &expect)
+        .await?;
     // It is still taken; the row's own execution is the only one that is waited for.
     ensure_eq("the executions", &stage.running(), &1)?;
     stage.end_drain().await

@@ -2,9 +2,7 @@
 
 use intermission::{AdmitReason, RefuseReason};
 
-use crate::adapter::expected::{
-    Expect, Form, admitted, open, refused, refused_as, refused_by,
-};
+use crate::adapter::expected::{Expect, Form, admitted, open, refused, refused_as, refused_by};
 use crate::adapter::given::Given;
 use crate::adapter::http1::{Request, get, post};
 use crate::adapter::http2::Http2;
@@ -42,13 +40,17 @@ pub(super) fn rows() -> Vec<Row> {
             Http2,
             who_may_pass_does_over_http2,
             "Over HTTP/2, permission, address and flag let in as over HTTP/1.",
-            Given::closed().allowing(&["192.0.2.10"]).trusting(&["127.0.0.1"])
+            Given::closed()
+                .allowing(&["192.0.2.10"])
+                .trusting(&["127.0.0.1"])
         ),
         plays!(
             Http2,
             leftmost_is_not_believed_over_http2,
             "Over HTTP/2, a forged hop is believed no more than over HTTP/1.",
-            Given::closed().allowing(&["192.0.2.10"]).trusting(&["127.0.0.1"])
+            Given::closed()
+                .allowing(&["192.0.2.10"])
+                .trusting(&["127.0.0.1"])
         ),
         plays!(
             Http2,
@@ -112,10 +114,7 @@ async fn a_refusal_over_http2_is_the_same(stage: &Stage) -> Checked {
         (get("/"), refused()),
         (get("/nothing"), refused()),
         (post("/items"), refused()),
-        (
-            get("/").with("accept", "text/html"),
-            refused_as(Form::Page),
-        ),
+        (get("/").with("accept", "text/html"), refused_as(Form::Page)),
         (
             get("/").with("accept", "application/json"),
             refused_as(Form::Problem),
@@ -144,13 +143,19 @@ async fn a_refused_grpc_call_is_trailers_only(stage: &Stage) -> Checked {
 
 async fn who_may_pass_does_over_http2(stage: &Stage) -> Checked {
     let asks = [
-        (get("/").operator(), admitted("hello", AdmitReason::Permission)),
+        (
+            get("/").operator(),
+            admitted("hello", AdmitReason::Permission),
+        ),
         (
             get("/").with("x-forwarded-for", "192.0.2.10"),
             admitted("hello", AdmitReason::AllowedAddress),
         ),
         (get("/health"), admitted("ok", AdmitReason::RouteAlways)),
-        (get("/nested/health"), admitted("ok", AdmitReason::RouteAlways)),
+        (
+            get("/nested/health"),
+            admitted("ok", AdmitReason::RouteAlways),
+        ),
         (get("/healthz"), refused()),
         (get("/"), refused()),
     ];

@@ -243,7 +243,10 @@ async fn the_rest_of_the_address_stays_as_it_was(stage: &Stage) -> Checked {
         (format!("/?x-{pass}&{pass}"), format!("/?x-{pass}")),
         (format!("/nested/page?{pass}"), "/nested/page".to_owned()),
         (format!("/nothing?{pass}"), "/nothing".to_owned()),
-        (format!("//evil.example/?{pass}"), "/.//evil.example/".to_owned()),
+        (
+            format!("//evil.example/?{pass}"),
+            "/.//evil.example/".to_owned(),
+        ),
         (format!("//?{pass}&x"), "/.//?x".to_owned()),
         (format!("http://site.example/a?{pass}"), "/a".to_owned()),
     ] {

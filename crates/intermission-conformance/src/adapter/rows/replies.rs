@@ -16,7 +16,14 @@ use crate::failure::{Checked, ensure, ensure_eq};
 const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8";
 
 pub(super) fn rows() -> Vec<Row> {
-    [to_the_letter(), negotiation(), times(), statuses(), changes()].concat()
+    [
+        to_the_letter(),
+        negotiation(),
+        times(),
+        statuses(),
+        changes(),
+    ]
+    .concat()
 }
 
 fn row<const N: usize>(
@@ -178,7 +185,8 @@ fn to_the_letter() -> Vec<Row> {
         row(
             "the_message_is_escaped",
             "What the operator says is text in every form, whatever is in it.",
-            Given::closed().saying("<script>alert(1)</script> \"Zurück\" & bald\r\nset-cookie: a=b"),
+            Given::closed()
+                .saying("<script>alert(1)</script> \"Zurück\" & bald\r\nset-cookie: a=b"),
             [
                 (get("/"), refused()),
                 (accepting("text/html"), refused_as(Form::Page)),
@@ -335,10 +343,7 @@ fn negotiation() -> Vec<Row> {
                     post("/x").with("content-type", "application/grpc-web+proto"),
                     refused(),
                 ),
-                (
-                    get("/x").with("accept", "application/grpc"),
-                    refused(),
-                ),
+                (get("/x").with("accept", "application/grpc"), refused()),
             ],
         ),
         row(
@@ -347,7 +352,10 @@ fn negotiation() -> Vec<Row> {
             moving(),
             [
                 (accepting("téxt/html"), refused()),
-                (accepting("text/html;x=\"é\", application/json;q=0.1"), refused_as(Form::Page)),
+                (
+                    accepting("text/html;x=\"é\", application/json;q=0.1"),
+                    refused_as(Form::Page),
+                ),
             ],
         ),
     ]
@@ -380,7 +388,8 @@ fn times() -> Vec<Row> {
         after(
             "the_policy_has_a_time",
             "Where the operator says nothing, the application's own time counts.",
-            Given::closed().replying(ReplyPolicy::default().with_retry_after(Duration::from_secs(45))),
+            Given::closed()
+                .replying(ReplyPolicy::default().with_retry_after(Duration::from_secs(45))),
             lines(&[("retry-after", "45")]),
         ),
         after(

@@ -67,7 +67,12 @@ fn look_alikes() -> Vec<Row> {
         closed(
             "a_doubled_slash_is_another_path",
             "`/health` does not open `//health`.",
-            ["//health", "///health", "//nested/health", "/nested//health"],
+            [
+                "//health",
+                "///health",
+                "//nested/health",
+                "/nested//health",
+            ],
         ),
         closed(
             "upper_case_is_another_path",
@@ -142,8 +147,17 @@ fn look_alikes() -> Vec<Row> {
 
 async fn another_spelling_starts_no_execution(stage: &Stage) -> Checked {
     let spellings = [
-        "/%6aobs", "//jobs", "/jobs/", "/JOBS", "/./jobs", "/x/../jobs", "/jobs%2ftaken", "/jobs;x",
-        "/jobs/%74aken", "/jobs?x", "/jobs/taken?x",
+        "/%6aobs",
+        "//jobs",
+        "/jobs/",
+        "/JOBS",
+        "/./jobs",
+        "/x/../jobs",
+        "/jobs%2ftaken",
+        "/jobs;x",
+        "/jobs/%74aken",
+        "/jobs?x",
+        "/jobs/taken?x",
     ];
     for spelling in spellings {
         let received = stage.ask(&post(spelling)).await?;
@@ -199,7 +213,10 @@ fn targets() -> Vec<Row> {
             Given::open(),
             [
                 (get("http://site.example/"), open("hello")),
-                (get("http://site.example/nested/page"), open("a page of the nest")),
+                (
+                    get("http://site.example/nested/page"),
+                    open("a page of the nest"),
+                ),
             ],
         ),
         row(
