@@ -75,11 +75,11 @@ impl Read for Client {
     fn poll_read(
         mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
-        mut buffer: ReadBufCursor<'_>,
+        mut buf: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
         if self.left > 0 {
             self.left -= 1;
-            buffer.put_slice(REQUEST);
+            buf.put_slice(REQUEST);
         }
         Poll::Ready(Ok(()))
     }
@@ -89,9 +89,9 @@ impl Write for Client {
     fn poll_write(
         self: Pin<&mut Self>,
         _: &mut Context<'_>,
-        bytes: &[u8],
+        buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Poll::Ready(Ok(bytes.len()))
+        Poll::Ready(Ok(buf.len()))
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
