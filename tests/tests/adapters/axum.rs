@@ -14,12 +14,12 @@ use intermission_axum::{
     ExecutionHandle, LongLived, MaintenanceRouter, MethodRouterExt, UnknownRoutes, maintenance,
 };
 use intermission_conformance::FixtureError;
-use intermission_conformance::adapter::{Answer, Call, Route, Server, Site, Unmet};
+use intermission_conformance::adapter::{Call, Route, Server, Site, Unmet};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tower::util::MapResponse;
 
-use crate::{BUG_REDIRECT, seen};
+use crate::{BUG_REDIRECT, response, seen};
 
 pub(crate) struct Axum {
     address: SocketAddr,
@@ -98,16 +98,7 @@ async fn answer(site: Site, route: Route, request: Request) -> Response {
             Err(_) => return status(StatusCode::BAD_REQUEST),
         }
     }
-    response(site.answer(call).await)
-}
-
-fn response(answer: Answer) -> Response {
-    let mut response = Response::builder().status(answer.status());
-    for (name, value) in Answer::HEADERS {
-        response = response.header(*name, *value);
-    }
-    let body = Body::new(answer.into_body());
-    response.body(body).expect("the table's headers are good")
+    response(site.answer(call).await).map(Body::new)
 }
 
 fn status(status: StatusCode) -> Response {

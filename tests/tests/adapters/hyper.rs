@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use bytes::Bytes;
-use http::header::{CONNECTION, UPGRADE};
+use http::header::{CONNECTION, HeaderValue, SEC_WEBSOCKET_ACCEPT, UPGRADE};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Either, Empty};
 use hyper::body::Incoming;
@@ -14,14 +14,14 @@ use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
 use intermission::{Admission, Decision, Gate, Level, Phase, Visitor};
 use intermission_conformance::FixtureError;
-use intermission_conformance::adapter::{Answer, AnswerBody, Call, Route, Server, Site, Unmet};
+use intermission_conformance::adapter::{AnswerBody, Call, Route, Server, Site, Unmet};
 use intermission_tower::{ExecutionHandle, MaintenanceLayer, PeerAddress};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
 use tower::{ServiceBuilder, service_fn};
 
-use crate::{BUG_REDIRECT, seen};
+use crate::{BUG_REDIRECT, response, seen};
 
 pub(crate) struct Hyper {
     address: SocketAddr,
@@ -122,21 +122,12 @@ async fn application(
             Err(_) => return Ok(empty(StatusCode::BAD_REQUEST)),
         }
     }
-    let mut response = response(site.answer(call).await);
+    let mut response = response(site.answer(call).await).map(Either::Left);
     if is_head {
         // hyper leaves the body out of an answer over HTTP/1 by itself, and over HTTP/2 it does not.
         *response.body_mut() = Either::Right(Empty::new());
     }
     Ok(response)
-}
-
-fn response(answer: Answer) -> Response<Body> {
-    let mut response = Response::builder().status(answer.status());
-    for (name, value) in Answer::HEADERS {
-        response = response.header(*name, *value);
-    }
-    let body = Either::Left(answer.into_body());
-    response.body(body).expect("the table's headers are good")
 }
 
 fn empty(status: StatusCode) -> Response<Body> {
@@ -161,12 +152,11 @@ fn upgrade(gate: &Gate, request: &mut Request<Incoming>) -> Response<Body> {
     });
     let mut response = empty(StatusCode::SWITCHING_PROTOCOLS);
     let headers = response.headers_mut();
-    let mut set = |name, value: &'static str| headers.insert(name, value.parse().expect(value));
+    let mut set = |name, value| headers.insert(name, HeaderValue::from_static(value));
     set(CONNECTION, "upgrade");
     set(UPGRADE, "websocket");
     // The answer to the key of the RFC's example, which is the one that the table sends.
-    let accept = http::HeaderName::from_static("sec-websocket-accept");
-    set(accept, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+    set(SEC_WEBSOCKET_ACCEPT, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
     response
 }
 
