@@ -133,6 +133,37 @@ fn phases() -> Vec<Row> {
 fn levels() -> Vec<Row> {
     vec![
         row(
+            "a_drain_at_level_exclusive_counts_no_bypass",
+            "While a drain to level exclusive goes on, not even who has the permission starts an execution.",
+            Given::draining().at(Level::Exclusive),
+            [
+                (
+                    post("/jobs").operator(),
+                    refused_by(RefuseReason::Exclusive),
+                ),
+                (
+                    get("/").operator(),
+                    admitted("hello", AdmitReason::Draining),
+                ),
+                (
+                    post("/items").body("four"),
+                    created("4", AdmitReason::Draining),
+                ),
+            ],
+        ),
+        row(
+            "a_drain_at_level_read_only_goes_on_serving",
+            "While a drain to level read-only goes on, unsafe methods are still let in.",
+            Given::draining().at(Level::ReadOnly),
+            [
+                (
+                    post("/items").body("four"),
+                    created("4", AdmitReason::Draining),
+                ),
+                (post("/jobs"), refused_by(RefuseReason::Activating)),
+            ],
+        ),
+        row(
             "read_only_lets_safe_methods_in",
             "At level read-only, safe methods are let in, and are not marked as a bypass.",
             Given::closed().at(Level::ReadOnly),
