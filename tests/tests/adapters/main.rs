@@ -2,6 +2,7 @@
 
 mod actix;
 mod axum;
+mod flaws;
 mod hyper;
 
 use std::process::ExitCode;
@@ -20,6 +21,7 @@ fn main() -> ExitCode {
         trials::<axum::Axum<axum::AsLayer>>(),
         trials::<actix::Actix<actix::Scoped>>(),
         trials::<actix::Actix<actix::Wrapped>>(),
+        flaws::trials(),
     ];
     libtest_mimic::run(&arguments, trials.into_iter().flatten().collect()).exit_code()
 }
