@@ -1,7 +1,7 @@
 #![cfg_attr(feature = "libtest-mimic", doc = include_str!("../README.md"))]
 #![cfg_attr(
     not(feature = "libtest-mimic"),
-    doc = "The published suite that every Intermission backend must pass."
+    doc = "The published suites that every Intermission backend and framework adapter must pass."
 )]
 
 #[cfg(feature = "adapter")]

@@ -1,35 +1,90 @@
-//! `MaintenanceScope` on actix-web's own server.
+//! actix-web's own server, with the gate in front of its routes in each of the forms that there are.
 
 use std::convert::Infallible;
+use std::marker::PhantomData;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use actix_web::body::{BodySize, MessageBody};
-use actix_web::dev::{ServerHandle, Service};
+use actix_web::dev::{self, ServerHandle, Service, ServiceResponse};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderName, HeaderValue};
-use actix_web::web::{Bytes, Payload, resource};
-use actix_web::{App, Error, HttpMessage, HttpRequest, HttpResponse, HttpServer};
+use actix_web::web::{Bytes, Payload, resource, scope};
+use actix_web::{App, Error, HttpMessage, HttpRequest, HttpResponse, HttpServer, Resource};
 use actix_ws::{CloseCode, Message};
 use intermission::Decision;
 use intermission_actix::{
-    ExecutionHandle, LongLived, Maintenance, MaintenanceExt, MaintenanceScope, UnknownRoutes,
-    maintenance,
+    ExecutionHandle, LongLived, MaintenanceBuilder, MaintenanceExt, MaintenanceScope,
+    UnknownRoutes, maintenance,
 };
 use intermission_conformance::FixtureError;
 use intermission_conformance::adapter::{Answer, AnswerBody, Call, Route, Server, Site, Unmet};
 use tokio::sync::oneshot;
 
+/// A server for this application, on a port of its own.
+macro_rules! listen {
+    ($factory:expr) => {{
+        let server = HttpServer::new($factory)
+            .workers(1)
+            .disable_signals()
+            .shutdown_timeout(0)
+            // With half-closed connections, its default, a client that is gone looks like one that waits.
+            .h1_allow_half_closed(false)
+            .bind_auto_h2c((Ipv4Addr::LOCALHOST, 0))?;
+        let address = *server.addrs().first().ok_or("it listens nowhere")?;
+        Ok((server.run(), address))
+    }};
+}
+
 /// The longest upload; the table has one of a mebibyte.
 const UPLOAD: usize = 2 << 20;
 
-pub(crate) struct Actix {
+/// actix-web's own server, with the gate in front of the routes in one of its forms.
+pub(crate) struct Actix<F> {
     address: SocketAddr,
     handle: ServerHandle,
+    form: PhantomData<F>,
 }
 
-impl Server for Actix {
+/// How an application puts the gate in front of its routes.
+pub(crate) trait Form: Send + Sync + 'static {
+    const NAME: &'static str;
+    const UNMET: &'static [Unmet];
+
+    fn start(
+        site: Site,
+        maintenance: MaintenanceBuilder,
+    ) -> Result<(dev::Server, SocketAddr), FixtureError>;
+}
+
+/// What no middleware of actix-web can change.
+mod unmet {
+    use super::Unmet;
+
+    /// Its HTTP/1 dispatcher says it as soon as it has the headers.
+    pub(super) const CONTINUE: Unmet = Unmet::new(
+        "a_refused_upload_that_asks_first_is_not_told_to_go_on",
+        "actix-web says 100 by itself",
+    );
+
+    /// Its HTTP/1 encoder keeps one method for all requests that it has decoded, the last one's.
+    pub(super) const HEAD: Unmet = Unmet::new(
+        "head_in_one_go_is_answered_as_head",
+        "actix-web mixes methods up",
+    );
+
+    /// Over HTTP/2 it looks at its client only when there is something to send.
+    pub(super) const CANCELLED: Unmet = Unmet::new(
+        "a_cancelled_request_counts_no_longer",
+        "actix-web calls to the end",
+    );
+}
+
+/// A [`MaintenanceScope`].
+pub(crate) struct Scoped;
+
+impl Form for Scoped {
     const NAME: &'static str = "actix";
 
     const UNMET: &'static [Unmet] = &[
@@ -40,29 +95,81 @@ impl Server for Actix {
         ),
         // The application itself answers 404.
         Unmet::new("the_asterisk_is_refused", "no scope has the path `*`"),
-        // Its HTTP/1 dispatcher says it as soon as it has the headers.
-        Unmet::new(
-            "a_refused_upload_that_asks_first_is_not_told_to_go_on",
-            "actix-web says 100 by itself",
-        ),
-        // Its HTTP/1 encoder keeps one method for all requests that it has decoded, the last one's.
-        Unmet::new(
-            "head_in_one_go_is_answered_as_head",
-            "actix-web mixes methods up",
-        ),
-        // Over HTTP/2 it looks at its client only when there is something to send.
-        Unmet::new(
-            "a_cancelled_request_counts_no_longer",
-            "actix-web calls to the end",
-        ),
+        unmet::CONTINUE,
+        unmet::HEAD,
+        unmet::CANCELLED,
     ];
+
+    fn start(
+        site: Site,
+        maintenance: MaintenanceBuilder,
+    ) -> Result<(dev::Server, SocketAddr), FixtureError> {
+        let maintenance = maintenance.build()?;
+        listen!(move || {
+            let scope = flagged_routes(&site, "", Route::ALL)
+                .service(flagged_routes(&site, Route::NEST, Route::NESTED))
+                .service(resource(Route::WEBSOCKET).to(converse));
+            App::new()
+                .service(scope.behind(&maintenance))
+                .wrap_fn(|request, service| seen(service.call(request)))
+        })
+    }
+}
+
+/// The middleware around the whole application, with the flags in a table.
+pub(crate) struct Wrapped;
+
+impl Form for Wrapped {
+    const NAME: &'static str = "actix-wrapped";
+
+    const UNMET: &'static [Unmet] = &[
+        // It decodes letters, so that `/%6aobs` reaches a handler whose flag the table does not find.
+        Unmet::new(
+            "another_spelling_starts_no_execution",
+            "actix-web decodes, then routes",
+        ),
+        unmet::CONTINUE,
+        unmet::HEAD,
+        unmet::CANCELLED,
+    ];
+
+    fn start(
+        site: Site,
+        mut maintenance: MaintenanceBuilder,
+    ) -> Result<(dev::Server, SocketAddr), FixtureError> {
+        for route in Route::ALL.iter().chain(Route::NESTED) {
+            maintenance = maintenance.with_route(route.pattern(), route.access());
+        }
+        let maintenance = maintenance.build()?;
+        listen!(move || {
+            let nested = Route::NESTED
+                .iter()
+                .fold(scope(Route::NEST), |scope, route| {
+                    scope.service(unflagged(&site, *route))
+                });
+            let app = Route::ALL.iter().fold(App::new(), |app, route| {
+                app.service(unflagged(&site, *route))
+            });
+            app.app_data(site.gate())
+                .service(nested)
+                .service(resource(Route::WEBSOCKET).to(converse))
+                .wrap(maintenance.clone())
+                .wrap_fn(|request, service| seen(service.call(request)))
+        })
+    }
+}
+
+impl<F: Form> Server for Actix<F> {
+    const NAME: &'static str = F::NAME;
+
+    const UNMET: &'static [Unmet] = F::UNMET;
 
     async fn serve(site: Site) -> Result<Self, FixtureError> {
         let (started, has_started) = oneshot::channel();
         // actix-web's handlers stay on their thread, so the server has threads and a runtime of its own.
         std::thread::spawn(move || {
             actix_web::rt::System::new().block_on(async move {
-                match start(&site) {
+                match start(site) {
                     Ok((server, actix)) => {
                         let _ = started.send(Ok(actix));
                         let _ = server.await;
@@ -85,44 +192,7 @@ impl Server for Actix {
     }
 }
 
-fn start(site: &Site) -> Result<(actix_web::dev::Server, Actix), FixtureError> {
-    let maintenance = settings(site)?;
-    let site = site.clone();
-    let factory = move || {
-        let scope = routes(&site, "", Route::ALL)
-            .service(routes(&site, Route::NEST, Route::NESTED))
-            .service(resource(Route::WEBSOCKET).to(converse))
-            .behind(&maintenance);
-        App::new().service(scope).wrap_fn(|request, service| {
-            let response = service.call(request);
-            async move {
-                let mut response = response.await?;
-                let decision: Option<Decision> = response.response().extensions().get().copied();
-                let headers = response.headers_mut();
-                let seen = HeaderValue::from_static("seen");
-                headers.insert(HeaderName::from_static("x-outer"), seen);
-                if let Some(decision) = decision {
-                    let value = HeaderValue::try_from(decision.to_string())?;
-                    headers.insert(HeaderName::from_static("x-decision"), value);
-                }
-                Ok(response)
-            }
-        })
-    };
-    let server = HttpServer::new(factory)
-        .workers(1)
-        .disable_signals()
-        .shutdown_timeout(0)
-        // With half-closed connections, which are actix-web's default, a client that is gone looks like one that waits.
-        .h1_allow_half_closed(false)
-        .bind_auto_h2c((Ipv4Addr::LOCALHOST, 0))?;
-    let address = *server.addrs().first().ok_or("it listens nowhere")?;
-    let server = server.run();
-    let handle = server.handle();
-    Ok((server, Actix { address, handle }))
-}
-
-fn settings(site: &Site) -> Result<Maintenance, FixtureError> {
+fn start<F: Form>(site: Site) -> Result<(dev::Server, Actix<F>), FixtureError> {
     let operator = site.clone();
     let unknown = if site.unknown_routes_are_told() {
         UnknownRoutes::NotFound
@@ -137,18 +207,43 @@ fn settings(site: &Site) -> Result<Maintenance, FixtureError> {
             let value = request.headers().get("x-operator");
             operator.permits(value.map(HeaderValue::as_bytes))
         });
-    Ok(maintenance.build()?)
+    let (server, address) = F::start(site, maintenance)?;
+    let handle = server.handle();
+    let actix = Actix {
+        address,
+        handle,
+        form: PhantomData,
+    };
+    Ok((server, actix))
 }
 
-fn routes(site: &Site, prefix: &str, routes: &[Route]) -> MaintenanceScope {
+fn flagged_routes(site: &Site, prefix: &str, routes: &[Route]) -> MaintenanceScope {
     routes
         .iter()
-        .fold(MaintenanceScope::new(prefix), |scope, &route| {
-            let site = site.clone();
-            let handler = move |request, payload| answer(site.clone(), route, request, payload);
-            let resource = resource(route.path()).to(handler);
-            scope.service(resource.with_access(route.access()))
+        .fold(MaintenanceScope::new(prefix), |scope, route| {
+            scope.service(unflagged(site, *route).with_access(route.access()))
         })
+}
+
+fn unflagged(site: &Site, route: Route) -> Resource {
+    let site = site.clone();
+    resource(route.path()).to(move |request, payload| answer(site.clone(), route, request, payload))
+}
+
+/// What the outer middleware does.
+async fn seen<B>(
+    response: impl Future<Output = Result<ServiceResponse<B>, Error>>,
+) -> Result<ServiceResponse<B>, Error> {
+    let mut response = response.await?;
+    let decision: Option<Decision> = response.response().extensions().get().copied();
+    let headers = response.headers_mut();
+    let seen = HeaderValue::from_static("seen");
+    headers.insert(HeaderName::from_static("x-outer"), seen);
+    if let Some(decision) = decision {
+        let value = HeaderValue::try_from(decision.to_string())?;
+        headers.insert(HeaderName::from_static("x-decision"), value);
+    }
+    Ok(response)
 }
 
 async fn answer(site: Site, route: Route, request: HttpRequest, payload: Payload) -> HttpResponse {
@@ -170,7 +265,8 @@ async fn answer(site: Site, route: Route, request: HttpRequest, payload: Payload
 
 fn response(answer: Answer) -> HttpResponse {
     let status = StatusCode::from_u16(answer.status());
-    let mut response = HttpResponse::build(status.expect("the table's statuses are good"));
+    // A status that is none fails the row.
+    let mut response = HttpResponse::build(status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR));
     for header in Answer::HEADERS {
         response.insert_header(*header);
     }

@@ -1,12 +1,13 @@
 //! The layer around a plain tower service, on hyper's own server.
 
 use std::convert::Infallible;
+use std::marker::PhantomData;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use bytes::Bytes;
-use http::header::{CONNECTION, UPGRADE};
+use http::header::{CONNECTION, HeaderValue, SEC_WEBSOCKET_ACCEPT, UPGRADE};
 use http::{Method, Request, Response, StatusCode};
-use http_body_util::{BodyExt, Either, Empty};
+use http_body_util::{BodyExt, Collected, Either, Empty, Full};
 use hyper::body::Incoming;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -14,22 +15,25 @@ use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
 use intermission::{Admission, Decision, Gate, Level, Phase, Visitor};
 use intermission_conformance::FixtureError;
-use intermission_conformance::adapter::{Answer, AnswerBody, Call, Route, Server, Site, Unmet};
+use intermission_conformance::adapter::{AnswerBody, Call, Route, Server, Site, Unmet};
 use intermission_tower::{ExecutionHandle, MaintenanceLayer, PeerAddress};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
-use tower::{ServiceBuilder, service_fn};
+use tower::{Service, ServiceBuilder, ServiceExt, service_fn};
 
-use crate::seen;
+use crate::flaws::{Flaw, Sound};
+use crate::{response, seen};
 
-pub(crate) struct Hyper {
+/// hyper's own server, with the layer around a tower service.
+pub(crate) struct Hyper<F = Sound> {
     address: SocketAddr,
     accepting: JoinHandle<()>,
+    flaw: PhantomData<F>,
 }
 
-impl Server for Hyper {
-    const NAME: &'static str = "hyper";
+impl<F: Flaw> Server for Hyper<F> {
+    const NAME: &'static str = F::NAME;
 
     const UNMET: &'static [Unmet] = &[Unmet::new(
         "unknown_routes_are_told_where_that_is_set",
@@ -58,13 +62,20 @@ impl Server for Hyper {
                 let service = ServiceBuilder::new()
                     .map_request(move |mut request: Request<Incoming>| {
                         request.extensions_mut().insert(PeerAddress(peer));
+                        F::before(&mut request);
                         request
                     })
                     .map_response(seen)
+                    .map_response(|response: Response<_>| {
+                        let (mut parts, body) = response.into_parts();
+                        F::after(&mut parts);
+                        Response::from_parts(parts, body)
+                    })
                     .layer(layer.clone())
                     .service(service_fn(move |request| {
                         application(site.clone(), request)
                     }));
+                let service = service_fn(move |request| flawed::<F, _>(service.clone(), request));
                 connections.spawn(async move {
                     // A client that goes away, or speaks no HTTP, is no error of the server's.
                     let _ = auto::Builder::new(TokioExecutor::new())
@@ -76,7 +87,11 @@ impl Server for Hyper {
                 });
             }
         });
-        Ok(Self { address, accepting })
+        Ok(Self {
+            address,
+            accepting,
+            flaw: PhantomData,
+        })
     }
 
     fn address(&self) -> SocketAddr {
@@ -91,6 +106,28 @@ impl Server for Hyper {
 
 fn routes() -> impl Iterator<Item = Route> {
     Route::ALL.iter().chain(Route::NESTED).copied()
+}
+
+/// What a flaw does with bodies.
+async fn flawed<F: Flaw, B>(
+    service: impl Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
+    mut request: Request<Incoming>,
+) -> Result<Response<Either<B, Full<Bytes>>>, Infallible>
+where
+    B: http_body::Body<Data = Bytes>,
+{
+    if F::READS {
+        // What breaks off shows afterwards.
+        let _ = request.body_mut().collect().await;
+    }
+    let response = service.oneshot(request).await?;
+    if !F::COLLECTS {
+        return Ok(response.map(Either::Left));
+    }
+    let (parts, body) = response.into_parts();
+    let whole = body.collect().await.map(Collected::to_bytes);
+    let whole = whole.unwrap_or_default();
+    Ok(Response::from_parts(parts, Either::Right(Full::new(whole))))
 }
 
 type Body = Either<AnswerBody, Empty<Bytes>>;
@@ -119,21 +156,12 @@ async fn application(
             Err(_) => return Ok(empty(StatusCode::BAD_REQUEST)),
         }
     }
-    let mut response = response(site.answer(call).await);
+    let mut response = response(site.answer(call).await).map(Either::Left);
     if is_head {
         // hyper leaves the body out of an answer over HTTP/1 by itself, and over HTTP/2 it does not.
         *response.body_mut() = Either::Right(Empty::new());
     }
     Ok(response)
-}
-
-fn response(answer: Answer) -> Response<Body> {
-    let mut response = Response::builder().status(answer.status());
-    for (name, value) in Answer::HEADERS {
-        response = response.header(*name, *value);
-    }
-    let body = Either::Left(answer.into_body());
-    response.body(body).expect("the table's headers are good")
 }
 
 fn empty(status: StatusCode) -> Response<Body> {
@@ -158,12 +186,11 @@ fn upgrade(gate: &Gate, request: &mut Request<Incoming>) -> Response<Body> {
     });
     let mut response = empty(StatusCode::SWITCHING_PROTOCOLS);
     let headers = response.headers_mut();
-    let mut set = |name, value: &'static str| headers.insert(name, value.parse().expect(value));
+    let mut set = |name, value| headers.insert(name, HeaderValue::from_static(value));
     set(CONNECTION, "upgrade");
     set(UPGRADE, "websocket");
     // The answer to the key of the RFC's example, which is the one that the table sends.
-    let accept = http::HeaderName::from_static("sec-websocket-accept");
-    set(accept, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+    set(SEC_WEBSOCKET_ACCEPT, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
     response
 }
 

@@ -7,11 +7,11 @@ use bytes::Bytes;
 use futures_util::stream::poll_fn;
 use futures_util::{SinkExt, StreamExt};
 use http::header::CONTENT_LENGTH;
-use http::{HeaderValue, Method, Response, StatusCode};
+use http::{HeaderValue, Method, Response};
 use http_body_util::BodyExt;
 use intermission::{Decision, RouteAccess};
 use intermission_conformance::FixtureError;
-use intermission_conformance::adapter::{Answer, Call, Route, Server, Site, Unmet};
+use intermission_conformance::adapter::{Call, Route, Server, Site, Unmet};
 use intermission_warp::{
     LongLived, MaintenanceLayer, Refused, StartedExecution, admitted_by, guard, long_lived,
     maintenance, starts_execution,
@@ -22,7 +22,7 @@ use warp::filters::BoxedFilter;
 use warp::ws::{Message, WebSocket, Ws};
 use warp::{Filter, Rejection, Reply, reply};
 
-use crate::seen;
+use crate::{response, seen};
 
 pub(crate) struct Warp {
     address: SocketAddr,
@@ -61,7 +61,7 @@ impl Server for Warp {
             maintenance = maintenance.with_always(route.pattern());
         }
         let maintenance = maintenance.build()?;
-        let app = application(&site, &maintenance).map(|response| seen::<_>(response));
+        let app = application(&site, &maintenance).map(seen::<_>);
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
         let serving = tokio::spawn(warp::serve(app).incoming(listener).run());
@@ -167,35 +167,27 @@ fn path(path: &'static str) -> BoxedFilter<()> {
 }
 
 async fn answer(site: Site, call: Call, is_head: bool) -> reply::Response {
-    let answer = site.answer(call).await;
-    let status = StatusCode::from_u16(answer.status()).expect("the table's statuses are good");
-    let mut body = answer.into_body();
-    let mut response = if let Some(length) = body.length().filter(|_| is_head) {
-        // hyper leaves the body out of an answer over HTTP/1 by itself, and over HTTP/2 it does not.
-        let mut response = Response::new(Bytes::new()).into_response();
-        response
-            .headers_mut()
-            .insert(CONTENT_LENGTH, HeaderValue::from(length));
-        response
-    } else if body.length().is_some() {
-        let whole = body
-            .collect()
-            .await
-            .expect("the table's bodies do not fail");
-        Response::new(whole.to_bytes()).into_response()
-    } else {
-        let pieces = poll_fn(move |cx| {
-            let piece = body.poll_piece(cx);
-            piece.map(|piece| piece.map(Ok::<_, Infallible>))
-        });
-        reply::stream(pieces).into_response()
+    let (mut parts, mut body) = response(site.answer(call).await).into_parts();
+    let reply = match body.length() {
+        Some(length) if is_head => {
+            // hyper leaves the body out of an answer over HTTP/1 by itself, and over HTTP/2 it does not.
+            let length = HeaderValue::from(length);
+            parts.headers.insert(CONTENT_LENGTH, length);
+            Response::default()
+        }
+        Some(_) => {
+            let Ok(whole) = body.collect().await;
+            Response::new(whole.to_bytes()).into_response()
+        }
+        None => {
+            let pieces = poll_fn(move |cx| {
+                let piece = body.poll_piece(cx);
+                piece.map(|piece| piece.map(Ok::<_, Infallible>))
+            });
+            reply::stream(pieces).into_response()
+        }
     };
-    *response.status_mut() = status;
-    for (name, value) in Answer::HEADERS {
-        let value = HeaderValue::from_static(value);
-        response.headers_mut().insert(*name, value);
-    }
-    response
+    reply::Response::from_parts(parts, reply.into_body())
 }
 
 async fn converse(

@@ -27,8 +27,8 @@
 //! 6. **The socket**: a free port of 127.0.0.1 that speaks HTTP/1.1, and HTTP/2 to clients that begin with its preface.
 //!    The application has to learn the peer's address.
 //!
-//! `tests/tests/adapters` in Intermission's repository has this for each framework that it serves; the one on plain
-//! hyper is the shortest.
+//! `tests/tests/adapters` in Intermission's repository has this for each framework that it serves, and adapters with a flaw
+//! each, which the table finds.
 //!
 //! # Rows that a framework cannot meet
 //!

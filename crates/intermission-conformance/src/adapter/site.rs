@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::fmt;
 use std::panic::resume_unwind;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
@@ -138,7 +138,7 @@ struct Inner {
     /// A permit for each slow answer that may be given.
     slow: Semaphore,
     taken: Mutex<Vec<Execution>>,
-    asked_for_permission: AtomicBool,
+    asked_for_permission: AtomicUsize,
 }
 
 /// What a row wants of the adapter's settings.
@@ -168,7 +168,7 @@ impl Site {
             stream: Mutex::new(Some(stream)),
             slow: Semaphore::new(0),
             taken: Mutex::default(),
-            asked_for_permission: AtomicBool::new(false),
+            asked_for_permission: AtomicUsize::new(0),
         };
         let site = Self {
             inner: Arc::new(inner),
@@ -213,7 +213,7 @@ impl Site {
     pub fn permits(&self, x_operator: Option<&[u8]>) -> bool {
         self.inner
             .asked_for_permission
-            .store(true, Ordering::SeqCst);
+            .fetch_add(1, Ordering::SeqCst);
         if self.inner.settings.permission_panics {
             // Without the hook, which would print it.
             resume_unwind(Box::new("a permission that panics"));
@@ -285,7 +285,8 @@ impl Site {
         self.inner.calls.store(0, Ordering::SeqCst);
     }
 
-    pub(crate) fn was_asked_for_permission(&self) -> bool {
+    /// How often the permission was asked for.
+    pub(crate) fn asked_for_permission(&self) -> usize {
         self.inner.asked_for_permission.load(Ordering::SeqCst)
     }
 

@@ -5,7 +5,9 @@ use intermission::{AdmitReason, Level, RefuseReason};
 use crate::adapter::expected::{Expect, admitted, open, refused, refused_by};
 use crate::adapter::given::Given;
 use crate::adapter::http1::{Request, get, post};
-use crate::adapter::row::{Row, RowGroup};
+use crate::adapter::row::{Row, RowGroup, plays};
+use crate::adapter::stage::Stage;
+use crate::failure::{Checked, ensure_eq};
 
 pub(super) fn rows() -> Vec<Row> {
     [phases(), levels(), bypasses(), preflights()].concat()
@@ -131,6 +133,37 @@ fn phases() -> Vec<Row> {
 fn levels() -> Vec<Row> {
     vec![
         row(
+            "a_drain_at_level_exclusive_counts_no_bypass",
+            "While a drain to level exclusive goes on, not even who has the permission starts an execution.",
+            Given::draining().at(Level::Exclusive),
+            [
+                (
+                    post("/jobs").operator(),
+                    refused_by(RefuseReason::Exclusive),
+                ),
+                (
+                    get("/").operator(),
+                    admitted("hello", AdmitReason::Draining),
+                ),
+                (
+                    post("/items").body("four"),
+                    created("4", AdmitReason::Draining),
+                ),
+            ],
+        ),
+        row(
+            "a_drain_at_level_read_only_goes_on_serving",
+            "While a drain to level read-only goes on, unsafe methods are still let in.",
+            Given::draining().at(Level::ReadOnly),
+            [
+                (
+                    post("/items").body("four"),
+                    created("4", AdmitReason::Draining),
+                ),
+                (post("/jobs"), refused_by(RefuseReason::Activating)),
+            ],
+        ),
+        row(
             "read_only_lets_safe_methods_in",
             "At level read-only, safe methods are let in, and are not marked as a bypass.",
             Given::closed().at(Level::ReadOnly),
@@ -228,6 +261,12 @@ fn bypasses() -> Vec<Row> {
                 (get("/").with("x-bypass-maintenance", "true"), refused()),
             ],
         ),
+        plays!(
+            Decision,
+            the_permission_is_asked_no_more_than_needed,
+            "The permission is asked once for a request at most, and not while the mode is off or on an open route.",
+            Given::open()
+        ),
         row(
             "a_permission_that_panics_is_none",
             "A permission that panics lets nobody in, and costs nobody the answer.",
@@ -273,6 +312,21 @@ fn bypasses() -> Vec<Row> {
             )],
         ),
     ]
+}
+
+/// The application's own permission may cost something, such as a look at a session.
+async fn the_permission_is_asked_no_more_than_needed(stage: &Stage) -> Checked {
+    let asked =
+        |what: &str, times: usize| ensure_eq(what, &stage.site.asked_for_permission(), &times);
+    stage.ask(&get("/").operator()).await?;
+    asked("the questions while open", 0)?;
+    stage.close().await?;
+    stage.ask(&get("/health").operator()).await?;
+    asked("the questions for a route that is always open", 0)?;
+    stage.ask(&get("/").operator()).await?;
+    asked("the questions for one request", 1)?;
+    stage.ask(&get("/")).await?;
+    asked("the questions for two requests", 2)
 }
 
 fn preflight(target: &'static str) -> Request {

@@ -4,11 +4,11 @@ use intermission::{AdmitReason, RefuseReason};
 
 use crate::adapter::expected::{Expect, Form, admitted, open, refused, refused_as, refused_by};
 use crate::adapter::given::Given;
-use crate::adapter::http1::{Request, get, post};
+use crate::adapter::http1::{Received, Request, get, post};
 use crate::adapter::http2::Http2;
 use crate::adapter::row::{Row, plays};
 use crate::adapter::stage::Stage;
-use crate::failure::{Checked, ensure_eq};
+use crate::failure::{Checked, Failure, ensure_eq};
 
 pub(super) fn rows() -> Vec<Row> {
     vec![
@@ -232,16 +232,20 @@ async fn a_cancelled_request_counts_no_longer(stage: &Stage) -> Checked {
     {
         let asked = connection.ask(&slow);
         tokio::select! {
-            received = asked => return Err(crate::failure::Failure::new(format!("{received:?} came too soon"))),
+            received = asked => return Err(too_soon(&received)),
             began = stage.began() => began?,
         };
         // Dropped here, and with it the request.
     }
     stage.nothing_in_flight().await?;
     tokio::select! {
-        received = connection.ask(&slow) => return Err(crate::failure::Failure::new(format!("{received:?} came too soon"))),
+        received = connection.ask(&slow) => return Err(too_soon(&received)),
         began = stage.began() => began?,
     };
     drop(connection);
     stage.nothing_in_flight().await
+}
+
+fn too_soon(received: &Checked<Received>) -> Failure {
+    Failure::new(format!("{received:?} came too soon"))
 }

@@ -9,7 +9,7 @@ use crate::adapter::given::Given;
 use crate::adapter::http1::get;
 use crate::adapter::row::{Row, plays};
 use crate::adapter::stage::Stage;
-use crate::failure::Checked;
+use crate::failure::{Checked, ensure_eq};
 
 const AT_ONCE: Duration = Duration::ZERO;
 
@@ -118,7 +118,7 @@ async fn a_node_may_start_closed_without_its_state(stage: &Stage) -> Checked {
 
 async fn a_node_may_start_open_without_its_state(stage: &Stage) -> Checked {
     let received = stage.ask(&get("/")).await?;
-    crate::failure::ensure_eq("the status", &received.status, &200)?;
+    ensure_eq("the status", &received.status, &200)?;
     stage.state.heal();
     stage.until_status(&get("/"), 503).await?;
     stage.expect(&get("/"), &refused()).await

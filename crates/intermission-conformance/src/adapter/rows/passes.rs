@@ -106,6 +106,12 @@ fn cookies() -> Vec<Row> {
         ),
         plays!(
             Passes,
+            the_address_goes_before_the_pass,
+            "Of two rules that would let in, the first is named, and a link is redeemed all the same.",
+            Given::closed().allowing(&["127.0.0.1"])
+        ),
+        plays!(
+            Passes,
             a_pass_starts_executions_in_a_drain,
             "While a drain goes on, who carries a pass may start an execution.",
             Given::draining()
@@ -416,6 +422,14 @@ async fn a_refused_visitors_cookies_are_left_alone(stage: &Stage) -> Checked {
         }
     }
     Ok(())
+}
+
+async fn the_address_goes_before_the_pass(stage: &Stage) -> Checked {
+    let secret = issued(stage).await?;
+    let by_address = admitted("hello", AdmitReason::AllowedAddress);
+    stage.expect(&carrying(&secret), &by_address).await?;
+    let expect = redeemed("/", session(&secret));
+    stage.expect(&link(&secret), &expect).await
 }
 
 async fn a_pass_starts_executions_in_a_drain(stage: &Stage) -> Checked {

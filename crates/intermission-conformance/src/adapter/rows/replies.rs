@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use intermission::reply::{RefusalStatus, ReplyPolicy};
-use intermission::{Activate, Change, Level};
+use intermission::{Activate, Change, Level, Timestamp};
 
 use crate::adapter::expected::{Expect, Form, lines, refused, refused_as};
 use crate::adapter::given::Given;
@@ -428,6 +428,12 @@ fn times() -> Vec<Row> {
         ),
         plays!(
             Replies,
+            the_calendar_may_be_set_back,
+            "After somebody has set the clock back, the time is until the announced end by the new calendar.",
+            Given::closed().ending_in(Duration::from_secs(90))
+        ),
+        plays!(
+            Replies,
             jitter_spreads_the_visitors,
             "With jitter, visitors are told different times, of the range that is set.",
             Given::closed()
@@ -449,6 +455,15 @@ async fn the_time_counts_down(stage: &Stage) -> Checked {
         stage.clock.advance(Duration::from_secs(10));
     }
     Ok(())
+}
+
+async fn the_calendar_may_be_set_back(stage: &Stage) -> Checked {
+    let before = stage.now().as_millis();
+    stage.ask(&get("/")).await?;
+    let earlier = Timestamp::from_millis(before.saturating_sub(3_600_000));
+    stage.clock.set_calendar(earlier);
+    let received = stage.ask(&get("/")).await?;
+    ensure_eq("the time", &received.one("retry-after")?, &"3690")
 }
 
 async fn jitter_spreads_the_visitors(stage: &Stage) -> Checked {

@@ -1,9 +1,10 @@
 //! Conversations that outlive their response.
 
-use intermission::Level;
+use intermission::{Level, RefuseReason};
 
-use crate::adapter::expected::{refused, refused_by};
+use crate::adapter::expected::{Expect, refused, refused_by};
 use crate::adapter::given::Given;
+use crate::adapter::http1::{Received, Request};
 use crate::adapter::row::{Row, plays};
 use crate::adapter::stage::Stage;
 use crate::adapter::websocket::{Conversation, upgrade};
@@ -90,7 +91,7 @@ async fn a_drain_leaves_conversations_alone(stage: &Stage) -> Checked {
 async fn a_conversation_is_refused_while_closed(stage: &Stage) -> Checked {
     match Conversation::begin(stage, &upgrade()).await? {
         Ok(_) => Err(Failure::new("the conversation has begun")),
-        Err(head) => expect_head(stage, &head, refused()),
+        Err(head) => expect_head(stage, &head, &refused()),
     }
 }
 
@@ -98,20 +99,16 @@ async fn a_conversation_is_refused_at_level_exclusive(stage: &Stage) -> Checked 
     match Conversation::begin(stage, &upgrade().operator()).await? {
         Ok(_) => Err(Failure::new("the conversation has begun")),
         Err(head) => {
-            let exclusive = refused_by(intermission::RefuseReason::Exclusive);
-            expect_head(stage, &head, exclusive)
+            let exclusive = refused_by(RefuseReason::Exclusive);
+            expect_head(stage, &head, &exclusive)
         }
     }
 }
 
 /// Compares a refusal of which the headers were read.
-fn expect_head(
-    stage: &Stage,
-    head: &crate::adapter::http1::Received,
-    expect: crate::adapter::expected::Expect,
-) -> Checked {
+fn expect_head(stage: &Stage, head: &Received, expect: &Expect) -> Checked {
     // As for HEAD, which has no body either.
-    let request = crate::adapter::http1::Request::new("HEAD", "/ws");
+    let request = Request::new("HEAD", "/ws");
     expect.check(stage, &request, head, 0)
 }
 
