@@ -27,7 +27,10 @@ pub(super) const FEATURES: &[Feature] = &[
     feature("http2", "HTTP/2"),
     feature("flags-beside-routes", "Flags beside the routes"),
     feature("flags-in-a-table", "Flags in a table of paths"),
-    feature("path-as-sent", "The table sees the path as it was sent"),
+    feature(
+        "path-as-sent",
+        "The table compares paths as sent, not as routed",
+    ),
     feature("peer-address", "The peer's address comes from"),
     feature("permission-sees", "The permission sees"),
     feature("knows-https", "Notices `https` by itself"),
