@@ -286,7 +286,7 @@ pub(super) mod sample {
     }
 
     /// A workspace with adapters for axum and warp that say this of themselves.
-    pub(crate) fn workspace(axum: Value, warp: Value) -> Metadata {
+    pub(crate) fn workspace(axum: &Value, warp: &Value) -> Metadata {
         let mut json = sample::json(&[
             "crates/intermission-warp: warp",
             "crates/intermission-axum: axum",
@@ -310,7 +310,7 @@ mod tests {
 
     #[track_caller]
     fn assert_finds(axum: Value, words: &[&str]) {
-        let metadata = workspace(axum, said("warp"));
+        let metadata = workspace(&axum, &said("warp"));
         let findings = read(&metadata).err().unwrap();
         assert_eq!(findings.len(), 1, "{findings:#?}");
         let finding = findings[0].to_string();
@@ -326,7 +326,7 @@ mod tests {
         axum["boxes"] = json!(false);
         axum["notes"] = json!({"boxes": "Because."});
         axum["unmet"] = json!({"bodies::trailers": "It has none."});
-        let metadata = workspace(axum, said("warp"));
+        let metadata = workspace(&axum, &said("warp"));
         let adapters = read(&metadata).ok().unwrap();
         let titles: Vec<&str> = adapters.iter().map(|it| it.title.as_str()).collect();
         assert_eq!(titles, ["axum", "warp"]);

@@ -137,7 +137,7 @@ mod tests {
             json!({"http2": "With a feature.", "gate": "From the state."}),
         );
         let warp = with_notes("warp", json!({"gate": "By itself.", "boxes": "Mostly."}));
-        workspace(axum, warp)
+        workspace(&axum, &warp)
     }
 
     #[test]
@@ -175,7 +175,7 @@ mod tests {
     fn what_several_say_is_said_once() {
         let axum = json!({"gate": "Like everybody.", "boxes": "Like everybody."});
         let warp = json!({"boxes": "Like everybody."});
-        let metadata = workspace(with_notes("axum", axum), with_notes("warp", warp));
+        let metadata = workspace(&with_notes("axum", axum), &with_notes("warp", warp));
         let renewed = renewed(&metadata, EMPTY).unwrap();
         assert!(renewed.contains(" | yes ¹ | yes |\n"), "{renewed}");
         assert!(renewed.contains(" | yes ¹ | yes ¹ |\n"), "{renewed}");
@@ -195,7 +195,7 @@ mod tests {
         };
         let fresh = renewed(&two(), EMPTY).unwrap();
         assert!(check(&two(), &of(&fresh)).is_empty());
-        let other = workspace(said("axum"), said("warp"));
+        let other = workspace(&said("axum"), &said("warp"));
         for (metadata, text) in [(two(), EMPTY), (other, &*fresh)] {
             let findings = check(&metadata, &of(text));
             assert_eq!(findings.len(), 1);
