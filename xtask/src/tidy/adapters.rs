@@ -309,8 +309,8 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn assert_finds(axum: Value, words: &[&str]) {
-        let metadata = workspace(&axum, &said("warp"));
+    fn assert_finds(axum: &Value, words: &[&str]) {
+        let metadata = workspace(axum, &said("warp"));
         let findings = read(&metadata).err().unwrap();
         assert_eq!(findings.len(), 1, "{findings:#?}");
         let finding = findings[0].to_string();
@@ -344,7 +344,7 @@ mod tests {
     #[test]
     fn an_adapter_that_says_nothing_is_found() {
         assert_finds(
-            Value::Null,
+            &Value::Null,
             &["crates/intermission-axum/Cargo.toml", "says nothing"],
         );
     }
@@ -365,10 +365,10 @@ mod tests {
     fn a_key_that_nobody_knows_is_found() {
         let mut axum = said("axum");
         axum["http3"] = json!(true);
-        assert_finds(axum, &["no row for: `http3`"]);
+        assert_finds(&axum, &["no row for: `http3`"]);
         let mut axum = said("axum");
         axum["notes"] = json!({"http3": "Soon."});
-        assert_finds(axum, &["no row for: a note on `http3`"]);
+        assert_finds(&axum, &["no row for: a note on `http3`"]);
     }
 
     #[test]
@@ -376,7 +376,7 @@ mod tests {
         for key in ["title", "framework", "gate"] {
             let mut axum = said("axum");
             axum.as_object_mut().unwrap().remove(key);
-            assert_finds(axum, &["says nothing about", key]);
+            assert_finds(&axum, &["says nothing about", key]);
         }
     }
 
@@ -384,7 +384,7 @@ mod tests {
     fn a_no_needs_its_reason() {
         let mut axum = said("axum");
         axum["gate"] = json!(false);
-        assert_finds(axum, &["`gate` says no, and not why"]);
+        assert_finds(&axum, &["`gate` says no, and not why"]);
     }
 
     #[test]
@@ -397,7 +397,7 @@ mod tests {
         ] {
             let mut axum = said("axum");
             axum["gate"] = word;
-            assert_finds(axum, &["`gate` is not what a cell can hold"]);
+            assert_finds(&axum, &["`gate` is not what a cell can hold"]);
         }
     }
 
@@ -410,17 +410,17 @@ mod tests {
         ] {
             let mut axum = said("axum");
             axum[key] = reasons;
-            assert_finds(axum, &[key, "is no sentence"]);
+            assert_finds(&axum, &[key, "is no sentence"]);
         }
         let mut axum = said("axum");
         axum["unmet"] = json!(["bodies::trailers"]);
-        assert_finds(axum, &["`unmet` is no table"]);
+        assert_finds(&axum, &["`unmet` is no table"]);
     }
 
     #[test]
     fn the_framework_is_a_dependency() {
         let mut axum = said("axum");
         axum["framework"] = json!("rocket");
-        assert_finds(axum, &["is for `rocket`"]);
+        assert_finds(&axum, &["is for `rocket`"]);
     }
 }
