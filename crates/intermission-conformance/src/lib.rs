@@ -4,6 +4,8 @@
     doc = "The published suite that every Intermission backend must pass."
 )]
 
+#[cfg(feature = "adapter")]
+pub mod adapter;
 mod capability;
 mod case;
 mod cases;

@@ -1,0 +1,134 @@
+//! What the command line may say.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use clap::Parser;
+use intermission::{AllowList, LostContact, OutagePolicy, StateUrl};
+use jiff::{SignedDuration, fmt::friendly};
+
+/// A service on warp with maintenance mode.
+#[derive(Debug, Parser)]
+#[command(about, version)]
+pub(crate) struct Flags {
+    /// Where to listen. Port 0 picks a free one, which the first line of output names.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
+    pub(crate) listen: SocketAddr,
+
+    /// Where the maintenance state is kept: `memory:` for this process alone, `file:DIR` for one machine,
+    /// `redis://HOST:6379/0` (also `redis+sentinel://…`, `redis+cluster://…`) for a fleet.
+    #[arg(long, value_name = "URL", default_value = "memory:")]
+    state: String,
+
+    /// Which of the sites on that state this is.
+    #[arg(long, value_name = "NAME")]
+    site: Option<String>,
+
+    /// Proxies whose `X-Forwarded-For` is believed. None by default.
+    #[arg(long, value_name = "CIDR", num_args = 1.., value_delimiter = ',')]
+    pub(crate) trusted_proxy: Vec<String>,
+
+    /// This process's name in lists.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) node: Option<String>,
+
+    /// What requests see while the state is out of reach: `keep`, `close:D` or `open:D`.
+    #[arg(long, value_name = "POLICY", default_value = "keep", value_parser = outage_policy)]
+    pub(crate) on_outage: OutagePolicy,
+
+    /// What executions do while the state is out of reach: `wait:D`, `hold` or `fence:D`.
+    #[arg(long, value_name = "POLICY", default_value = "wait:2m", value_parser = lost_contact)]
+    pub(crate) lost: LostContact,
+}
+
+impl Flags {
+    /// The state, with its site.
+    ///
+    /// The flag is not parsed with the others: clap's complaint would repeat a password.
+    pub(crate) fn state(&self) -> Result<StateUrl> {
+        let url: StateUrl = self.state.parse()?;
+        Ok(match &self.site {
+            Some(site) => url.with_site(site)?,
+            None => url,
+        })
+    }
+
+    /// The proxies, as one list.
+    pub(crate) fn trusted_proxies(&self) -> Result<AllowList> {
+        Ok(AllowList::parse(&self.trusted_proxy)?)
+    }
+}
+
+fn outage_policy(text: &str) -> Result<OutagePolicy> {
+    Ok(match text.split_once(':') {
+        None if text == "keep" => OutagePolicy::KeepLast,
+        Some(("close", after)) => OutagePolicy::CloseAfter(duration(after)?),
+        Some(("open", after)) => OutagePolicy::OpenAfter(duration(after)?),
+        _ => bail!("write keep, close:D or open:D with a duration such as 30s"),
+    })
+}
+
+fn lost_contact(text: &str) -> Result<LostContact> {
+    Ok(match text.split_once(':') {
+        None if text == "hold" => LostContact::Hold,
+        Some(("wait", after)) => LostContact::Wait(duration(after)?),
+        Some(("fence", after)) => LostContact::Fence(duration(after)?),
+        _ => bail!("write wait:D, hold or fence:D with a duration such as 2m"),
+    })
+}
+
+fn duration(text: &str) -> Result<Duration> {
+    static FORMAT: friendly::SpanParser = friendly::SpanParser::new();
+    let duration: SignedDuration = FORMAT
+        .parse_duration(text)
+        .with_context(|| format!("`{text}` is not a duration: write for example 90s or 2m"))?;
+    Duration::try_from(duration)
+        .with_context(|| format!("`{text}` is not a duration: it is negative"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn policies_read_as_they_are_documented() {
+        let flags =
+            Flags::try_parse_from(["warp-app", "--on-outage", "close:30s", "--lost", "fence:1m"])
+                .unwrap();
+        assert_eq!(
+            flags.on_outage,
+            OutagePolicy::CloseAfter(Duration::from_secs(30))
+        );
+        assert_eq!(flags.lost, LostContact::Fence(Duration::from_secs(60)));
+        let flags = Flags::try_parse_from(["warp-app"]).unwrap();
+        assert_eq!(
+            (flags.on_outage, flags.lost),
+            (OutagePolicy::KeepLast, LostContact::default())
+        );
+        assert_eq!(flags.state().unwrap().to_string(), "memory:");
+        for bad in ["close", "keep:1s", "close:soon", "open:-1s", "close:30"] {
+            assert!(
+                Flags::try_parse_from(["warp-app", "--on-outage", bad]).is_err(),
+                "{bad}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_state_with_a_password_is_not_repeated() {
+        let state = |url: &str| {
+            let flags = Flags::try_parse_from(["warp-app", "--state", url, "--site", "shop"]);
+            flags.unwrap().state()
+        };
+        let url = state("redis://ops:hunter2@cache:6379/0").unwrap();
+        assert_eq!(url.to_string(), "redis://ops:***@cache:6379/0?site=shop");
+        for wrong in [
+            "redis://ops:hunter2@cache:port/0",
+            "mysql://ops:hunter2@db/0",
+        ] {
+            let error = format!("{:?}", state(wrong).unwrap_err());
+            assert!(!error.contains("hunter2"), "{error}");
+        }
+    }
+}

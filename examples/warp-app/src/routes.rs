@@ -1,0 +1,213 @@
+//! The routes, and their flags.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use futures_util::{SinkExt, StreamExt};
+use intermission::{BadPattern, Execution, RouteAccess, RouteTable};
+use intermission_warp::{
+    LongLived, MaintenanceLayer, Refused, StartedExecution, guard, long_lived, starts_execution,
+};
+use serde::Deserialize;
+use serde_json::json;
+use warp::http::StatusCode;
+use warp::ws::{Message, WebSocket, Ws};
+use warp::{Filter, Rejection, Reply};
+
+/// The code with which a WebSocket is told that the service restarts, and to come back.
+const RESTART: u16 = 1012;
+
+/// The routes with a flag. `/jobs` has its own beside it, since its handler keeps the execution.
+pub(crate) fn flags() -> Result<RouteTable, BadPattern> {
+    RouteTable::new()
+        .with("/health", RouteAccess::Always)?
+        // Ready in every phase: a fleet that is unready as a whole is an outage to its load balancer.
+        .with("/ready", RouteAccess::Always)?
+        .with("/login", RouteAccess::Always)
+}
+
+/// All routes of the application, behind the gate.
+pub(crate) fn routes(
+    maintenance: &MaintenanceLayer,
+) -> impl Filter<Extract = (impl Reply,), Error = Rejection> + Clone + Send + Sync + 'static {
+    // The path comes first in each, so that a path that nobody knows is a 404 and not a wrong method.
+    let hello = warp::path::end().and(get()).map(|| "hello");
+    let health = warp::path!("health").and(get()).map(|| "ok");
+    let ready = warp::path!("ready").and(get()).map(|| "ready");
+    let login = warp::path!("login").and(get()).map(|| "login");
+    let slow = warp::path!("slow").and(get()).and(warp::query()).then(slow);
+    let items = warp::path!("items")
+        .and(warp::post())
+        .map(|| StatusCode::CREATED);
+    let jobs = warp::path!("jobs")
+        .and(warp::post())
+        .and(starts_execution(maintenance))
+        .and(warp::query())
+        .then(start_job);
+    let chat = warp::path!("ws")
+        .and(warp::ws())
+        .and(long_lived(maintenance))
+        .then(echo);
+    let all = hello.or(health).or(ready).or(login);
+    let all = all.or(slow).or(items).or(jobs).or(chat);
+    guard(maintenance, all)
+}
+
+/// GET, and HEAD, which asks for the same without the body.
+fn get() -> impl Filter<Extract = (), Error = Rejection> + Copy {
+    warp::get().or(warp::head()).unify()
+}
+
+/// How long something takes: `?ms=N`.
+#[derive(Deserialize)]
+struct Takes {
+    #[serde(default)]
+    ms: u64,
+}
+
+async fn slow(takes: Takes) -> &'static str {
+    tokio::time::sleep(Duration::from_millis(takes.ms)).await;
+    "done"
+}
+
+/// Starts a job that outlives its request: it keeps the execution, so that a drain waits for the job.
+async fn start_job(
+    started: Result<StartedExecution, Refused>,
+    takes: Takes,
+) -> Result<impl Reply, Refused> {
+    static JOBS: AtomicU64 = AtomicU64::new(1);
+    let StartedExecution(execution) = started?;
+    let id = JOBS.fetch_add(1, Ordering::Relaxed).to_string();
+    tokio::spawn(work(execution, Duration::from_millis(takes.ms)));
+    let reply = warp::reply::json(&json!({ "id": id }));
+    Ok(warp::reply::with_status(reply, StatusCode::ACCEPTED))
+}
+
+async fn work(execution: Execution, takes: Duration) {
+    tokio::select! {
+        () = tokio::time::sleep(takes) => {}
+        // The drain's limit was reached: a good job leaves off where it can go on later.
+        () = execution.cancelled() => {}
+    }
+    drop(execution);
+}
+
+async fn echo(upgrade: Ws, connection: Result<LongLived, Refused>) -> Result<impl Reply, Refused> {
+    let connection = connection?;
+    Ok(upgrade.on_upgrade(move |socket| echo_until_closing(socket, connection)))
+}
+
+/// Says the same again, until the peer leaves or the site closes. A socket that stayed open would never be drained.
+async fn echo_until_closing(mut socket: WebSocket, connection: LongLived) {
+    loop {
+        let message = tokio::select! {
+            message = socket.next() => message,
+            () = connection.closing() => {
+                let goodbye = Message::close_with(RESTART, "closed for maintenance");
+                // The peer may have left at the same moment, which is just as well.
+                let _ = socket.send(goodbye).await;
+                return;
+            }
+        };
+        match message {
+            Some(Ok(message)) if message.is_text() || message.is_binary() => {
+                if socket.send(message).await.is_err() {
+                    return;
+                }
+            }
+            Some(Ok(message)) if !message.is_close() => {}
+            Some(Ok(_) | Err(_)) | None => return,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt;
+    use intermission::{Activate, Actor, Change, DrainPolicy, Gate, MemoryState, Operator, Phase};
+    use intermission_warp::maintenance;
+    use tower::ServiceExt;
+    use warp::http::Request;
+
+    use super::*;
+
+    async fn application() -> (Gate, Operator, MaintenanceLayer) {
+        let state = MemoryState::new();
+        let gate = Gate::builder(state.clone()).start().await.unwrap();
+        let operator = Operator::new(state, Actor::new("ana", "test"));
+        let app = maintenance(gate.clone()).with_routes(flags().unwrap());
+        (gate, operator, app.build().unwrap())
+    }
+
+    async fn ask(app: &MaintenanceLayer, method: &str, uri: &str) -> (u16, String) {
+        let request = Request::builder()
+            .method(method)
+            .uri(uri)
+            .body(String::new())
+            .unwrap();
+        let response = warp::service(routes(app)).oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        (
+            parts.status.as_u16(),
+            String::from_utf8(body.to_vec()).unwrap(),
+        )
+    }
+
+    #[tokio::test]
+    async fn the_routes_answer_as_they_are_documented() {
+        let (gate, operator, app) = application().await;
+        for (method, uri, status, body, closed) in [
+            ("GET", "/", 200, "hello", 503),
+            ("GET", "/health", 200, "ok", 200),
+            ("GET", "/ready", 200, "ready", 200),
+            ("GET", "/login", 200, "login", 200),
+            ("GET", "/slow?ms=1", 200, "done", 503),
+            ("POST", "/items", 201, "", 503),
+            ("GET", "/nothing", 404, "", 503),
+        ] {
+            assert_eq!(
+                ask(&app, method, uri).await,
+                (status, body.to_owned()),
+                "{uri}"
+            );
+            operator
+                .change(Change::Activate(Activate::by("ana")))
+                .await
+                .unwrap();
+            gate.reached(|record| record.phase() == Phase::Activated)
+                .await;
+            assert_eq!(ask(&app, method, uri).await.0, closed, "{uri}");
+            operator
+                .change(Change::Deactivate(intermission::Deactivate::new()))
+                .await
+                .unwrap();
+            gate.reached(|record| record.phase() == Phase::Deactivated)
+                .await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_job_holds_its_execution_until_it_is_done_or_told_to_end() {
+        let (gate, operator, app) = application().await;
+        let (status, body) = ask(&app, "POST", "/jobs?ms=1").await;
+        let id: serde_json::Value = serde_json::from_str(&body).unwrap();
+        assert!(status == 202 && id["id"].is_string(), "{body}");
+        while gate.status().running > 0 {
+            tokio::task::yield_now().await;
+        }
+        let an_hour = "/jobs?ms=3600000";
+        assert_eq!(ask(&app, "POST", an_hour).await.0, 202);
+        assert_eq!((gate.status().running, gate.status().requests), (1, 0));
+        let force = DrainPolicy::Force(Duration::ZERO);
+        operator
+            .change(Change::Activate(Activate::by("ana").with_drain(force)))
+            .await
+            .unwrap();
+        gate.reached(|record| record.phase().is_on()).await;
+        assert_eq!(ask(&app, "POST", an_hour).await.0, 503);
+        while gate.status().running > 0 {
+            tokio::task::yield_now().await;
+        }
+    }
+}
