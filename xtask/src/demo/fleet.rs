@@ -97,8 +97,8 @@ impl Fleet {
 
     /// Sends a request to each service, and checks that the first one answers as is claimed, and the others the same.
     ///
-    /// Each is asked until it does, for as long as that may take; but once at least. What the others answer is shown
-    /// only if it is something else.
+    /// Each is asked once, and then again and again until it does, for as long as that may take. What the others
+    /// answer is shown only if it is something else.
     pub(super) fn ask(
         &self,
         (screen, interrupt): (&mut Screen, &Interrupt),
@@ -109,7 +109,6 @@ impl Fleet {
     ) -> anyhow::Result<()> {
         let mut first: Option<Response> = None;
         for (app, service) in self.apps.iter().zip(&SERVICES) {
-            screen.typed(&curl_line(app.address, request));
             let waited = Deadline::after(patience);
             let mut answer = app.ask(request)?;
             let at_once = holds(&answer) || patience.is_zero();
@@ -119,20 +118,20 @@ impl Fleet {
                     Ok(holds(&answer).then_some(()))
                 })?;
             }
+            let waited = Seconds(waited.waited());
             let difference = first.as_ref().and_then(|first| first.difference(&answer));
-            let is_shown = first.is_none() || difference.is_some();
-            if is_shown {
+            if first.is_none() || difference.is_some() {
+                screen.typed(&curl_line(app.address, request));
                 screen.answered(&answer);
             }
-            let waited = Seconds(waited.waited());
-            if !at_once && holds(&answer) {
+            if !at_once {
+                let until = if holds(&answer) {
+                    "until it had heard of the change"
+                } else {
+                    "in vain"
+                };
                 screen.say(&format!(
-                    "({} was asked again and again for {waited}, until it had heard of the change)",
-                    app.name
-                ));
-            } else if !at_once {
-                screen.say(&format!(
-                    "({} was asked again and again for {waited}, in vain)",
+                    "({} was asked again and again for {waited}, {until})",
                     app.name
                 ));
             }

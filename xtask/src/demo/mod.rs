@@ -87,12 +87,14 @@ fn demonstrate(wishes: Wishes, interrupt: &Interrupt) -> anyhow::Result<ExitCode
     let mut screen = Screen::new();
     screen.heading("Intermission: maintenance mode for Rust services");
     screen.say(
-        "You are about to see three small web services go into maintenance and out of it again.\n\
-         One runs on axum, one on actix-web and one on warp. They share one state, which says\n\
-         whether they are open: one switch for all three. The command `intermission` turns it;\n\
-         nothing is restarted, and visitors cannot tell the three apart.\n\
+        "You are about to see three small web services go into maintenance and out of it again:\n\
+         one on axum, one on actix-web and one on warp. They share one state, which says whether\n\
+         they are open: one switch for all three. The command `intermission` turns it; nothing\n\
+         is restarted.\n\
          Lines with `$` are what is done, as you could type it yourself.\n\
-         Lines below them are what came back. A check mark means: as it should be.",
+         Lines below them are what came back. A check mark means: as it should be.\n\
+         Every request goes to all three. The first answer is shown; the others have to be the\n\
+         same, byte for byte: status, headers (but for `Date`) and body.",
     );
     let programs = Programs::build(interrupt, &mut screen)?;
 
