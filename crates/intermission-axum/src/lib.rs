@@ -16,7 +16,10 @@
 //!         .route("/jobs", post(|| async { "started" }).starts_execution())
 //!         .into_service(maintenance(gate.clone()))?;
 //!     let listener = tokio::net::TcpListener::bind("127.0.0.1:8080").await?;
-//!     axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>()).await?;
+//!     let app = app.into_make_service_with_connect_info::<SocketAddr>();
+//!     let interrupted = async { _ = tokio::signal::ctrl_c().await };
+//!     axum::serve(listener, app).with_graceful_shutdown(interrupted).await?;
+//!     gate.shutdown().await;
 //!     Ok(())
 //! }
 //! ```

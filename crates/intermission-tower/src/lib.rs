@@ -1,7 +1,96 @@
 //! Intermission as one unboxed tower layer for everything on `http` 1.x: axum, warp, hyper, tonic.
 //!
-//! Take this crate for a server that has no Intermission crate of its own. `intermission-axum` builds on it and knows
-//! where axum keeps the visitor's address, the whole path and the route's flag.
+//! ```no_run
+//! use hyper::{Request, Response, body::Incoming};
+//! use hyper_util::{rt::{TokioExecutor, TokioIo}, server::conn::auto::Builder};
+//! use intermission::{Gate, MemoryState};
+//! use intermission_tower::{MaintenanceLayer, PeerAddress};
+//! use tower::{Layer, ServiceExt, service_fn};
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let gate = Gate::builder(MemoryState::new()).start().await?;
+//!     let layer = MaintenanceLayer::builder(gate.clone()).with_always("/health").build()?;
+//!     let hello = service_fn(async |_| Ok::<_, hyper::Error>(Response::new("hello".to_owned())));
+//!     let listener = tokio::net::TcpListener::bind("127.0.0.1:8080").await?;
+//!     loop {
+//!         let (socket, peer) = tokio::select! { it = listener.accept() => it?, _ = tokio::signal::ctrl_c() => break };
+//!         let app = layer.layer(hello);
+//!         let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
+//!             request.extensions_mut().insert(PeerAddress(peer));
+//!             app.clone().oneshot(request)
+//!         });
+//!         let server = Builder::new(TokioExecutor::new());
+//!         tokio::spawn(async move { server.serve_connection(TokioIo::new(socket), service).await });
+//!     }
+//!     gate.shutdown().await; // Waits for running executions, then takes the node off the list.
+//!     Ok(())
+//! }
+//! ```
+//!
+//! Take this crate for a server that has no Intermission crate of its own: plain hyper, as above, or tonic, as below.
+//! `intermission-axum` builds on it and knows where axum keeps the visitor's address, the whole path and the route's
+//! flag.
+//!
+//! # With tonic
+//!
+//! The layer goes around all services. tonic keeps the peer's address in `TcpConnectInfo`
+//! (`TlsConnectInfo<TcpConnectInfo>` with TLS), and a pattern names a method, or all of a service:
+//!
+//! ```no_run
+//! # mod shop {
+//! #     use std::{convert::Infallible, future::{Ready, ready}, task::{Context, Poll}};
+//! #     use tonic::{body::Body, server::NamedService};
+//! #     #[derive(Clone)] pub struct Orders;
+//! #     #[derive(Clone)] pub struct OrdersServer(Orders);
+//! #     impl OrdersServer { pub fn new(orders: Orders) -> Self { Self(orders) } }
+//! #     impl NamedService for OrdersServer { const NAME: &str = "shop.v1.Orders"; }
+//! #     impl tower::Service<http::Request<Body>> for OrdersServer {
+//! #         type Response = http::Response<Body>;
+//! #         type Error = Infallible;
+//! #         type Future = Ready<Result<Self::Response, Infallible>>;
+//! #         fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> { Poll::Ready(Ok(())) }
+//! #         fn call(&mut self, _: http::Request<Body>) -> Self::Future { ready(Ok(Default::default())) }
+//! #     }
+//! # }
+//! # use shop::{Orders, OrdersServer};
+//! use intermission::{Gate, MemoryState, RouteAccess};
+//! use intermission_tower::MaintenanceLayer;
+//! use tonic::transport::{Server, server::TcpConnectInfo};
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let gate = Gate::builder(MemoryState::new()).start().await?;
+//!     let layer = MaintenanceLayer::builder(gate.clone())
+//!         .with_peer_address(|parts| Some(parts.extensions.get::<TcpConnectInfo>()?.remote_addr()?.ip()))
+//!         .with_permission(|parts| parts.headers.get("x-staff").is_some_and(|token| token == "s3cret"))
+//!         .with_always("/grpc.health.v1.Health/{method}")
+//!         .with_route("/shop.v1.Orders/Import", RouteAccess::StartsExecution)
+//!         .build()?;
+//!     let interrupted = async { _ = tokio::signal::ctrl_c().await };
+//!     Server::builder()
+//!         .layer(layer)
+//!         .add_service(OrdersServer::new(Orders))
+//!         .serve_with_shutdown("127.0.0.1:50051".parse()?, interrupted)
+//!         .await?;
+//!     gate.shutdown().await;
+//!     Ok(())
+//! }
+//! ```
+//!
+//! - A refused call gets `Unavailable` with the message, as a trailers-only response; `grpc-retry-pushback-ms` and
+//!   `retry-after` are in its metadata.
+//! - A streaming call lasts until its stream has ended or its client has dropped it, and so does the execution of one
+//!   that is flagged [`StartsExecution`](intermission::RouteAccess::StartsExecution). A stream that was begun before
+//!   the gate closed goes on; one that never ends by itself asks [`Gate::closing`](intermission::Gate::closing).
+//! - Every call is a POST. So the level `read-only` refuses calls that only read, too: flag them
+//!   [`Always`](intermission::RouteAccess::Always) if they are to stay open.
+//! - The health service closes with the rest unless it is flagged, and load balancers then take the node out.
+//! - gRPC-Web is answered as any HTTP request, and its clients read the 503 as `Unavailable`.
+//!
+//! # In a test
+//!
+//! A service needs no server to be called:
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -38,7 +127,8 @@
 //!
 //! 1. While the gate is open, it counts the request and calls the service. Nothing of the request is read but the
 //!    method, and the path where a table of routes needs it; nothing is allocated.
-//! 2. Otherwise, and on a route that starts an execution, which allocates a place on a list and its label, it gathers what the decision depends on ([`Visitor`](intermission::Visitor)) and asks the gate.
+//! 2. Otherwise, and on a route that starts an execution, which allocates a place on a list and its label, it gathers
+//!    what the decision depends on ([`Visitor`](intermission::Visitor)) and asks the gate.
 //! 3. Who is refused gets the refusal as a response, never as an error, so that outer layers (CORS, logs) see it. The
 //!    service is not called, and the request's body is not read.
 //! 4. Who passes although the gate is closed gets the service's response with `Cache-Control: private, no-store` and
@@ -71,8 +161,8 @@
 //! # Upgrades
 //!
 //! A WebSocket's response has ended when its conversation begins, and so has the count. A service that upgrades
-//! connections asks the gate again for the conversation and keeps what it gets, as `LongLived` of `intermission-axum`
-//! does.
+//! connections asks the gate again for the conversation ([`Gate::admit`](intermission::Gate::admit)) and keeps what it
+//! gets, as `LongLived` of `intermission-axum` does. hyper upgrades under `serve_connection_with_upgrades` only.
 
 mod ask;
 mod body;

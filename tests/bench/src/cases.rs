@@ -1,9 +1,16 @@
-//! The cases.
+//! The cases. Those of a framework are in a file of its own; a new one gets a file, and a line in [`FRAMEWORKS`] and
+//! in [`prepare`].
 
+mod actix;
 mod axum;
+mod hyper;
+mod tower;
 
+use std::future::Future;
 use std::hint::black_box;
 use std::net::IpAddr;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
 
 use anyhow::{Result, bail};
 use intermission::{
@@ -11,7 +18,10 @@ use intermission::{
     MemoryState, Network, Operator, Phase, RouteAccess, Visitor,
 };
 
-const NAMES: [&str; 13] = [
+/// Does one thing that many times. What it needs is there already.
+pub(crate) type Case = Box<dyn FnMut(u64) -> Result<()>>;
+
+const GATE: &[&str] = &[
     "nothing",
     "decide-off",
     "decide-refused",
@@ -21,67 +31,106 @@ const NAMES: [&str; 13] = [
     "admit-refused",
     "execution",
     "execution-refused",
-    "axum-bare",
-    "axum-off",
-    "axum-layer-off",
-    "axum-refused",
+];
+
+/// The frameworks, each with its cases.
+const FRAMEWORKS: &[(&str, &[&str])] = &[
+    ("actix", actix::NAMES),
+    ("axum", axum::NAMES),
+    ("hyper", hyper::NAMES),
+    ("tower", tower::NAMES),
 ];
 
 /// The names of all cases.
-pub(crate) fn names() -> Vec<&'static str> {
-    NAMES.to_vec()
+pub(crate) fn names() -> Vec<String> {
+    let frameworks = FRAMEWORKS
+        .iter()
+        .flat_map(|(framework, names)| names.iter().map(move |name| format!("{framework}-{name}")));
+    let gate = GATE.iter().map(|name| (*name).to_owned());
+    gate.chain(frameworks).collect()
 }
 
-/// Does one thing that many times.
-pub(crate) async fn run(name: &str, times: u64) -> Result<()> {
+/// Sets a case up.
+pub(crate) async fn prepare(name: &str) -> Result<Case> {
     let page = Visitor::new("GET", "/hello");
-    match name {
-        "nothing" => (0..times).for_each(|time| {
-            black_box(time);
+    Ok(match name {
+        "nothing" => Box::new(|times| {
+            (0..times).for_each(|time| {
+                black_box(time);
+            });
+            Ok(())
         }),
-        "decide-off" => decide(&off().await?, &page, times),
-        "decide-refused" => decide(&on(AllowList::default()).await?, &page, times),
-        "decide-address-1" => decide(&on(networks(1)).await?, &listed(page), times),
-        "decide-address-1000000" => decide(&on(networks(1_000_000)).await?, &listed(page), times),
+        "decide-off" => decide(off().await?, page),
+        "decide-refused" => decide(on().await?, page),
+        "decide-address-1" => decide(closed(networks(1)).await?, listed(page)),
+        "decide-address-1000000" => decide(closed(networks(1_000_000)).await?, listed(page)),
         "admit-off" => {
             let gate = off().await?;
-            for _ in 0..times {
-                drop(black_box(
-                    black_box(&gate).admit_open(black_box("GET"), RouteAccess::Ordinary),
-                ));
-            }
+            Box::new(move |times| {
+                for _ in 0..times {
+                    drop(black_box(
+                        black_box(&gate).admit_open(black_box("GET"), RouteAccess::Ordinary),
+                    ));
+                }
+                Ok(())
+            })
         }
         "admit-refused" => {
-            let gate = on(AllowList::default()).await?;
-            for _ in 0..times {
-                drop(black_box(black_box(&gate).admit(black_box(&page))));
-            }
+            let gate = on().await?;
+            Box::new(move |times| {
+                for _ in 0..times {
+                    drop(black_box(black_box(&gate).admit(black_box(&page))));
+                }
+                Ok(())
+            })
         }
-        "execution" => execution(&off().await?, times),
-        "execution-refused" => execution(&on(AllowList::default()).await?, times),
-        "axum-bare" => axum::requests(&axum::bare(), times)?,
-        "axum-off" => axum::requests(&axum::service(off().await?)?, times)?,
-        "axum-layer-off" => axum::requests(&axum::layered(off().await?)?, times)?,
-        "axum-refused" => axum::requests(&axum::service(on(AllowList::default()).await?)?, times)?,
-        _ => bail!("there is no case `{name}`; there are: {}", NAMES.join(", ")),
-    }
-    Ok(())
+        "execution" => execution(off().await?),
+        "execution-refused" => execution(on().await?),
+        _ => match name.split_once('-') {
+            Some(("actix", case)) => actix::prepare(case).await?,
+            Some(("axum", case)) => axum::prepare(case).await?,
+            Some(("hyper", case)) => hyper::prepare(case).await?,
+            Some(("tower", case)) => tower::prepare(case).await?,
+            _ => return unknown(name),
+        },
+    })
 }
 
-fn decide(gate: &Gate, visitor: &Visitor<'_>, times: u64) {
-    for _ in 0..times {
-        black_box(black_box(gate).decide(black_box(visitor)));
-    }
+fn unknown(name: &str) -> Result<Case> {
+    bail!(
+        "there is no case `{name}`; there are: {}",
+        names().join(", ")
+    )
 }
 
-fn execution(gate: &Gate, times: u64) {
-    for _ in 0..times {
-        drop(gate.execution(ExecutionInfo::new("job")));
+fn decide(gate: Gate, visitor: Visitor<'static>) -> Case {
+    Box::new(move |times| {
+        for _ in 0..times {
+            black_box(black_box(&gate).decide(black_box(&visitor)));
+        }
+        Ok(())
+    })
+}
+
+fn execution(gate: Gate) -> Case {
+    Box::new(move |times| {
+        for _ in 0..times {
+            drop(gate.execution(ExecutionInfo::new("job")));
+        }
+        Ok(())
+    })
+}
+
+/// What a future gives that has to wait for nothing, so that nothing but the application is counted.
+fn ready<F: Future>(future: F) -> Result<F::Output> {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(output) => Ok(output),
+        Poll::Pending => bail!("hello is not ready at once"),
     }
 }
 
 /// An address in the middle of the list.
-fn listed(visitor: Visitor<'_>) -> Visitor<'_> {
+fn listed(visitor: Visitor<'static>) -> Visitor<'static> {
     visitor.with_address(ClientAddress::from(Some(IpAddr::from([10, 0, 0, 1]))))
 }
 
@@ -94,11 +143,17 @@ fn networks(count: u32) -> AllowList {
         .collect()
 }
 
+/// A gate with the mode off.
 async fn off() -> Result<Gate> {
     Ok(Gate::builder(MemoryState::new()).start().await?)
 }
 
-async fn on(allow: AllowList) -> Result<Gate> {
+/// A gate with the mode on, for everybody.
+async fn on() -> Result<Gate> {
+    closed(AllowList::default()).await
+}
+
+async fn closed(allow: AllowList) -> Result<Gate> {
     let state = MemoryState::new();
     let gate = Gate::builder(state.clone()).start().await?;
     let activate = Activate::by("bench").with_allow(AllowChange::Replace(allow));

@@ -5,6 +5,8 @@
 //! not depend on what else the machine does. `intermission-bench flip` times how fast a change spreads.
 #![expect(clippy::print_stdout, reason = "what a bench prints is what it is for")]
 
+#[cfg(test)]
+mod allocations;
 mod cases;
 mod fleet;
 mod flip;
@@ -31,7 +33,7 @@ fn main() -> Result<()> {
             let times = times
                 .parse()
                 .with_context(|| format!("`{times}` is not a number of times"))?;
-            runtime.block_on(cases::run(name, times))
+            runtime.block_on(cases::prepare(name))?(times)
         }
         _ => bail!(
             "usage: intermission-bench fleet [--nodes N,N…] [--flips N], or flip, or CASE TIMES with a case of: {}",

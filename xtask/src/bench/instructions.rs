@@ -59,17 +59,78 @@ const CASES: &[Case] = &[
         "begin and end an execution, mode off",
         Budget::AtMost(150),
     ),
-    case("axum-bare", "axum hello, no layer", Budget::None),
+    case("axum-bare", "axum hello", Budget::None),
     case(
         "axum-off",
-        "axum hello, layer, mode off",
+        "axum hello, into_service, mode off",
         Budget::Above("axum-bare", 5),
     ),
     case(
+        "axum-off-flags",
+        "axum hello, into_service with flags, mode off",
+        Budget::None,
+    ),
+    case(
+        "axum-off-around",
+        "axum hello, layer around the router, mode off",
+        Budget::None,
+    ),
+    case(
+        "axum-bare-layer",
+        "axum hello, Router::layer that does nothing",
+        Budget::None,
+    ),
+    case(
+        "axum-off-layer",
+        "axum hello, Router::layer, mode off",
+        Budget::None,
+    ),
+    case(
         "axum-refused",
-        "axum, layer, refused",
+        "axum, into_service, refused",
         Budget::Below("axum-bare"),
     ),
+    case("actix-bare", "actix-web hello", Budget::None),
+    case(
+        "actix-off",
+        "actix-web hello, middleware, mode off",
+        Budget::Above("actix-bare", 5),
+    ),
+    case(
+        "actix-off-table",
+        "actix-web hello, middleware with a table, off",
+        Budget::None,
+    ),
+    case(
+        "actix-bare-scope",
+        "actix-web hello in a scope",
+        Budget::None,
+    ),
+    case(
+        "actix-off-scope",
+        "actix-web hello, MaintenanceScope, mode off",
+        Budget::None,
+    ),
+    case(
+        "actix-refused",
+        "actix-web, middleware, refused",
+        Budget::Below("actix-bare"),
+    ),
+    case("hyper-bare", "hyper hello, bytes to bytes", Budget::None),
+    case(
+        "hyper-off",
+        "hyper hello, layer, mode off",
+        Budget::Above("hyper-bare", 5),
+    ),
+    case(
+        "hyper-off-table",
+        "hyper hello, layer with a table, mode off",
+        Budget::None,
+    ),
+    case("hyper-refused", "hyper, layer, refused", Budget::None),
+    case("tower-bare", "a function, called", Budget::None),
+    case("tower-off", "a function, layer, mode off", Budget::None),
+    case("tower-refused", "a function, layer, refused", Budget::None),
 ];
 
 /// Prints the table. Says whether every budget is kept.

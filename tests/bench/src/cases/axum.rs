@@ -2,52 +2,91 @@
 
 use std::convert::Infallible;
 use std::hint::black_box;
-use std::pin::pin;
-use std::task::{Context, Poll, Waker};
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::response::Response;
-use axum::routing::get;
-use intermission::Gate;
-use intermission_axum::{MaintenanceRouter, MaintenanceService, maintenance};
-use tower::{Service, ServiceExt};
+use axum::routing::{get, post};
+use intermission::{Gate, RouteAccess};
+use intermission_axum::{MaintenanceBuilder, MaintenanceRouter, MethodRouterExt, maintenance};
+use tower::layer::util::Identity;
+use tower::{Layer, Service, ServiceExt};
+
+use super::{Case, off, on, ready, unknown};
+
+pub(super) const NAMES: &[&str] = &[
+    "bare",
+    "off",
+    "off-flags",
+    "off-around",
+    "bare-layer",
+    "off-layer",
+    "off-layer-table",
+    "refused",
+];
+
+pub(super) async fn prepare(name: &str) -> Result<Case> {
+    Ok(match name {
+        "bare" => requests(served(bare())),
+        // The gate in front of the application as a whole.
+        "off" => requests(routes().into_service(settings(off().await?))?),
+        "off-flags" => requests(flagged().into_service(settings(off().await?))?),
+        "refused" => requests(routes().into_service(settings(on().await?))?),
+        // The same without flags, for a server that takes any body: `axum::serve` takes axum's own alone.
+        "off-around" => requests(settings(off().await?).build()?.layer(served(bare()))),
+        // The gate as a layer of an axum router, and a layer that does nothing.
+        "bare-layer" => requests(served(bare().layer(Identity::new()))),
+        "off-layer" => requests(served(bare().layer(settings(off().await?).build()?))),
+        "off-layer-table" => {
+            let settings = settings(off().await?)
+                .with_always("/health")
+                .with_route("/jobs/{kind}", RouteAccess::StartsExecution);
+            requests(served(bare().layer(settings.build()?)))
+        }
+        _ => return unknown(name),
+    })
+}
 
 /// The application that the others are compared with.
-pub(super) fn bare() -> Router {
+fn bare() -> Router {
     Router::new().route("/hello", get(hello))
 }
 
-/// The gate in front of the application as a whole.
-pub(super) fn service(gate: Gate) -> Result<MaintenanceService> {
-    let routes = MaintenanceRouter::new().route("/hello", get(hello));
-    Ok(routes.into_service(maintenance(gate).with_lockout_accepted())?)
+/// A router as `axum::serve` makes it ready for requests.
+fn served(router: Router) -> Router {
+    router.with_state(())
 }
 
-/// The gate as a layer of an axum router.
-pub(super) fn layered(gate: Gate) -> Result<Router> {
-    Ok(bare().layer(maintenance(gate).with_lockout_accepted().build()?))
+fn routes() -> MaintenanceRouter {
+    MaintenanceRouter::new().route("/hello", get(hello))
+}
+
+fn flagged() -> MaintenanceRouter {
+    routes()
+        .route("/health", get(hello).always())
+        .route("/jobs/{kind}", post(hello).starts_execution())
+}
+
+fn settings(gate: Gate) -> MaintenanceBuilder {
+    maintenance(gate).with_lockout_accepted()
 }
 
 async fn hello() -> &'static str {
     "hello"
 }
 
-/// That many requests. Each is ready at once, so nothing but the application is counted.
-pub(super) fn requests<S, B>(app: &S, times: u64) -> Result<()>
+fn requests<S, B>(app: S) -> Case
 where
-    S: Service<Request, Response = Response<B>, Error = Infallible> + Clone,
+    S: Service<Request, Response = Response<B>, Error = Infallible> + Clone + 'static,
 {
-    let mut context = Context::from_waker(Waker::noop());
-    for _ in 0..times {
-        let request = Request::builder().uri("/hello").body(Body::empty())?;
-        let response = pin!(app.clone().oneshot(black_box(request)));
-        let Poll::Ready(Ok(response)) = response.poll(&mut context) else {
-            bail!("hello is not ready at once");
-        };
-        drop(black_box(response));
-    }
-    Ok(())
+    Box::new(move |times| {
+        for _ in 0..times {
+            let request = Request::builder().uri("/hello").body(Body::empty())?;
+            let Ok(response) = ready(app.clone().oneshot(black_box(request)))?;
+            drop(black_box(response));
+        }
+        Ok(())
+    })
 }
