@@ -135,9 +135,10 @@ impl Fleet {
                     app.name
                 ));
             }
-            let claim = match &first {
-                None => claim,
-                Some(_) => "answers the same, byte for byte",
+            let claim = if first.is_some() && holds(&answer) {
+                "answers the same, byte for byte"
+            } else {
+                claim
             };
             screen.check(
                 &format!("{} ({}) {claim}", app.name, service.framework),
