@@ -4,6 +4,7 @@ use std::future::{Ready, ready};
 use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
+use http::request::Parts;
 use http::{Method, Response};
 use intermission_tower::{Asked, MaintenanceLayer, Passage};
 use warp::filters::path::FullPath;
@@ -19,9 +20,10 @@ use crate::response::{counted, marked};
 /// sees it. No filter inside is tried then, and the request's body is not read. Paths that no filter inside knows are
 /// refused all the same.
 ///
-/// The flags of routes inside are in the table of `maintenance`. A filter with a flag of its own gets a guard of its own,
-/// with [`MaintenanceLayer::with_access`], after what selects it; and a handler that keeps its execution asks for it
-/// with [`starts_execution`](crate::starts_execution). What needs no guard goes before it.
+/// The flags of routes inside are in the table of `maintenance`, or beside the route: a guard of its own, with
+/// [`MaintenanceLayer::with_access`], after what selects it; a handler that keeps its execution has
+/// [`starts_execution`](crate::starts_execution). Such routes go before the guard around all others. Inside of it they work
+/// as well, with the inner one's decision, but a request that goes through two counts twice.
 ///
 /// # Examples
 ///
@@ -46,22 +48,16 @@ use crate::response::{counted, marked};
 pub fn guard<F, R>(
     maintenance: &MaintenanceLayer,
     filter: F,
-) -> impl Filter<Extract = (reply::Response,), Error = Rejection> + Clone + Send + Sync + 'static
+) -> impl Filter<Extract = (reply::Response,), Error = Rejection>
++ Clone
++ Send
++ Sync
++ 'static
++ use<F, R>
 where
     F: Filter<Extract = (R,), Error = Rejection> + Clone + Send + Sync + 'static,
     R: Reply,
 {
-    admitted(maintenance)
-        .and(filter)
-        .map(|passage, reply: R| respond(passage, reply.into_response()))
-        .recover(answer)
-        .unify()
-}
-
-/// Lets in whoever may, and rejects all others with what they are to be answered.
-fn admitted(
-    maintenance: &MaintenanceLayer,
-) -> impl Filter<Extract = (Passage,), Error = Rejection> + Clone + Send + Sync + 'static {
     let open = {
         let maintenance = maintenance.clone();
         let method_and_path = warp::method().and(warp::path::full());
@@ -71,29 +67,33 @@ fn admitted(
             ready(passage.ok_or_else(warp::reject::not_found))
         })
     };
-    let asked = {
-        let maintenance = maintenance.clone();
-        head().and_then(move |head: Head| ready(ask(&maintenance, head)))
-    };
-    open.or(asked).unify()
+    let asked = asked(maintenance, |passage, _| Some(passage));
+    let admitted = open.or(asked).unify();
+    answered(
+        admitted
+            .and(filter)
+            .map(|passage, reply: R| respond(passage, reply.into_response())),
+    )
 }
 
-fn ask(maintenance: &MaintenanceLayer, head: Head) -> Result<Passage, Rejection> {
-    match maintenance.ask(&mut head.into_parts()?) {
-        Asked::Admitted(passage) => Ok(passage),
-        Asked::Answered(response) => {
-            Err(warp::reject::custom(Answered(Mutex::new(Some(response)))))
+/// Asks about a request. Gives what `take` makes of it if it may in, and otherwise rejects it with its answer, which is
+/// for [`answered`] to give. Where nothing can be taken, it is a preflight that the route is not for.
+pub(crate) fn asked<T: Send + 'static>(
+    maintenance: &MaintenanceLayer,
+    take: fn(Passage, &Parts) -> Option<T>,
+) -> impl Filter<Extract = (T,), Error = Rejection> + Clone + Send + Sync + 'static + use<T> {
+    let maintenance = maintenance.clone();
+    let ask = move |head: Head| {
+        let mut parts = head.into_parts()?;
+        match maintenance.ask(&mut parts) {
+            Asked::Admitted(passage) => take(passage, &parts).ok_or_else(warp::reject::not_found),
+            Asked::Answered(response) => {
+                let answered = Answered(Mutex::new(Some(response)));
+                Err(warp::reject::custom(answered))
+            }
         }
-    }
-}
-
-fn respond(passage: Passage, response: reply::Response) -> reply::Response {
-    let reason = passage.reason();
-    let response = counted(response, passage);
-    match reason {
-        Some(reason) => marked(response, reason),
-        None => response,
-    }
+    };
+    head().and_then(move |head: Head| ready(ask(head)))
 }
 
 /// An answer on its way from where it is made to where it is given, past the filters that are not to be tried.
@@ -102,16 +102,34 @@ struct Answered(Mutex<Option<Response<Bytes>>>);
 
 impl Reject for Answered {}
 
+/// Gives the answers that are on their way. All other rejections go on.
+pub(crate) fn answered<F>(
+    filter: F,
+) -> impl Filter<Extract = (reply::Response,), Error = Rejection> + Clone + Send + Sync + 'static
+where
+    F: Filter<Extract = (reply::Response,), Error = Rejection> + Clone + Send + Sync + 'static,
+{
+    filter.recover(answer).unify()
+}
+
 fn answer(rejection: Rejection) -> Ready<Result<reply::Response, Rejection>> {
     let response = rejection.find::<Answered>().and_then(|Answered(response)| {
         // Nothing in here can panic, so a poisoned cell holds what it held.
-        response
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take()
+        let mut response = response.lock().unwrap_or_else(PoisonError::into_inner);
+        response.take()
     });
     ready(match response {
         Some(response) => Ok(response.into_response()),
         None => Err(rejection),
     })
+}
+
+/// The application's response, which counts until its body has ended.
+pub(crate) fn respond(passage: Passage, response: reply::Response) -> reply::Response {
+    let reason = passage.reason();
+    let response = counted(response, passage);
+    match reason {
+        Some(reason) => marked(response, reason),
+        None => response,
+    }
 }

@@ -2,8 +2,8 @@
 //!
 //! ```no_run
 //! use intermission::{Gate, MemoryState};
-//! use intermission_warp::{Refused, StartedExecution, guard, maintenance, starts_execution};
-//! use warp::{Filter, Reply, http::StatusCode};
+//! use intermission_warp::{StartedExecution, guard, maintenance, starts_execution};
+//! use warp::{Filter, http::StatusCode, hyper::body::Bytes};
 //!
 //! #[tokio::main]
 //! async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -11,25 +11,25 @@
 //!     let maintenance = maintenance(gate.clone()).with_always("/health").build()?;
 //!     let hello = warp::path::end().map(|| "hello");
 //!     let health = warp::path!("health").map(|| "ok");
-//!     let jobs = warp::path!("jobs").and(warp::post()).and(starts_execution(&maintenance)).then(start);
-//!     let site = guard(&maintenance, hello.or(health).or(jobs));
+//!     let jobs = warp::path!("jobs").and(warp::post());
+//!     let jobs = jobs.and(starts_execution(&maintenance, warp::body::bytes(), start));
+//!     let site = jobs.or(guard(&maintenance, hello.or(health)));
 //!     let interrupted = async { _ = tokio::signal::ctrl_c().await };
 //!     warp::serve(site).bind(([127, 0, 0, 1], 8080)).await.graceful(interrupted).run().await;
 //!     gate.shutdown().await;
 //!     Ok(())
 //! }
 //!
-//! async fn start(started: Result<StartedExecution, Refused>) -> Result<impl Reply, Refused> {
-//!     let StartedExecution(execution) = started?;
-//!     tokio::spawn(async move { /* … the work … */ drop(execution) });
-//!     Ok(StatusCode::ACCEPTED)
+//! async fn start(StartedExecution(execution): StartedExecution, job: Bytes) -> StatusCode {
+//!     tokio::spawn(async move { /* … the work on `job` … */ drop((execution, job)) });
+//!     StatusCode::ACCEPTED
 //! }
 //! ```
 //!
 //! - [`maintenance`] are the settings: who may pass, which proxies are believed, which routes have a flag.
 //! - [`guard`] puts the gate in front of filters, under [`warp::serve`] and under [`warp::service`].
-//! - Handlers may ask for an execution of their own ([`starts_execution`]), and for a count that lasts as long as a
-//!   WebSocket ([`long_lived`]).
+//! - [`starts_execution`] gives a handler the execution that its route has begun. Handlers may also ask for the rule that
+//!   let their visitor in ([`admitted_by`]), and for a count that lasts as long as a WebSocket ([`long_lived`]).
 //!
 //! What happens to a request, where the gate belongs and what proxies can break: see [`intermission_tower`], whose items
 //! are all here, too.
@@ -42,18 +42,15 @@
 //!
 //! # Where it differs from the other faces
 //!
-//! - **Flags beside routes.** A filter selects and handles in one, and nothing can tell from outside which one would. So
-//!   flags are in the table, or a filter gets a guard of its own after what selects it:
-//!   `warp::path!("exports").and(guard(&maintenance.with_access(RouteAccess::StartsExecution), …))`. An `Always` route
-//!   may also go before the guard: `health.or(guard(&maintenance, …))`.
-//! - **The execution of a route** goes to the handler of [`starts_execution`], and ends when the handler drops it, not
-//!   with the response. [`StartedExecution::until_sent`] makes it last as long as the response. With a flag in the table,
-//!   or with a guard, it does so by itself, and no handler can take it over.
+//! - **Flags beside routes.** A filter selects and handles in one, and nothing can tell from outside which one would. So a
+//!   flag is a guard of its own, after what selects the route and before what handles it, or a row of the table. warp
+//!   takes `/jobs/` for the same as `/jobs`, and the table does not: keep rows for `Always`, and put
+//!   [`StartsExecution`](intermission::RouteAccess::StartsExecution) beside the route.
 //! - **The peer's address** is known under `warp::serve`. Under `warp::service` the server has to put a [`PeerAddress`]
 //!   into the request's extensions; without it, nobody passes by address.
 //! - **The permission of a guard** sees the method, the target, the headers and the peer. Filters cannot put anything into
 //!   a request's extensions, and a guard cannot see what a layer has put there.
-//! - **The decision** is in the response's extensions only: no filter inside can be told.
+//! - **The decision** is in the response's extensions only, since no filter can be told. [`admitted_by`] asks anew.
 //! - **Unknown routes** are refused while the site is closed. They cannot get a 404, since only trying all filters shows
 //!   that a path is unknown.
 //! - **`Secure`** on the cookie of a pass needs [`with_https_only`](MaintenanceBuilder::with_https_only), or a trusted
@@ -61,6 +58,7 @@
 //! - **One more box.** warp's body can be made of bytes or of a stream only, so the body of an admitted response is boxed
 //!   again; the future is not. Trailers are lost, of which warp itself has none.
 
+mod admitted_by;
 mod guard;
 mod head;
 mod long_lived;
@@ -72,6 +70,7 @@ mod started;
 #[doc(no_inline)]
 pub use intermission_tower::*;
 
+pub use admitted_by::admitted_by;
 pub use guard::guard;
 pub use long_lived::{LongLived, long_lived};
 pub use refused::Refused;

@@ -55,7 +55,8 @@ pub fn long_lived(
 + Clone
 + Send
 + Sync
-+ 'static {
++ 'static
++ use<> {
     let maintenance = maintenance.clone();
     head().map(move |head: Head| begin(&maintenance, &mut head.into_parts()?))
 }

@@ -1,22 +1,15 @@
-//! What a handler answers to a visitor who may not do what the route does.
+//! What a handler answers to a visitor to whom the gate was closed meanwhile.
 
 use std::fmt;
 
 use bytes::Bytes;
-use http::{Response, StatusCode};
+use http::Response;
 use warp::{Reply, reply};
 
 use crate::head::BadTarget;
 
-/// The gate has refused a handler what it asked for. It is a reply, the same that the gate gives itself.
+/// The gate was closed between the guard and the handler. It is a reply: what the guard would have answered.
 pub struct Refused(Box<reply::Response>);
-
-impl Refused {
-    /// A browser's preflight was let in, and starts nothing: whoever answers it goes around the gate.
-    pub(crate) fn preflight() -> Self {
-        Self(Box::new(StatusCode::METHOD_NOT_ALLOWED.into_response()))
-    }
-}
 
 impl Reply for Refused {
     fn into_response(self) -> reply::Response {

@@ -14,21 +14,10 @@ use pin_project_lite::pin_project;
 use warp::{Reply, reply};
 
 /// The response, with a passage that lasts until its body has ended or was dropped.
-pub(crate) fn counted(response: reply::Response, passage: Passage) -> reply::Response {
-    if passage.is_uncounted() {
-        return response;
-    }
-    lasting(response, passage)
-}
-
-/// The response, with something that lasts until its body has ended or was dropped.
 ///
 /// warp's body can be made of bytes or of a stream only, so it is boxed once more, and `Content-Length` is written here.
-pub(crate) fn lasting<T>(response: reply::Response, kept: T) -> reply::Response
-where
-    T: Send + Sync + 'static,
-{
-    if response.body().is_end_stream() {
+pub(crate) fn counted(response: reply::Response, passage: Passage) -> reply::Response {
+    if passage.is_uncounted() || response.body().is_end_stream() {
         // Nothing is left to wait for.
         return response;
     }
@@ -38,8 +27,7 @@ where
     {
         place.insert(HeaderValue::from(length));
     }
-    let kept = Some(kept);
-    let (_, body) = reply::stream(Lasting { body, kept })
+    let (_, body) = reply::stream(Counted { body, passage })
         .into_response()
         .into_parts();
     reply::Response::from_parts(parts, body)
@@ -47,9 +35,8 @@ where
 
 /// The response to a request that was let in past a gate that had to be asked.
 pub(crate) fn marked(mut response: reply::Response, reason: AdmitReason) -> reply::Response {
-    // A handler may have answered with a refusal: of the execution that it would have started.
-    let is_refusal = matches!(response.extensions().get(), Some(Decision::Refuse(_)));
-    if !is_refusal {
+    // A gate further inside knew better what the request was for.
+    if response.extensions().get::<Decision>().is_none() {
         mark_admitted(&mut response, reason);
     }
     response
@@ -57,15 +44,15 @@ pub(crate) fn marked(mut response: reply::Response, reason: AdmitReason) -> repl
 
 pin_project! {
     /// The data of a body. Trailers are lost, as warp has none.
-    struct Lasting<B, T> {
-        // Dropped before what is kept, so that whatever it does when it is dropped still counts.
+    struct Counted<B> {
+        // Dropped before the passage, so that whatever it does when it is dropped still counts.
         #[pin]
         body: B,
-        kept: Option<T>,
+        passage: Passage,
     }
 }
 
-impl<B, T> Stream for Lasting<B, T>
+impl<B> Stream for Counted<B>
 where
     B: Body<Data = Bytes>,
 {
@@ -83,7 +70,7 @@ where
                 None => None,
             };
             if !matches!(item, Some(Ok(_))) {
-                *this.kept = None;
+                drop(std::mem::take(this.passage));
             }
             return Poll::Ready(item);
         }

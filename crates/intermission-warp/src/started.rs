@@ -1,67 +1,80 @@
 //! Executions that handlers keep.
 
-use std::convert::Infallible;
+use std::future::Future;
 
 use http::request::Parts;
 use intermission::{Execution, RouteAccess};
-use intermission_tower::{Asked, ExecutionHandle, MaintenanceLayer};
-use warp::{Filter, Reply, reply};
+use intermission_tower::{ExecutionHandle, MaintenanceLayer, Passage};
+use warp::{Filter, Rejection, Reply, reply};
 
-use crate::head::{Head, head};
-use crate::refused::Refused;
-use crate::response::lasting;
+use crate::guard::{answered, asked, respond};
 
-/// Begins an execution for the handler, which keeps it for as long as its work goes on: the flag
-/// [`StartsExecution`](RouteAccess::StartsExecution), in the manner of a filter. It comes after what selects the route,
-/// inside of a [`guard`](crate::guard).
+/// Begins an execution and gives it to a handler, which keeps it for as long as its work goes on: the flag
+/// [`StartsExecution`](RouteAccess::StartsExecution), beside the route. It comes after what selects the route.
 ///
-/// It extracts an error where none may start, which is a reply and does not go on to other filters as a rejection would.
+/// The handler gets the execution and what `filter` extracts, which is one value: a body, a query, or several of them
+/// made into one with `map`; `warp::any().map(|| ())` if it needs nothing. `filter` is tried after the gate has let the
+/// visitor in. Who is refused gets the refusal, as from a [`guard`](crate::guard); like one, this goes before the guard
+/// around all others.
+///
+/// A route whose execution is to last as long as its response needs no handler that keeps it: put a guard with that flag
+/// around the rest of the route.
 ///
 /// # Examples
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// use intermission::{Gate, MemoryState};
-/// use intermission_warp::{Refused, StartedExecution, guard, maintenance, starts_execution};
-/// use warp::http::StatusCode;
-/// use warp::{Filter, Reply};
+/// use intermission_warp::{StartedExecution, guard, maintenance, starts_execution};
+/// use warp::{Filter, http::StatusCode, hyper::body::Bytes};
 ///
-/// async fn start(started: Result<StartedExecution, Refused>) -> Result<impl Reply, Refused> {
-///     let StartedExecution(execution) = started?;
+/// async fn import(StartedExecution(execution): StartedExecution, prices: Bytes) -> StatusCode {
 ///     tokio::spawn(async move {
-///         // … the work, until it is done or is told to end …
+///         // … the work with `prices`, until it is done or is told to end …
 ///         execution.cancelled().await;
 ///     });
-///     Ok(StatusCode::ACCEPTED)
+///     StatusCode::ACCEPTED
 /// }
 ///
 /// let gate = Gate::builder(MemoryState::new()).start().await?;
 /// let maintenance = maintenance(gate).with_always("/health").build()?;
-/// let jobs = warp::path!("jobs").and(warp::post()).and(starts_execution(&maintenance)).then(start);
-/// let site = guard(&maintenance, jobs);
+/// let imports = warp::path!("imports").and(warp::post());
+/// let imports = imports.and(starts_execution(&maintenance, warp::body::bytes(), import));
+/// let hello = warp::path::end().map(|| "hello");
+/// let site = imports.or(guard(&maintenance, hello));
 /// # drop(site); Ok(()) }
 /// ```
-#[must_use]
-pub fn starts_execution(
+pub fn starts_execution<F, T, H, R>(
     maintenance: &MaintenanceLayer,
-) -> impl Filter<Extract = (Result<StartedExecution, Refused>,), Error = Infallible>
+    filter: F,
+    handler: H,
+) -> impl Filter<Extract = (reply::Response,), Error = Rejection>
 + Clone
 + Send
 + Sync
-+ 'static {
-    let maintenance = maintenance.with_access(RouteAccess::StartsExecution);
-    head().map(move |head: Head| begin(&maintenance, head))
++ 'static
++ use<F, T, H, R>
+where
+    F: Filter<Extract = (T,), Error = Rejection> + Clone + Send + Sync + 'static,
+    T: Send + 'static,
+    H: Fn(StartedExecution, T) -> R + Clone + Send + Sync + 'static,
+    R: Future<Output: Reply> + Send + 'static,
+{
+    let started = asked(
+        &maintenance.with_access(RouteAccess::StartsExecution),
+        |passage, parts| Some((passage, taken(parts)?)),
+    );
+    let route = started
+        .and(filter)
+        .then(move |started: (Passage, _), extracted| {
+            let (passage, execution) = started;
+            let reply = handler(execution, extracted);
+            async move { respond(passage, reply.await.into_response()) }
+        });
+    answered(route)
 }
 
-fn begin(maintenance: &MaintenanceLayer, head: Head) -> Result<StartedExecution, Refused> {
-    let mut parts = head.into_parts()?;
-    match maintenance.ask(&mut parts) {
-        // The passage goes at once: what counts the request is the guard's.
-        Asked::Admitted(_passage) => taken(&parts).ok_or_else(Refused::preflight),
-        Asked::Answered(response) => Err(Refused::from(response)),
-    }
-}
-
+/// `None` for a browser's preflight, which starts nothing.
 fn taken(parts: &Parts) -> Option<StartedExecution> {
     let handle = parts.extensions.get::<ExecutionHandle>()?;
     handle.take().map(StartedExecution)
@@ -75,12 +88,3 @@ fn taken(parts: &Parts) -> Option<StartedExecution> {
     reason = "taken apart by handlers, as extracted values are"
 )]
 pub struct StartedExecution(pub Execution);
-
-impl StartedExecution {
-    /// The reply, with the execution lasting until its body has ended or was dropped: for work that is the response
-    /// itself, such as a long export.
-    #[must_use]
-    pub fn until_sent(self, reply: impl Reply) -> reply::Response {
-        lasting(reply.into_response(), self.0)
-    }
-}

@@ -17,7 +17,7 @@ use warp::{Filter, Rejection, Reply};
 /// The code with which a WebSocket is told that the service restarts, and to come back.
 const RESTART: u16 = 1012;
 
-/// The routes with a flag. `/jobs` has its own beside it, since its handler keeps the execution.
+/// The routes that are always open. `/jobs` has its flag beside it.
 pub(crate) fn flags() -> Result<RouteTable, BadPattern> {
     RouteTable::new()
         .with("/health", RouteAccess::Always)?
@@ -39,18 +39,17 @@ pub(crate) fn routes(
     let items = warp::path!("items")
         .and(warp::post())
         .map(|| StatusCode::CREATED);
-    let jobs = warp::path!("jobs")
-        .and(warp::post())
-        .and(starts_execution(maintenance))
-        .and(warp::query())
-        .then(start_job);
+    let jobs = warp::path!("jobs").and(warp::post()).and(starts_execution(
+        maintenance,
+        warp::query(),
+        start_job,
+    ));
     let chat = warp::path!("ws")
         .and(warp::ws())
         .and(long_lived(maintenance))
         .then(echo);
     let all = hello.or(health).or(ready).or(login);
-    let all = all.or(slow).or(items).or(jobs).or(chat);
-    guard(maintenance, all)
+    jobs.or(guard(maintenance, all.or(slow).or(items).or(chat)))
 }
 
 /// GET, and HEAD, which asks for the same without the body.
@@ -71,16 +70,12 @@ async fn slow(takes: Takes) -> &'static str {
 }
 
 /// Starts a job that outlives its request: it keeps the execution, so that a drain waits for the job.
-async fn start_job(
-    started: Result<StartedExecution, Refused>,
-    takes: Takes,
-) -> Result<impl Reply, Refused> {
+async fn start_job(StartedExecution(execution): StartedExecution, takes: Takes) -> impl Reply {
     static JOBS: AtomicU64 = AtomicU64::new(1);
-    let StartedExecution(execution) = started?;
     let id = JOBS.fetch_add(1, Ordering::Relaxed).to_string();
     tokio::spawn(work(execution, Duration::from_millis(takes.ms)));
     let reply = warp::reply::json(&json!({ "id": id }));
-    Ok(warp::reply::with_status(reply, StatusCode::ACCEPTED))
+    warp::reply::with_status(reply, StatusCode::ACCEPTED)
 }
 
 async fn work(execution: Execution, takes: Duration) {

@@ -19,7 +19,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tower::util::MapResponse;
 
-use crate::{BUG_REDIRECT, seen};
+use crate::seen;
 
 pub(crate) struct Axum {
     address: SocketAddr,
@@ -29,7 +29,7 @@ pub(crate) struct Axum {
 impl Server for Axum {
     const NAME: &'static str = "axum";
 
-    const UNMET: &'static [Unmet] = &[Unmet::new("a_link_is_redeemed_by_head", BUG_REDIRECT)];
+    const UNMET: &'static [Unmet] = &[];
 
     async fn serve(site: Site) -> Result<Self, FixtureError> {
         let operator = site.clone();

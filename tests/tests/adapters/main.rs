@@ -3,6 +3,7 @@
 mod actix;
 mod axum;
 mod hyper;
+mod warp;
 
 use std::process::ExitCode;
 
@@ -17,12 +18,10 @@ fn main() -> ExitCode {
         trials::<hyper::Hyper>(),
         trials::<axum::Axum>(),
         trials::<actix::Actix>(),
+        trials::<warp::Warp>(),
     ];
     libtest_mimic::run(&arguments, trials.into_iter().flatten().collect()).exit_code()
 }
-
-/// The redirect that a link becomes is made without a `Content-Length`, which hyper adds for GET and not for HEAD.
-const BUG_REDIRECT: &str = "BUG: the redirect has no length";
 
 /// What the outer middleware does, for all that is on `http` 1.x.
 fn seen<B>(mut response: Response<B>) -> Response<B> {

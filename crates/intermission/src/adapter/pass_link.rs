@@ -113,8 +113,10 @@ impl RedeemedPass {
     ///
     /// `set-cookie` holds the secret: mark it as sensitive where the framework can, and never log it.
     #[must_use]
-    pub fn headers(&self) -> [(&'static str, &str); 4] {
+    pub fn headers(&self) -> [(&'static str, &str); 5] {
         [
+            // Servers add it for GET, and some leave it out for HEAD.
+            ("content-length", "0"),
             ("location", &self.location),
             ("set-cookie", &self.cookie),
             ("cache-control", "no-store"),
