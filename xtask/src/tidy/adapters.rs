@@ -6,7 +6,7 @@
 //! | `framework` | the dependency that the adapter is for, whose versions are those of the manifest |
 //! | one for each [feature](FEATURES) | `true`, `false` or a word; `false` needs a note |
 //! | `notes` | a sentence or two for each feature whose cell needs a reason |
-//! | `unmet` | a reason for each row of the adapters' contract that cannot be met |
+//! | `unmet` | for each row of the adapters' contract (`intermission_conformance::adapter`) that cannot be met: why |
 
 use serde_json::{Map, Value};
 
@@ -73,8 +73,11 @@ pub(super) struct Adapter<'a> {
     pub(super) versions: String,
     /// One for each feature, in their order.
     pub(super) cells: Vec<Cell>,
+    /// How much of the adapters' contract cannot be met.
+    pub(super) unmet: Cell,
 }
 
+#[derive(Default)]
 pub(super) struct Cell {
     pub(super) word: String,
     /// Why, or with which exception.
@@ -123,6 +126,7 @@ impl<'a, 'f> Reader<'a, 'f> {
             framework: String::new(),
             versions: String::new(),
             cells: Vec::new(),
+            unmet: Cell::default(),
         };
         let Some(said) = package.ours.as_ref().and_then(Value::as_object) else {
             self.find(
@@ -140,7 +144,7 @@ impl<'a, 'f> Reader<'a, 'f> {
         adapter.framework = self.word(said, "framework");
         adapter.versions = self.versions(&adapter.framework);
         let notes = self.texts(said, NOTES);
-        self.texts(said, UNMET);
+        adapter.unmet = unmet(&self.texts(said, UNMET));
         for key in notes.keys() {
             self.known(key, "a note on ");
         }
@@ -254,6 +258,22 @@ impl<'a, 'f> Reader<'a, 'f> {
     }
 }
 
+/// The rows of the contract as they are read: their names are sentences.
+fn unmet(rows: &Map<String, Value>) -> Cell {
+    let reasons = rows.iter().filter_map(|(row, reason)| {
+        let sentence = row.replace('_', " ");
+        Some(format!("{sentence} ({})", reason.as_str()?))
+    });
+    let reasons: Vec<String> = reasons.collect();
+    let word = match reasons.len() {
+        0 => "none".to_owned(),
+        1 => "1 row".to_owned(),
+        count => format!("{count} rows"),
+    };
+    let note = (!reasons.is_empty()).then(|| format!("Not: {}.", reasons.join("; ")));
+    Cell { word, note }
+}
+
 /// Whether something can stand in one line of Markdown, in a table too.
 fn is_text(text: &str) -> bool {
     !text.trim().is_empty() && !text.contains(['|', '\n'])
@@ -325,7 +345,7 @@ mod tests {
         axum["execution-until-body-ends"] = json!("at once");
         axum["boxes"] = json!(false);
         axum["notes"] = json!({"boxes": "Because."});
-        axum["unmet"] = json!({"bodies::trailers": "It has none."});
+        axum["unmet"] = json!({"trailers_are_passed_on": "it has none", "a_head_is_short": "no"});
         let metadata = workspace(&axum, &said("warp"));
         let adapters = read(&metadata).ok().unwrap();
         let titles: Vec<&str> = adapters.iter().map(|it| it.title.as_str()).collect();
@@ -339,6 +359,13 @@ mod tests {
         assert_eq!(words.take(3).collect::<Vec<_>>(), ["no", "at once", "yes"]);
         let note = adapters[0].cells.last().unwrap().note.as_deref();
         assert_eq!(note, Some("Because."));
+        let unmet = &adapters[0].unmet;
+        let note = "Not: a head is short (no); trailers are passed on (it has none).";
+        assert_eq!(
+            (&*unmet.word, unmet.note.as_deref()),
+            ("2 rows", Some(note))
+        );
+        assert_eq!(adapters[1].unmet.word, "none");
     }
 
     #[test]

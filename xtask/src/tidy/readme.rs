@@ -11,6 +11,9 @@ pub(super) const FILE: &str = "README.md";
 const BEGIN: &str = "<!-- adapters: begin -->\n";
 const END: &str = "<!-- adapters: end -->\n";
 
+/// The title of the last row.
+const UNMET: &str = "Of the [adapters' contract](crates/intermission-conformance) it cannot meet";
+
 pub(super) fn check(metadata: &Metadata, repository: &Repository) -> Vec<Finding> {
     let readme = repository.text(FILE.as_ref()).unwrap_or_default();
     match renewed(metadata, readme) {
@@ -57,16 +60,20 @@ fn table(adapters: &[Adapter<'_>]) -> String {
     ];
     // What several say is said once.
     let mut notes: Vec<(&str, Vec<&str>)> = Vec::new();
-    for (index, feature) in FEATURES.iter().enumerate() {
-        let cells = adapters.iter().filter_map(|adapter| {
-            let cell = adapter.cells.get(index)?;
+    let features = FEATURES.iter().enumerate().map(|(index, feature)| {
+        let cells = adapters.iter().filter_map(|it| it.cells.get(index));
+        (feature.title, cells.collect::<Vec<_>>())
+    });
+    let unmet = adapters.iter().map(|adapter| &adapter.unmet).collect();
+    for (title, cells) in features.chain([(UNMET, unmet)]) {
+        let cells = adapters.iter().zip(cells).map(|(adapter, cell)| {
             let Some(note) = cell.note.as_deref() else {
-                return Some(cell.word.clone());
+                return cell.word.clone();
             };
             let number = number_of(note, &adapter.title, &mut notes);
-            Some(format!("{} {}", cell.word, raised(number)))
+            format!("{} {}", cell.word, raised(number))
         });
-        lines.push(row(feature.title, cells.collect::<Vec<_>>()));
+        lines.push(row(title, cells));
     }
     if !notes.is_empty() {
         lines.push(String::new());
