@@ -3,18 +3,21 @@
 use std::process::ExitCode;
 
 use crate::workspace::{Workspace, line_of, run};
-use crate::{Command, no_arguments};
+use crate::{Command, no_arguments, tidy};
 
 pub(crate) const COMMAND: Command = Command {
     name: "fix",
     arguments: "",
-    does: "mends what can be mended by itself: clippy's suggestions, then the format",
+    does: "mends what can be mended by itself: the README's table, clippy's suggestions, the format",
     run: command,
 };
 
 fn command(arguments: &[String]) -> anyhow::Result<ExitCode> {
     no_arguments(COMMAND.name, arguments)?;
     let workspace = Workspace::find()?;
+    println!("\n== the README's table of adapters");
+    // What is wrong with a manifest is for a person, and keeps nobody from the rest.
+    let mended = tidy::mend(&workspace)?;
     // A dirty checkout is the usual case for somebody who calls this.
     let suggestions = [
         "clippy",
@@ -35,5 +38,9 @@ fn command(arguments: &[String]) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::FAILURE);
         }
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(if mended {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }

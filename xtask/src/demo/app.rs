@@ -1,4 +1,4 @@
-//! One process of the example service.
+//! One of the example services, as a process.
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
@@ -24,7 +24,7 @@ const ANSWER: Duration = Duration::from_secs(10);
 /// How much of its log is shown when something went wrong.
 const LOG_LINES: usize = 15;
 
-/// One process of the example service. It ends with its owner.
+/// One of the example services, as a process. It ends with its owner.
 pub(super) struct App {
     pub(super) name: &'static str,
     pub(super) address: SocketAddr,

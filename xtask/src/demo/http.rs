@@ -56,6 +56,36 @@ impl Response {
             .find(|(known, _)| known.eq_ignore_ascii_case(name))?;
         Some(value)
     }
+
+    /// What is not the same in the answer of another server, byte for byte: status, headers or body.
+    ///
+    /// The order of headers and the case of their names mean nothing, and the `Date` is when it is.
+    pub(super) fn difference(&self, other: &Self) -> Option<String> {
+        let (here, there) = (self.facts(), other.facts());
+        let only = |in_this: &[String], in_that: &[String]| {
+            let missing = in_this.iter().filter(|fact| !in_that.contains(fact));
+            missing.map(|fact| format!("{fact:?} ")).collect::<String>()
+        };
+        (here != there).then(|| {
+            format!(
+                "instead of {}it has {}",
+                only(&here, &there),
+                only(&there, &here)
+            )
+        })
+    }
+
+    fn facts(&self) -> Vec<String> {
+        let headers = self.headers.iter();
+        let headers = headers.map(|(name, value)| (name.to_lowercase(), value));
+        let mut facts: Vec<String> = headers
+            .filter(|(name, _)| name != "date")
+            .map(|(name, value)| format!("{name}: {value}"))
+            .collect();
+        facts.sort();
+        facts.extend([self.status_line.clone(), self.body.clone()]);
+        facts
+    }
 }
 
 /// Sends a request and reads the answer. `limit` is for each step of it: connecting, writing, every read.
@@ -267,6 +297,33 @@ mod tests {
             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
         ] {
             assert!(read(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn answers_of_several_servers_are_compared_byte_for_byte() {
+        let answer = |headers: &str, body: &str| {
+            read(&format!("HTTP/1.1 200 OK\r\n{headers}\r\n\r\n{body}")).unwrap()
+        };
+        let one = answer("Vary: Accept\r\nRetry-After: 9\r\nDate: Mon", "hello");
+        let same = answer("retry-after: 9\r\nvary: Accept\r\ndate: Tue", "hello");
+        assert_eq!(one.difference(&same), None);
+        for (headers, body, words) in [
+            (
+                "vary: Accept\r\nretry-after: 10",
+                "hello",
+                "retry-after: 10",
+            ),
+            ("vary: Accept", "hello", "retry-after: 9"),
+            ("vary: Accept\r\nretry-after: 9", "Hello", "Hello"),
+            (
+                "vary: Accept\r\nvary: Accept\r\nretry-after: 9",
+                "hello",
+                "instead of",
+            ),
+        ] {
+            let difference = one.difference(&answer(headers, body)).unwrap();
+            assert!(difference.contains(words), "{difference}");
         }
     }
 

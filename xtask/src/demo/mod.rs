@@ -1,6 +1,7 @@
-//! `demo`: the whole story of a maintenance, told with two real processes.
+//! `demo`: the whole story of a maintenance, told with three real services.
 
 mod app;
+mod fleet;
 mod http;
 mod interrupt;
 mod process;
@@ -15,6 +16,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use serde_json::Value;
 
+use self::fleet::SERVICES;
 use self::interrupt::{Interrupt, Interrupted};
 use self::process::{Stderr, run_to_end};
 use self::redis::Redis;
@@ -26,7 +28,7 @@ use crate::{Command, UsageError};
 pub(crate) const COMMAND: Command = Command {
     name: "demo",
     arguments: "[--once] [--redis]",
-    does: "two processes, one state: closes and opens them before your eyes, then serves until Ctrl-C",
+    does: "three services, one switch: closes and opens them before your eyes, then serves until Ctrl-C",
     run: command,
 };
 
@@ -85,11 +87,14 @@ fn demonstrate(wishes: Wishes, interrupt: &Interrupt) -> anyhow::Result<ExitCode
     let mut screen = Screen::new();
     screen.heading("Intermission: maintenance mode for Rust services");
     screen.say(
-        "You are about to see a small web service, as two processes, go into maintenance and\n\
-         out of it again. Both processes share one state, which says whether the service is\n\
-         open. The command `intermission` changes that state; nothing is restarted.\n\
+        "You are about to see three small web services go into maintenance and out of it again:\n\
+         one on axum, one on actix-web and one on warp. They share one state, which says whether\n\
+         they are open: one switch for all three. The command `intermission` turns it; nothing\n\
+         is restarted.\n\
          Lines with `$` are what is done, as you could type it yourself.\n\
-         Lines below them are what came back. A check mark means: as it should be.",
+         Lines below them are what came back. A check mark means: as it should be.\n\
+         Every request goes to all three. The first answer is shown; the others have to be the\n\
+         same, byte for byte: status, headers (but for `Date`) and body.",
     );
     let programs = Programs::build(interrupt, &mut screen)?;
 
@@ -106,13 +111,13 @@ fn demonstrate(wishes: Wishes, interrupt: &Interrupt) -> anyhow::Result<ExitCode
     } else {
         format!("file:{}", folder.path().join("state").display())
     };
-    let apps = story::open(&mut screen, &programs, &state, folder.path(), interrupt)?;
+    let fleet = story::open(&mut screen, &programs, &state, folder.path(), interrupt)?;
     let mut story = Story {
         screen,
         programs: &programs,
         state: &state,
         redis,
-        apps,
+        fleet,
         interrupt,
     };
 
@@ -133,10 +138,8 @@ fn demonstrate(wishes: Wishes, interrupt: &Interrupt) -> anyhow::Result<ExitCode
 /// Serves until somebody says that it is enough.
 fn keep_serving(story: &mut Story<'_>) -> anyhow::Result<()> {
     let ended = story.interrupt.wait(Duration::MAX, || {
-        for app in &mut story.apps {
-            if let Some(status) = app.ended()? {
-                return Ok(Some((app.name, status)));
-            }
+        if let Some(ended) = story.fleet.ended()? {
+            return Ok(Some(ended));
         }
         match &mut story.redis {
             Some(redis) => Ok(redis.ended()?.map(|status| ("redis-server", status))),
@@ -160,25 +163,22 @@ fn keep_serving(story: &mut Story<'_>) -> anyhow::Result<()> {
 
 /// What the demo starts.
 struct Programs {
-    axum_app: PathBuf,
+    /// In the order of the services.
+    services: [PathBuf; 3],
     intermission: PathBuf,
 }
 
 impl Programs {
     fn build(interrupt: &Interrupt, screen: &mut Screen) -> anyhow::Result<Self> {
-        let arguments = [
-            "build",
-            "--package",
-            "axum-app",
-            "--package",
-            "intermission-cli",
-            "--message-format",
-            "json-render-diagnostics",
-        ];
+        // The examples' packages and programs have the same names.
+        let services = SERVICES.iter().map(|service| service.program);
+        let packages = services.chain(["intermission-cli"]);
+        let arguments = ["build", "--message-format", "json-render-diagnostics"];
+        let arguments = arguments
+            .into_iter()
+            .chain(packages.flat_map(|package| ["--package", package]));
         let mut command = Workspace::find()?.cargo(arguments);
-        screen.say(
-            "First, the example service and the command are built. The first time takes minutes.",
-        );
+        screen.say("First, the services and the command are built. The first time takes minutes.");
         let finished = run_to_end(&mut command, Stderr::OnScreen, BUILD, interrupt)?;
         if !finished.status.success() {
             bail!("`{}` ended with {}", line_of(&command), finished.status);
@@ -198,8 +198,13 @@ impl Programs {
                 .find_map(|message| message.get("executable")?.as_str().map(PathBuf::from));
             path.with_context(|| format!("cargo has built no program `{wanted}`"))
         };
+        let [axum, actix, warp] = &SERVICES;
         Ok(Self {
-            axum_app: executable("axum-app")?,
+            services: [
+                executable(axum.program)?,
+                executable(actix.program)?,
+                executable(warp.program)?,
+            ],
             intermission: executable("intermission")?,
         })
     }
@@ -239,10 +244,14 @@ mod tests {
 {"reason":"compiler-artifact","target":{"name":"intermission","kind":["lib"]},"executable":null}
 {"reason":"compiler-artifact","target":{"name":"intermission","kind":["bin"]},"executable":"/t/debug/intermission"}
 {"reason":"compiler-artifact","target":{"name":"axum-app","kind":["bin"]},"executable":"/t/debug/axum-app"}
+{"reason":"compiler-artifact","target":{"name":"warp-app","kind":["bin"]},"executable":"/t/debug/warp-app"}
+{"reason":"compiler-artifact","target":{"name":"actix-app","kind":["bin"]},"executable":"/t/debug/actix-app"}
 {"reason":"build-finished","success":true}
 "#;
         let programs = Programs::among(messages).unwrap();
-        assert_eq!(programs.axum_app, PathBuf::from("/t/debug/axum-app"));
+        let names = ["axum-app", "actix-app", "warp-app"];
+        let paths = names.map(|name| PathBuf::from(format!("/t/debug/{name}")));
+        assert_eq!(programs.services, paths);
         assert_eq!(
             programs.intermission_line("file:/tmp/a b/state", "status"),
             "/t/debug/intermission --state 'file:/tmp/a b/state' status"
@@ -253,6 +262,6 @@ mod tests {
     fn a_missing_program_is_named() {
         let messages = r#"{"target":{"name":"axum-app"},"executable":"/t/debug/axum-app"}"#;
         let error = Programs::among(messages).err().unwrap();
-        assert!(error.to_string().contains("`intermission`"), "{error}");
+        assert!(error.to_string().contains("`actix-app`"), "{error}");
     }
 }

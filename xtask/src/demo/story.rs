@@ -8,7 +8,7 @@ use anyhow::{Context as _, bail};
 use serde_json::Value;
 
 use super::Programs;
-use super::app::App;
+use super::fleet::{Fleet, NEWS, SERVICES};
 use super::http::{Request, Response};
 use super::interrupt::Interrupt;
 use super::process::{Finished, Stderr, run_to_end};
@@ -17,13 +17,10 @@ use super::screen::{Screen, curl_line};
 use crate::patience::{Deadline, Seconds};
 use crate::workspace::line_of;
 
-/// How long the job runs: long enough to look around while it does, on a slow machine too.
+/// How long the jobs run: long enough to look around while they do, on a slow machine too.
 const JOB: Duration = Duration::from_secs(6);
 
-/// How long a change may take to reach both processes before the demo calls it broken.
-const NEWS: Duration = Duration::from_secs(10);
-
-/// How long the drain may take beyond what the job takes.
+/// How long the drain may take beyond what the jobs take.
 const DRAIN: Duration = Duration::from_secs(30);
 
 /// How long the command may take.
@@ -40,8 +37,8 @@ pub(super) struct Story<'a> {
     pub(super) screen: Screen,
     pub(super) programs: &'a Programs,
     pub(super) state: &'a str,
-    // The processes end before it does.
-    pub(super) apps: [App; 2],
+    // The services end before it does.
+    pub(super) fleet: Fleet,
     pub(super) redis: Option<Redis>,
     pub(super) interrupt: &'a Interrupt,
 }
@@ -73,46 +70,37 @@ pub(super) fn new_redis(
     Ok(redis)
 }
 
-/// The first step: the processes start.
+/// The first step: the services start.
 pub(super) fn open(
     screen: &mut Screen,
     programs: &Programs,
     state: &str,
     folder: &Path,
     interrupt: &Interrupt,
-) -> anyhow::Result<[App; 2]> {
-    screen.step("Two processes start, on one shared state");
+) -> anyhow::Result<Fleet> {
+    screen.step("Three services start, each on a framework of its own, on one shared state");
     let place = if state.starts_with("file:") {
         "a directory"
     } else {
         "in Redis"
     };
     screen.say(&format!("The state is {place}. 127.0.0.1 is trusted as a proxy, so that this demo can play\nvisitors from different addresses."));
-    let start = |name: &'static str| {
-        let mut command = Command::new(&programs.axum_app);
-        command.args(["--state", state, "--node", name]);
-        command.args(["--listen", "127.0.0.1:0", "--trusted-proxy", "127.0.0.1/32"]);
-        screen.typed(&line_of(&command));
-        let app = App::start(name, &mut command, folder, interrupt)?;
-        screen.say(&format!("  listening on http://{}", app.address));
-        anyhow::Ok(app)
-    };
-    let apps = [start("web-1")?, start("web-2")?];
+    let fleet = Fleet::start(screen, &programs.services, state, folder, interrupt)?;
     screen.say("From here on, the command finds the state, and who asks, in its environment. To type\nalong in another terminal, begin with this:");
     screen.typed(&programs.environment_line(state, OPERATOR));
-    Ok(apps)
+    Ok(fleet)
 }
 
 impl Story<'_> {
-    /// Everything between the start of the processes and the end of the maintenance.
+    /// Everything between the start of the services and the end of the maintenance.
     pub(super) fn tell(&mut self) -> anyhow::Result<()> {
-        self.the_service_is_open()?;
-        let job = self.a_job_starts()?;
+        self.the_services_are_open()?;
+        let jobs = self.jobs_start()?;
         self.maintenance_is_asked_for()?;
         self.new_work_is_refused()?;
         self.pages_are_still_served()?;
-        self.the_operator_sees_what_is_waited_for(job)?;
-        self.it_is_activated_by_itself(job)?;
+        self.the_operator_sees_what_is_waited_for(jobs)?;
+        self.it_is_activated_by_itself(jobs)?;
         self.everybody_gets_their_answer()?;
         self.the_right_people_pass()?;
         self.health_stays_green()?;
@@ -121,51 +109,53 @@ impl Story<'_> {
         self.the_history_tells()
     }
 
-    fn the_service_is_open(&mut self) -> anyhow::Result<()> {
-        self.screen.step("The service is open");
-        self.eventually_in_the_state("both processes report to the state", |status| {
-            number(status, "/nodes/live") == Some(2) && number(status, "/nodes/behind") == Some(0)
-        })?;
+    fn the_services_are_open(&mut self) -> anyhow::Result<()> {
+        self.screen.step("The services are open");
+        self.eventually_all_are_up_to_date("all three report to the state")?;
+        self.operate(
+            &["nodes"],
+            "the state knows each by its name and its framework",
+            |out| {
+                let mut services = SERVICES.iter();
+                services.all(|service| says(out, service.name) && says(out, service.framework))
+            },
+        )?;
         self.operate(&["status"], "the state says: deactivated", |out| {
             says(out, "deactivated")
         })?;
-        self.eventually_both(&Request::get("/"), "serves the page", |response| {
+        self.all(&Request::get("/"), "serves the page", |response| {
             response.status == 200
         })
     }
 
-    fn a_job_starts(&mut self) -> anyhow::Result<Deadline> {
+    fn jobs_start(&mut self) -> anyhow::Result<Deadline> {
         self.screen.step(&format!(
-            "A job starts on web-1, and will run for {} seconds",
+            "A job starts on each, and will run for {} seconds",
             JOB.as_secs()
         ));
-        let job = Deadline::after(JOB);
-        let [web_1, _] = &self.apps;
+        let jobs = Deadline::after(JOB);
         let request = Request::post(&format!("/jobs?ms={}", JOB.as_millis()));
-        let response = ask(&self.screen, web_1, &request)?;
-        self.screen.check(
-            "web-1 has accepted the job",
-            response.status == 202,
-            &response.status_line,
-        );
-        Ok(job)
+        self.all(&request, "has accepted a job: 202", |response| {
+            response.status == 202
+        })?;
+        Ok(jobs)
     }
 
     fn maintenance_is_asked_for(&mut self) -> anyhow::Result<()> {
         self.screen.step("The operator asks for maintenance");
         self.screen.say(&format!(
-            "People in the office, at {OFFICE}, shall still get in."
+            "One command, for all three. People in the office, at {OFFICE}, shall still get in."
         ));
         self.operate(
             &["activate", "--message", MESSAGE, "--ip", OFFICE],
-            "the answer is: activating, since a job still runs",
+            "the answer is: activating, since jobs still run",
             |out| says(out, "activating"),
         )
     }
 
     fn new_work_is_refused(&mut self) -> anyhow::Result<()> {
         self.screen.step("Nothing new may start");
-        self.eventually_both(
+        self.eventually_all(
             &Request::post("/jobs?ms=1"),
             "refuses new jobs: 503, activating",
             |response| {
@@ -176,43 +166,42 @@ impl Story<'_> {
 
     fn pages_are_still_served(&mut self) -> anyhow::Result<()> {
         self.screen.step("Visitors notice nothing yet");
-        for app in &self.apps {
-            let response = ask(&self.screen, app, &Request::get("/"))?;
-            self.screen.check(
-                &format!("{} still serves the page", app.name),
-                response.status == 200,
-                &response.status_line,
-            );
-        }
-        Ok(())
+        self.all(&Request::get("/"), "still serves the page", |response| {
+            response.status == 200
+        })
     }
 
-    fn the_operator_sees_what_is_waited_for(&mut self, job: Deadline) -> anyhow::Result<()> {
+    fn the_operator_sees_what_is_waited_for(&mut self, jobs: Deadline) -> anyhow::Result<()> {
         self.screen.step("The operator sees what is waited for");
-        self.eventually_in_the_state("the state knows of one job that runs", |status| {
-            number(status, "/executions/running") == Some(1)
+        self.eventually_in_the_state("the state knows of three jobs that run", |status| {
+            number(status, "/executions/running") == Some(3)
         })?;
         self.operate(
             &["status"],
-            "the state says: activating, and what is waited for on which process",
-            |out| says(out, "activating") && says(out, "web-1") && says(out, "jobs"),
+            "the state says: activating, and what is waited for on which service",
+            |out| {
+                let mut services = SERVICES.iter();
+                says(out, "activating")
+                    && says(out, "jobs")
+                    && services.all(|service| says(out, service.name))
+            },
         )?;
         self.screen.check(
-            "all this while the job was running",
-            !job.left().is_zero(),
-            "the job was over before; this machine is too busy for the demo to show it, so run it again",
+            "all this while the jobs were running",
+            !jobs.left().is_zero(),
+            "the jobs were over before; this machine is too busy for the demo to show it, so run it again",
         );
         Ok(())
     }
 
-    fn it_is_activated_by_itself(&mut self, job: Deadline) -> anyhow::Result<()> {
+    fn it_is_activated_by_itself(&mut self, jobs: Deadline) -> anyhow::Result<()> {
         self.screen
-            .step("The job ends, and maintenance is activated by itself");
+            .step("The last job ends, and maintenance is activated by itself");
         self.screen.say(&format!(
-            "Nobody does anything now; the state is only looked at. The job has {} to go.",
-            Seconds(job.left())
+            "Nobody does anything now; the state is only looked at. The jobs have {} to go.",
+            Seconds(jobs.left())
         ));
-        let waited = Deadline::after(job.left() + DRAIN);
+        let waited = Deadline::after(jobs.left() + DRAIN);
         let activated = self.interrupt.wait(waited.left(), || {
             let status = self.status()?;
             Ok((status.get("phase").and_then(Value::as_str) == Some("activated")).then_some(()))
@@ -223,21 +212,21 @@ impl Story<'_> {
         ));
         if activated.is_none() {
             self.screen.check(
-                "the phase is `activated` once the job has ended",
+                "the phase is `activated` once the jobs have ended",
                 false,
                 "it is not",
             );
             bail!("the rest of the story needs the maintenance to be activated, so it ends here");
         }
         self.screen.check(
-            "the job could end before the service was closed",
-            job.left().is_zero(),
-            "the job still runs",
+            "the jobs could end before the services were closed",
+            jobs.left().is_zero(),
+            "a job still runs",
         );
         self.operate(&["status"], "the state says: activated", |out| {
             says(out, "activated")
         })?;
-        self.eventually_both(&Request::get("/"), "is closed: 503", |response| {
+        self.eventually_all(&Request::get("/"), "is closed: 503", |response| {
             response.status == 503
         })
     }
@@ -247,59 +236,48 @@ impl Story<'_> {
             .step("Everybody gets the answer that they can read");
         self.screen
             .say("`Retry-After` says when to come back; nothing may be kept by caches.");
-        let [web_1, web_2] = &self.apps;
-        for (app, whom, accept, content_type) in [
-            (web_1, "a browser gets a page", "text/html", "text/html"),
+        for (whom, accept, content_type) in [
+            ("a browser a page", "text/html", "text/html"),
             (
-                web_2,
-                "a program gets JSON",
+                "a program JSON",
                 "application/json",
                 "application/problem+json",
             ),
-            (web_1, "a terminal gets text", "text/plain", "text/plain"),
+            ("a terminal text", "text/plain", "text/plain"),
         ] {
-            let response = ask(&self.screen, app, &Request::get("/").with("Accept", accept))?;
-            let holds = response.status == 503
-                && response
-                    .header("Content-Type")
-                    .is_some_and(|value| value.starts_with(content_type))
-                && response.header("Retry-After").is_some()
-                && response.header("Cache-Control") == Some("no-store")
-                && response.body.contains(MESSAGE);
-            self.screen.check(
-                &format!(
-                    "{whom}: 503, {content_type}, Retry-After, no-store, and in it `{MESSAGE}`"
-                ),
-                holds,
-                &format!(
-                    "the answer above, with a body of {} bytes",
-                    response.body.len()
-                ),
-            );
+            self.all(
+                &Request::get("/").with("Accept", accept),
+                &format!("gives {whom}: 503, Retry-After, no-store, and in it `{MESSAGE}`"),
+                |response| {
+                    response.status == 503
+                        && response
+                            .header("Content-Type")
+                            .is_some_and(|value| value.starts_with(content_type))
+                        && response.header("Retry-After").is_some()
+                        && response.header("Cache-Control") == Some("no-store")
+                        && response.body.contains(MESSAGE)
+                },
+            )?;
         }
         Ok(())
     }
 
     fn the_right_people_pass(&mut self) -> anyhow::Result<()> {
         self.screen.step("The right people pass");
-        let [web_1, web_2] = &self.apps;
         let from = |address: &str| Request::get("/").with("X-Forwarded-For", address);
-        for (app, request, claim, status) in [
-            (web_1, from(OFFICE), "the address in the list passes", 200),
-            (web_2, from(STRANGER), "any other address does not", 503),
+        let operator = Request::get("/").with("Authorization", "Bearer operator-demo");
+        for (request, claim, status) in [
+            (from(OFFICE), "lets the address in the list pass", 200),
+            (from(STRANGER), "lets no other address pass", 503),
             (
-                web_2,
-                Request::get("/").with("Authorization", "Bearer operator-demo"),
-                "somebody with the permission passes, from wherever",
+                operator,
+                "lets who has the permission pass, from wherever",
                 200,
             ),
         ] {
-            let response = ask(&self.screen, app, &request)?;
-            self.screen.check(
-                &format!("{claim}: {status}"),
-                response.status == status,
-                &response.status_line,
-            );
+            self.all(&request, &format!("{claim}: {status}"), |response| {
+                response.status == status
+            })?;
         }
         Ok(())
     }
@@ -308,15 +286,9 @@ impl Story<'_> {
         self.screen.step(
             "Health checks stay green, so that nobody restarts a service that is merely closed",
         );
-        for app in &self.apps {
-            let response = ask(&self.screen, app, &Request::get("/health"))?;
-            self.screen.check(
-                &format!("{} is healthy: 200", app.name),
-                response.status == 200,
-                &response.status_line,
-            );
-        }
-        Ok(())
+        self.all(&Request::get("/health"), "is healthy: 200", |response| {
+            response.status == 200
+        })
     }
 
     fn the_operator_looks(&mut self) -> anyhow::Result<()> {
@@ -337,19 +309,15 @@ impl Story<'_> {
     fn maintenance_ends(&mut self) -> anyhow::Result<()> {
         self.screen.step("Maintenance ends");
         self.operate(&["deactivate"], "the request is accepted", |_| true)?;
-        self.eventually_both(&Request::get("/"), "serves the page again", |response| {
+        self.eventually_all(&Request::get("/"), "serves the page again", |response| {
             response.status == 200
         })?;
-        let [_, web_2] = &self.apps;
-        let response = ask(&self.screen, web_2, &Request::post("/jobs?ms=1"))?;
-        self.screen.check(
-            "jobs are accepted again",
-            response.status == 202,
-            &response.status_line,
-        );
-        self.eventually_in_the_state("both processes have confirmed it to the state", |status| {
-            number(status, "/nodes/live") == Some(2) && number(status, "/nodes/behind") == Some(0)
-        })?;
+        self.all(
+            &Request::post("/jobs?ms=1"),
+            "accepts jobs again: 202",
+            |response| response.status == 202,
+        )?;
+        self.eventually_all_are_up_to_date("all three have confirmed it to the state")?;
         self.operate(&["status"], "the state says: deactivated", |out| {
             says(out, "deactivated")
         })
@@ -393,40 +361,40 @@ impl Story<'_> {
     /// What a visitor of the demo may try now.
     pub(super) fn offer(&mut self) {
         self.screen
-            .step("Your turn: both processes go on until you press Ctrl-C");
-        let [web_1, web_2] = &self.apps;
+            .step("Your turn: all three go on until you press Ctrl-C");
+        let [web_1, web_2, web_3] = self.fleet.addresses();
         let operator = Request::get("/").with("Authorization", "Bearer operator-demo");
         let lines = [
-            curl_line(web_2.address, &Request::post("/jobs?ms=20000")),
+            curl_line(web_3, &Request::post("/jobs?ms=20000")),
             self.programs.intermission_line(
                 self.state,
                 "activate --message 'Back at noon' --retry-after 10m",
             ),
             self.programs.intermission_line(self.state, "status -v"),
-            curl_line(web_1.address, &Request::get("/")),
-            curl_line(web_2.address, &operator),
+            curl_line(web_1, &Request::get("/")),
+            curl_line(web_2, &operator),
             self.programs.intermission_line(self.state, "deactivate"),
             self.programs.intermission_line(self.state, "--help"),
         ];
         for line in lines {
             self.screen.typed(&line);
         }
-        self.screen.say(&format!(
-            "Or look at http://{}/ in a browser.",
-            web_1.address
-        ));
+        self.screen
+            .say(&format!("Or look at http://{web_1}/ in a browser."));
         if let Some(redis) = &self.redis {
             let port = redis.address.port();
-            self.screen.say("Or close the service again, and let Redis forget everything: the processes bring it back.");
+            self.screen.say(
+                "Or close them again, and let Redis forget everything: the services bring it back.",
+            );
             self.screen.typed(&format!("redis-cli -p {port} FLUSHALL"));
         }
     }
 
-    /// What the processes have logged, for whoever has to find out what went wrong.
+    /// What the services have logged, for whoever has to find out what went wrong.
     pub(super) fn show_logs(&self) {
-        for app in &self.apps {
-            println!("\n   {} logged last:", app.name);
-            self.screen.say(&app.log());
+        for (name, log) in self.fleet.logs() {
+            println!("\n   {name} logged last:");
+            self.screen.say(&log);
         }
         if let Some(redis) = &self.redis {
             println!("\n   redis-server logged last:");
@@ -499,44 +467,33 @@ impl Story<'_> {
         run_to_end(command, Stderr::Kept, COMMAND_LIMIT, self.interrupt)
     }
 
-    /// Asks each process until it answers as expected: a change needs a moment to reach it.
-    fn eventually_both(
+    /// Looks into the state until every service is in it, and has heard of the last change.
+    fn eventually_all_are_up_to_date(&mut self, claim: &str) -> anyhow::Result<()> {
+        self.eventually_in_the_state(claim, |status| {
+            number(status, "/nodes/live") == Some(3) && number(status, "/nodes/behind") == Some(0)
+        })
+    }
+
+    /// Asks each service once.
+    fn all(
         &mut self,
         request: &Request,
         claim: &str,
         holds: impl Fn(&Response) -> bool,
     ) -> anyhow::Result<()> {
-        for app in &self.apps {
-            let waited = Deadline::after(NEWS);
-            self.screen.typed(&curl_line(app.address, request));
-            let mut last = app.ask(request)?;
-            let at_once = holds(&last);
-            if !at_once {
-                self.interrupt.wait(NEWS, || {
-                    last = app.ask(request)?;
-                    Ok(holds(&last).then_some(()))
-                })?;
-            }
-            let waited = Seconds(waited.waited());
-            self.screen.answered(&last);
-            if !at_once {
-                let until = if holds(&last) {
-                    "until it had heard of the change"
-                } else {
-                    "in vain"
-                };
-                self.screen.say(&format!(
-                    "({} was asked again and again for {waited}, {until})",
-                    app.name
-                ));
-            }
-            self.screen.check(
-                &format!("{} {claim}", app.name),
-                holds(&last),
-                &last.status_line,
-            );
-        }
-        Ok(())
+        let scene = (&mut self.screen, self.interrupt);
+        self.fleet.ask(scene, Duration::ZERO, request, claim, holds)
+    }
+
+    /// Asks each service until it answers as expected: a change needs a moment to reach it.
+    fn eventually_all(
+        &mut self,
+        request: &Request,
+        claim: &str,
+        holds: impl Fn(&Response) -> bool,
+    ) -> anyhow::Result<()> {
+        let scene = (&mut self.screen, self.interrupt);
+        self.fleet.ask(scene, NEWS, request, claim, holds)
     }
 }
 
@@ -548,14 +505,6 @@ fn command(programs: &Programs, state: &str, arguments: &[&str]) -> Command {
         .env("INTERMISSION_STATE", state)
         .env("INTERMISSION_USER", OPERATOR);
     command
-}
-
-/// Sends a request once and shows both sides of it.
-fn ask(screen: &Screen, app: &App, request: &Request) -> anyhow::Result<Response> {
-    screen.typed(&curl_line(app.address, request));
-    let response = app.ask(request)?;
-    screen.answered(&response);
-    Ok(response)
 }
 
 /// The number at this place of a JSON document.

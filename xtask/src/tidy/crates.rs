@@ -26,11 +26,12 @@ enum Ours {
     AllBut(&'static [&'static str]),
 }
 
-const ADAPTERS: &[&str] = &[
-    "intermission-tower",
+/// In the order of the README.
+pub(super) const ADAPTERS: &[&str] = &[
     "intermission-axum",
-    "intermission-warp",
     "intermission-actix",
+    "intermission-warp",
+    "intermission-tower",
 ];
 
 const RUNTIMES: &[&str] = &["tokio", "async-std", "smol"];

@@ -24,11 +24,15 @@ pub(super) struct Package {
     /// Its folder, from the workspace's root; meaningless for crates of others.
     pub(super) folder: PathBuf,
     pub(super) dependencies: Vec<Dependency>,
+    /// `[package.metadata.intermission]`, if it has one.
+    pub(super) ours: Option<Value>,
 }
 
 /// One line of a manifest.
 pub(super) struct Dependency {
     pub(super) name: String,
+    /// The versions that will do, such as `^1.2.3`.
+    pub(super) versions: String,
     pub(super) kind: Kind,
     pub(super) optional: bool,
 }
@@ -126,6 +130,7 @@ impl Package {
                 .iter()
                 .map(Dependency::read)
                 .collect::<anyhow::Result<_>>()?,
+            ours: value.pointer("/metadata/intermission").cloned(),
         })
     }
 }
@@ -134,6 +139,7 @@ impl Dependency {
     fn read(value: &Value) -> anyhow::Result<Self> {
         Ok(Self {
             name: string(value, "name")?.to_owned(),
+            versions: string(value, "req")?.to_owned(),
             kind: kind(value)?,
             optional: value
                 .get("optional")
@@ -214,7 +220,12 @@ pub(super) mod sample {
                     None => (Value::Null, word),
                 };
                 let name = word.trim_end_matches('?');
-                declared.push(json!({"name": name, "kind": kind, "optional": word.ends_with('?')}));
+                declared.push(json!({
+                    "name": name,
+                    "req": "^1.2.3",
+                    "kind": kind,
+                    "optional": word.ends_with('?'),
+                }));
                 resolved.push(json!({"pkg": name, "dep_kinds": [{"kind": kind}]}));
             }
             packages.push(json!({

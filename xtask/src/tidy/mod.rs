@@ -6,13 +6,17 @@
 //! | `manifests` | dependencies come from the workspace's table, each with its reason; lints are inherited |
 //! | `files` | what may lie at the top, no machine's paths, no endless source files |
 //! | `links` | relative links in Markdown lead somewhere |
+//! | `adapters` | what each adapter says of itself in its manifest: everything, and nothing that nobody knows |
+//! | `readme` | the table of adapters says what their manifests say |
 
+mod adapters;
 mod crates;
 mod files;
 mod finding;
 mod links;
 mod manifests;
 mod metadata;
+mod readme;
 
 use std::process::ExitCode;
 
@@ -50,6 +54,7 @@ pub(crate) fn check(workspace: &Workspace) -> anyhow::Result<bool> {
     findings.extend(manifests::check(&metadata, &repository));
     findings.extend(files::check(&repository));
     findings.extend(links::check(&repository));
+    findings.extend(readme::check(&metadata, &repository));
 
     for note in files::long_tests(&repository) {
         println!("note: {note}");
@@ -63,6 +68,28 @@ pub(crate) fn check(workspace: &Workspace) -> anyhow::Result<bool> {
         count => println!("tidy: {count} to put right, in {crates} crates and {files} files"),
     }
     Ok(findings.is_empty())
+}
+
+/// Writes what a program can write: the README's table of adapters. Whether it could.
+pub(crate) fn mend(workspace: &Workspace) -> anyhow::Result<bool> {
+    let path = workspace.root().join(readme::FILE);
+    let text = std::fs::read_to_string(&path)
+        .with_context(|| format!("cannot read {}", path.display()))?;
+    match readme::renewed(&metadata(workspace)?, &text) {
+        Ok(renewed) if renewed == text => println!("{} is as it should be", readme::FILE),
+        Ok(renewed) => {
+            std::fs::write(&path, renewed)
+                .with_context(|| format!("cannot write {}", path.display()))?;
+            println!("{} has a new table of adapters", readme::FILE);
+        }
+        Err(findings) => {
+            for finding in &findings {
+                println!("{finding}");
+            }
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// What cargo knows, with every feature, for every platform.
