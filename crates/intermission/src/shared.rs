@@ -10,14 +10,15 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use intermission_core::reply::{Marker, Notice, Replies, ReplyPolicy};
 use intermission_core::{
-    ActivationId, Clock, Level, Moment, NodeFacts, NodeId, Policy, Record, RefuseReason, Revision,
-    Snapshot, StateErrorKind, Timestamp, Visitor,
+    ActivationId, Clock, Level, Moment, NodeFacts, NodeId, Phase, Policy, Record, RefuseReason,
+    Revision, Snapshot, StateErrorKind, Timestamp, Visitor,
 };
 use tokio::sync::watch;
 
 use crate::admission::Refusal;
 use crate::execution::{Execution, ExecutionInfo};
 use crate::in_flight::InFlight;
+use crate::metrics::{Counted, Tally, Told};
 use crate::node_clock::NodeClock;
 
 /// No time at all.
@@ -40,6 +41,13 @@ pub(crate) struct Shared {
     /// From when on the steady clock, in nanoseconds, this node begins no execution unless the state answers before.
     fence_at: AtomicU64,
     pub(crate) keeper_restarts: AtomicU64,
+    /// What the keeper counts. Requests count in their shards.
+    pub(crate) tally: Tally,
+    #[cfg_attr(
+        not(feature = "metrics"),
+        expect(dead_code, reason = "read by the feature `metrics` only")
+    )]
+    pub(crate) told: Told,
     entropy: AtomicU64,
 }
 
@@ -94,6 +102,8 @@ impl Shared {
             contact: Mutex::default(),
             fence_at: AtomicU64::new(NEVER),
             keeper_restarts: AtomicU64::new(0),
+            tally: Tally::new(),
+            told: Told::new(),
             entropy: AtomicU64::new(0),
         };
         shared.in_flight.close();
@@ -226,7 +236,21 @@ impl Shared {
         refusal.unwrap_or(by_time)
     }
 
+    /// The node's name for humans.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn label(&self) -> &str {
+        &self.label
+    }
+
+    /// How often that has happened.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn counted(&self, counted: Counted) -> u64 {
+        self.tally.of(counted) + self.in_flight.counted(counted)
+    }
+
+    /// Refuses a request, once.
     pub(crate) fn refusal(&self, installed: &Installed, reason: RefuseReason) -> Refusal {
+        self.in_flight.count(Counted::Refused(reason));
         // Spreads the jitter; an odd stride visits every value.
         let entropy = self
             .entropy
@@ -253,6 +277,12 @@ impl Installed {
     fn replies(&self, policy: &ReplyPolicy) -> &Arc<Replies> {
         let render = || Arc::new(Replies::render(policy, &self.notice()));
         self.replies.get_or_init(render)
+    }
+
+    /// Whether ordinary visitors are turned away from pages.
+    pub(crate) fn turns_visitors_away(&self) -> bool {
+        let (phase, level) = self.snapshot.closure();
+        phase == Phase::Activated && level != Level::ReadOnly
     }
 
     fn notice(&self) -> Notice<'_> {
