@@ -11,7 +11,7 @@ use intermission::{
     MemoryState, Network, Operator, Phase, RouteAccess, Visitor,
 };
 
-const NAMES: [&str; 13] = [
+const NAMES: [&str; 14] = [
     "nothing",
     "decide-off",
     "decide-refused",
@@ -19,6 +19,7 @@ const NAMES: [&str; 13] = [
     "decide-address-1000000",
     "admit-off",
     "admit-refused",
+    "admit-execution",
     "execution",
     "execution-refused",
     "axum-bare",
@@ -55,6 +56,13 @@ pub(crate) async fn run(name: &str, times: u64) -> Result<()> {
             let gate = on(AllowList::default()).await?;
             for _ in 0..times {
                 drop(black_box(black_box(&gate).admit(black_box(&page))));
+            }
+        }
+        "admit-execution" => {
+            let gate = off().await?;
+            let job = page.with_access(RouteAccess::StartsExecution);
+            for _ in 0..times {
+                drop(black_box(black_box(&gate).admit(black_box(&job))));
             }
         }
         "execution" => execution(&off().await?, times),
