@@ -62,7 +62,12 @@ pub(crate) struct Installed {
 
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Contact {
+    /// When the newest answered report was sent, on the steady clock.
     pub(crate) answered_at: Option<Duration>,
+    /// The same by the calendar, for those who look from another machine. Not computed anew while nothing is answered,
+    /// so that it stands still then.
+    #[cfg(feature = "metrics")]
+    pub(crate) answered_on: Timestamp,
     pub(crate) lost: Option<StateErrorKind>,
 }
 
@@ -175,10 +180,16 @@ impl Shared {
     }
 
     pub(crate) fn note_contact(&self, age: Option<Duration>, lost: Option<StateErrorKind>) {
-        let now = self.clock.steady();
-        let answered_at = age.map(|age| now.saturating_sub(age));
-        *self.contact.lock().unwrap_or_else(PoisonError::into_inner) =
-            Contact { answered_at, lost };
+        let now = self.moment();
+        let mut contact = self.contact.lock().unwrap_or_else(PoisonError::into_inner);
+        contact.answered_at = age.map(|age| now.steady.saturating_sub(age));
+        contact.lost = lost;
+        #[cfg(feature = "metrics")]
+        if let (Some(age), None) = (age, lost) {
+            let millis = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
+            let on = now.calendar.as_millis().saturating_sub(millis);
+            contact.answered_on = Timestamp::from_millis(on);
+        }
     }
 
     pub(crate) fn note_keeper_restart(&self) {

@@ -132,7 +132,8 @@ impl Telling<'_> {
         self.gauge(&EXECUTIONS, &[("bypass", "false")], awaited as f64);
         self.gauge(&EXECUTIONS, &[("bypass", "true")], bypass as f64);
         self.gauge(&REQUESTS, &[], shared.in_flight.requests() as f64);
-        self.gauge(&LAST_CONTACT, &[], last_contact(shared));
+        let millis = shared.contact().answered_on.as_millis() as f64;
+        self.gauge(&LAST_CONTACT, &[], millis / 1_000.0);
     }
 
     fn counter(&mut self, metric: &Metric, labels: &[(&'static str, &'static str)], total: u64) {
@@ -168,18 +169,6 @@ impl Telling<'_> {
         );
         Key::from_parts(metric.name, all)
     }
-}
-
-/// In seconds of Unix time, since whoever compares it does so on another machine. How long it is ago, the steady clock
-/// says.
-fn last_contact(shared: &Shared) -> f64 {
-    let now = shared.moment();
-    let Some(at) = shared.contact().answered_at else {
-        return 0.0;
-    };
-    let calendar = Duration::from_millis(now.calendar.as_millis());
-    let ago = now.steady.saturating_sub(at);
-    calendar.saturating_sub(ago).as_secs_f64()
 }
 
 impl Gate {
