@@ -124,3 +124,7 @@ pub(crate) fn line(line: &Line<'_>) {
         }
     }
 }
+
+#[cfg(test)]
+#[cfg(feature = "tracing")]
+mod tests;

@@ -1,4 +1,5 @@
 //! One line for each change of state, and none for a request.
+#![expect(clippy::unwrap_used, reason = "a test, helpers included")]
 
 use std::collections::BTreeMap;
 use std::fmt;
