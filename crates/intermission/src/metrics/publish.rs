@@ -1,5 +1,6 @@
 //! Tells the recorder how the node is.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -56,6 +57,16 @@ pub(crate) fn publish_always(shared: &Arc<Shared>) {
 
 /// Tells the recorder how the node is now.
 pub(crate) fn publish(shared: &Shared) {
+    // Somebody else's code. What it says on its way down is for the panic hook; what is not told now is told next time.
+    let _ = catch_unwind(AssertUnwindSafe(|| tell(shared)));
+}
+
+fn tell(shared: &Shared) {
+    let contact = shared.contact();
+    if contact.answered_at.is_none() && contact.lost.is_none() {
+        // Every node is held until its state has answered or failed for the first time. That is no news.
+        return;
+    }
     let mut told = shared.told.0.lock();
     with_recorder(|recorder| {
         // Each time, since the recorder may be a new one.
@@ -175,11 +186,7 @@ impl Gate {
     /// Tells the recorder of the crate `metrics` how this node is now.
     ///
     /// A task of the gate's does so once a second and at every change of mode. Call it before you render metrics, so that
-    /// they are those of this moment and not a second old.
-    ///
-    /// # Panics
-    ///
-    /// If the recorder does.
+    /// they are those of this moment and not a second old. A recorder that panics is left alone until the next time.
     pub fn publish_metrics(&self) {
         publish(self.shared());
     }

@@ -104,6 +104,47 @@ async fn the_table_in_the_documentation_is_what_is_emitted() {
     );
 }
 
+/// A recorder that cannot even be told what there is.
+struct Broken;
+
+impl Recorder for Broken {
+    fn describe_counter(&self, key: KeyName, _: Option<Unit>, _: SharedString) {
+        panic!("a recorder with a bug, at {key:?}");
+    }
+
+    fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+    fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+    fn register_counter(&self, _: &Key, _: &Metadata<'_>) -> Counter {
+        Counter::noop()
+    }
+
+    fn register_gauge(&self, _: &Key, _: &Metadata<'_>) -> Gauge {
+        Gauge::noop()
+    }
+
+    fn register_histogram(&self, _: &Key, _: &Metadata<'_>) -> Histogram {
+        Histogram::noop()
+    }
+}
+
+/// The gate's own task tells this recorder, too: a test has one thread.
+#[tokio::test]
+async fn a_recorder_that_panics_harms_nobody() {
+    let _guard = metrics::set_default_local_recorder(&Broken);
+    let state = MemoryState::new();
+    let gate = Gate::builder(state.clone()).start().await.unwrap();
+    gate.publish_metrics();
+    let operator = crate::Operator::new(state, crate::Actor::new("ana", "test"));
+    let activate = crate::Change::Activate(crate::Activate::by("ana"));
+    operator.change(activate).await.unwrap();
+    gate.reached(|record| record.phase() == Phase::Activated)
+        .await;
+    assert!(!gate.decide(&crate::Visitor::new("GET", "/")).is_admit());
+    gate.shutdown().await;
+}
+
 /// As Prometheus advises.
 #[test]
 fn names_say_what_they_count() {
