@@ -1,20 +1,31 @@
 //! One line for each change of state, and none for a request.
 #![expect(clippy::unwrap_used, reason = "a test, helpers included")]
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Mutex, MutexGuard, Once};
 
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record as SpanRecord};
-use tracing::subscriber::{DefaultGuard, set_default};
+use tracing::subscriber::set_global_default;
 use tracing::{Event, Level as LogLevel, Metadata, Subscriber};
 
 use super::*;
 
-/// What was written, as far as it is not for finding bugs.
+thread_local! {
+    /// The log of the test of this thread, on which its keeper lives, too.
+    static LOG: RefCell<Option<Log>> = const { RefCell::new(None) };
+}
+
+/// What was written by this test.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<Line>>>);
+
+/// Writes into the log of the thread, if it has one.
+///
+/// One for the whole process: what a line's first thread has no use for, `tracing` may believe that nobody has.
+struct ToThread;
 
 #[derive(Clone, Debug)]
 struct Line {
@@ -24,11 +35,13 @@ struct Line {
 }
 
 impl Log {
-    /// Writes down what this thread says: the keeper of a test lives there, too.
-    fn begin() -> (Self, DefaultGuard) {
+    /// Writes down what this thread says from now on.
+    fn begin() -> Self {
+        static INSTALLED: Once = Once::new();
+        INSTALLED.call_once(|| set_global_default(ToThread).unwrap());
         let log = Self::default();
-        let guard = set_default(log.clone());
-        (log, guard)
+        LOG.set(Some(log.clone()));
+        log
     }
 
     fn lines(&self) -> MutexGuard<'_, Vec<Line>> {
@@ -48,7 +61,7 @@ impl Log {
     }
 }
 
-impl Subscriber for Log {
+impl Subscriber for ToThread {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         metadata.target().starts_with("intermission")
     }
@@ -69,7 +82,11 @@ impl Subscriber for Log {
             fields: BTreeMap::new(),
         };
         event.record(&mut line);
-        self.lines().push(line);
+        LOG.with_borrow(|log| {
+            if let Some(log) = log {
+                log.lines().push(line);
+            }
+        });
     }
 
     fn enter(&self, _: &Id) {}
@@ -119,7 +136,7 @@ fn change_of_mode(line: &Line, words: &[&str]) -> Vec<String> {
 
 #[tokio::test]
 async fn each_change_of_the_mode_is_one_line() {
-    let (log, _guard) = Log::begin();
+    let log = Log::begin();
     let state = MemoryState::new();
     let gate = Gate::builder(state.clone()).start().await.unwrap();
     let operator = Operator::new(state.clone(), Actor::new("ana", "test"));
@@ -181,7 +198,7 @@ async fn each_change_of_the_mode_is_one_line() {
 
 #[tokio::test]
 async fn a_plan_is_a_line_when_it_is_made_and_one_for_each_phase_that_it_brings() {
-    let (log, _guard) = Log::begin();
+    let log = Log::begin();
     let state = MemoryState::new();
     let gate = Gate::builder(state.clone()).start().await.unwrap();
     let operator = Operator::new(state, Actor::new("ana", "test"));
@@ -218,7 +235,7 @@ async fn refused_requests_and_executions_write_nothing() {
     operator.change(activate).await.unwrap();
     gate.reached(|record| record.phase() == Phase::Activated)
         .await;
-    let (log, _guard) = Log::begin();
+    let log = Log::begin();
     let job = page().with_access(RouteAccess::StartsExecution);
     for _ in 0..1_000 {
         assert!(matches!(gate.admit(&page()), Admission::Refused(_)));
@@ -232,7 +249,7 @@ async fn refused_requests_and_executions_write_nothing() {
 
 #[tokio::test]
 async fn an_outage_is_a_line_when_it_begins_when_it_closes_and_when_each_ends() {
-    let (log, _guard) = Log::begin();
+    let log = Log::begin();
     let state = Ailing::new(FINE);
     let gate = builder(&state)
         .with_outage_policy(OutagePolicy::CloseAfter(Duration::from_millis(50)))
@@ -266,7 +283,7 @@ async fn an_outage_is_a_line_when_it_begins_when_it_closes_and_when_each_ends() 
 
 #[tokio::test]
 async fn a_node_that_starts_without_its_state_says_so() {
-    let (log, _guard) = Log::begin();
+    let log = Log::begin();
     let state = Ailing::new(FAILS);
     let gate = builder(&state)
         .with_start_policy(StartPolicy::StartClosed)
@@ -281,7 +298,7 @@ async fn a_node_that_starts_without_its_state_says_so() {
 
 #[tokio::test]
 async fn a_fence_is_a_line_and_what_it_drops_is_another() {
-    let (log, _guard) = Log::begin();
+    let log = Log::begin();
     let state = Ailing::new(FINE);
     let gate = builder(&state)
         .with_lost_contact(LostContact::Fence(Duration::from_millis(50)))
@@ -307,7 +324,7 @@ async fn a_fence_is_a_line_and_what_it_drops_is_another() {
 
 #[tokio::test]
 async fn the_death_of_a_keeper_is_a_line() {
-    let (log, _guard) = Log::begin();
+    let log = Log::begin();
     let state = Ailing::new(FINE);
     let gate = builder(&state).start().await.unwrap();
     state.becomes(PANICS);
@@ -336,7 +353,7 @@ async fn a_node_that_remembers_says_so() {
     until(is_kept).await;
     gate.shutdown().await;
 
-    let (log, _guard) = Log::begin();
+    let log = Log::begin();
     state.becomes(FAILS);
     let again = builder(&state).with_last_known(&file).start().await;
     let gate = again.unwrap();
