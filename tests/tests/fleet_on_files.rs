@@ -204,3 +204,35 @@ async fn a_corrupt_record_closes_nothing_and_opens_nothing() {
     })
     .await;
 }
+
+/// What a load balancer and an orchestrator ask, of two services that see maintenance differently.
+#[tokio::test(flavor = "multi_thread")]
+async fn probes_are_answered_by_the_policy_of_each_service() {
+    let folder = tempfile::tempdir().unwrap();
+    let directory = folder.path();
+    let stays = App::start(directory, "stays", &[]).await;
+    let follows = ["--readiness", "unready-when-activated"];
+    let follows = App::start(directory, "follows", &follows).await;
+    let probe = async |app: &App, path: &str| {
+        let answer = app.get(path).await;
+        (answer.status.as_u16(), answer.body)
+    };
+    let is = |status: u16, word: &str| (status, word.to_owned());
+    for (verb, unready) in [("activate", true), ("deactivate", false)] {
+        intermission(directory, &[verb]).await.done();
+        until("the service has followed", || async {
+            let readiness = probe(&follows, "/ready").await;
+            let expected = if unready {
+                is(503, "unready")
+            } else {
+                is(200, "ready")
+            };
+            (readiness == expected).then_some(())
+        })
+        .await;
+        assert_eq!(probe(&stays, "/ready").await, is(200, "ready"), "{verb}");
+        for app in [&stays, &follows] {
+            assert_eq!(probe(app, "/health").await, is(200, "ok"), "{verb}");
+        }
+    }
+}

@@ -18,6 +18,8 @@
 //! earlier one: the route flag before the mode, the mode before the person. The chain is explicit, so that
 //! [`explain`] can answer "why does my address not work?".
 
+mod reason;
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -26,6 +28,8 @@ use crate::phase::{Level, Phase};
 use crate::record::Record;
 use crate::route::RouteAccess;
 use crate::visitor::Visitor;
+
+pub use reason::{AdmitReason, Hold, RefuseReason};
 
 /// Whether a request may in, and by which rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -45,109 +49,11 @@ impl Decision {
     }
 }
 
-/// The rule by which a request was let in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum AdmitReason {
-    /// The route is flagged as always open.
-    RouteAlways,
-    /// Maintenance is off.
-    Deactivated,
-    /// A drain goes on, and the request starts no execution.
-    Draining,
-    /// A browser asks before a cross-origin request.
-    Preflight,
-    /// The level is read-only, and the request only reads.
-    ReadOnly,
-    /// The visitor holds the permission.
-    Permission,
-    /// The visitor's address is listed.
-    AllowedAddress,
-    /// The visitor carries a current pass.
-    Pass,
-}
-
-impl AdmitReason {
-    /// Whether the visitor was let in past a closed door, which everybody else finds closed.
-    #[must_use]
-    pub const fn is_bypass(self) -> bool {
-        matches!(self, Self::Permission | Self::AllowedAddress | Self::Pass)
-    }
-
-    /// The word for logs and metrics.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::RouteAlways => "route-always",
-            Self::Deactivated => "deactivated",
-            Self::Draining => "draining",
-            Self::Preflight => "preflight",
-            Self::ReadOnly => "read-only",
-            Self::Permission => "permission",
-            Self::AllowedAddress => "allowed-address",
-            Self::Pass => "pass",
-        }
-    }
-}
-
-/// The rule by which a request was refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum RefuseReason {
-    /// The level is exclusive.
-    Exclusive,
-    /// Maintenance is on.
-    Maintenance,
-    /// A drain goes on, and the request would start an execution.
-    Activating,
-    /// This node is held; see [`Hold`].
-    Held,
-    /// The request would start an execution, and this node may not start any until it hears from its state.
-    OutOfContact,
-}
-
-impl RefuseReason {
-    /// The word for logs and metrics.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Exclusive => "exclusive",
-            Self::Maintenance => "maintenance",
-            Self::Activating => "activating",
-            Self::Held => "held",
-            Self::OutOfContact => "out-of-contact",
-        }
-    }
-}
-
 impl fmt::Display for Decision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Admit(reason) => write!(f, "admit ({})", reason.as_str()),
             Self::Refuse(reason) => write!(f, "refuse ({})", reason.as_str()),
-        }
-    }
-}
-
-/// Why one node is closed although maintenance is off.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Hold {
-    /// Something that the node needs has failed; Drupal's "any time the database fails".
-    Dependency(String),
-    /// The node has started on a state that knows of no record and may have lost one; those who may know better are heard
-    /// first.
-    StateReconciling,
-    /// The state has not been reached for longer than the outage policy bears, or never yet.
-    StateUnreachable,
-}
-
-impl fmt::Display for Hold {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Dependency(name) => write!(f, "dependency {name} fails"),
-            Self::StateReconciling => f.write_str("state reconciling"),
-            Self::StateUnreachable => f.write_str("state unreachable"),
         }
     }
 }

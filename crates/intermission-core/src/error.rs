@@ -20,6 +20,15 @@ pub enum StateErrorKind {
 }
 
 impl StateErrorKind {
+    /// All kinds, in the order in which they are declared: each stands at `kind as usize`.
+    pub const ALL: &'static [Self] = &[
+        Self::Unavailable,
+        Self::Conflict,
+        Self::Corrupt,
+        Self::Denied,
+        Self::Unsupported,
+    ];
+
     /// The word for logs and metrics.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -28,6 +28,9 @@ pub enum Phase {
 }
 
 impl Phase {
+    /// All phases, from the most open to the most closed.
+    pub const ALL: [Self; 3] = [Self::Deactivated, Self::Activating, Self::Activated];
+
     /// The word that every interface uses: `deactivated`, `activating` or `activated`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

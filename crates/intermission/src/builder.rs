@@ -12,8 +12,10 @@ use intermission_core::{
 use tokio::sync::{mpsc, oneshot};
 
 use crate::gate::Gate;
-use crate::keeper::{Keeper, Stopping, supervise};
+use crate::keeper::{Keeper, Stopping, ToldOf, supervise};
 use crate::last_known::{LastKnown, LastKnownError};
+use crate::log::{Line, line};
+use crate::metrics::{Counted, publish_always};
 use crate::node_clock::NodeClock;
 use crate::shared::{Parts, Shared};
 
@@ -165,10 +167,17 @@ impl GateBuilder {
         let remembers_closed = remembered
             .as_ref()
             .is_some_and(|record| record.phase().is_on());
-        if let Some(record) = remembered {
-            machine = machine.with_remembered(record, now);
+        if let Some(record) = &remembered {
+            machine = machine.with_remembered(Arc::clone(record), now);
         }
         let shared = Arc::new(Shared::new(parts, machine.snapshot().clone()));
+        if let Some(record) = remembered {
+            if record.phase().is_on() {
+                shared.tally.count(Counted::Transition(record.phase()));
+            }
+            line(&Line::Remembered(&record));
+        }
+        publish_always(&shared);
         if let Some(memory) = memory {
             tokio::spawn(memory.keep(shared.published.subscribe()));
         }
@@ -183,6 +192,7 @@ impl GateBuilder {
             stop: stopped,
             stopping: Stopping::No,
             started: Some(started),
+            told: ToldOf::default(),
         }));
         match (first.await, settings.start) {
             (Ok(Ok(())), _) => Ok(gate),

@@ -8,8 +8,8 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use intermission_core::{
-    AdmitReason, Clock, Decision, Explanation, Hold, Level, MaintenanceState, NodeId, Phase,
-    Record, RefuseReason, RouteAccess, Snapshot, StateErrorKind, Visitor, decide, explain, is_safe,
+    AdmitReason, Clock, Decision, Explanation, Hold, MaintenanceState, NodeId, Record,
+    RefuseReason, RouteAccess, Snapshot, StateErrorKind, Visitor, decide, explain, is_safe,
 };
 use tokio::sync::mpsc;
 
@@ -17,6 +17,7 @@ use crate::admission::{Admission, Admitted, RequestInFlight};
 use crate::builder::GateBuilder;
 use crate::execution::{Execution, ExecutionInfo, ExecutionRefused, RunError};
 use crate::in_flight::{Entered, RequestClass};
+use crate::metrics::{Counted, publish};
 use crate::shared::{Installed, Shared};
 use crate::subscription::Subscription;
 
@@ -86,7 +87,7 @@ impl Gate {
         }
     }
 
-    fn shared(&self) -> &Shared {
+    pub(crate) fn shared(&self) -> &Shared {
         &self.handle.shared
     }
 
@@ -168,32 +169,25 @@ impl Gate {
         let shard = shared.in_flight.shard();
         // INVARIANT: counted first, decided afterwards. Whoever closes the gate in between finds the request counted.
         let _ = shard.requests(class).enter();
-        let mut in_flight = RequestInFlight::counted(shard, class);
+        let in_flight = RequestInFlight::counted(shard, class);
         let now = shared.now_for(visitor);
         for _ in 0..DOOR_TRIES {
             let installed = shared.installed.load();
-            let reason = match decide(&installed.snapshot, &shared.policy, visitor, now) {
-                Decision::Admit(reason) => reason,
+            match decide(&installed.snapshot, &shared.policy, visitor, now) {
+                Decision::Admit(AdmitReason::Deactivated) => {}
+                Decision::Admit(reason) => {
+                    return self.admit_closed(visitor, &installed, reason, in_flight);
+                }
                 Decision::Refuse(reason) => {
                     return Admission::Refused(shared.refusal(&installed, reason));
                 }
-            };
-            if reason.is_bypass() {
-                let _ = shard.requests(RequestClass::Bypass).enter();
-                // The old count goes after the new one came, so that at no moment there is none.
-                in_flight = RequestInFlight::counted(shard, RequestClass::Bypass);
             }
-            // A preflight asks whether the browser may send the request that would start one.
-            let starts =
-                visitor.access == RouteAccess::StartsExecution && reason != AdmitReason::Preflight;
             let mut execution = None;
-            if starts {
-                let info = ExecutionInfo::new("request")
-                    .with_label(format!("{} {}", visitor.method, visitor.path));
-                execution = shared.begin(info, reason.is_bypass());
+            if visitor.access == RouteAccess::StartsExecution {
+                execution = shared.begin(started_by(visitor), false);
                 if execution.is_none() {
                     if shared.is_fenced() {
-                        // No snapshot says so before the keeper wakes, and whoever passes a closed door passes no fence.
+                        // No snapshot says so before the keeper wakes.
                         return Admission::Refused(
                             shared.refusal(&installed, RefuseReason::OutOfContact),
                         );
@@ -204,13 +198,48 @@ impl Gate {
                 }
             }
             return Admission::Admitted(Admitted {
-                reason,
+                reason: AdmitReason::Deactivated,
                 in_flight: Some(in_flight),
                 execution,
             });
         }
         let reason = shared.execution_refusal();
         Admission::Refused(shared.refusal(&shared.installed.load(), reason))
+    }
+
+    /// Lets a request in although the door is not open to everybody.
+    #[cold]
+    fn admit_closed(
+        &self,
+        visitor: &Visitor<'_>,
+        installed: &Installed,
+        reason: AdmitReason,
+        mut in_flight: RequestInFlight,
+    ) -> Admission {
+        let shared = self.shared();
+        if reason.is_bypass() {
+            let shard = shared.in_flight.shard();
+            let _ = shard.requests(RequestClass::Bypass).enter();
+            // The old count goes after the new one came, so that at no moment there is none.
+            in_flight = RequestInFlight::counted(shard, RequestClass::Bypass);
+        }
+        // A preflight asks whether the browser may send the request that would start one.
+        let starts =
+            visitor.access == RouteAccess::StartsExecution && reason != AdmitReason::Preflight;
+        let mut execution = None;
+        if starts {
+            execution = shared.begin(started_by(visitor), reason.is_bypass());
+            if execution.is_none() {
+                // Whoever passes a closed door passes no fence; and nobody else gets here with something to start.
+                return Admission::Refused(shared.refusal(installed, RefuseReason::OutOfContact));
+            }
+        }
+        shared.in_flight.count(Counted::Admitted(reason));
+        Admission::Admitted(Admitted {
+            reason,
+            in_flight: Some(in_flight),
+            execution,
+        })
     }
 
     /// What every rule says about a request, as this node sees it.
@@ -349,13 +378,15 @@ impl Gate {
     /// Safe: nothing is consumed.
     pub async fn closing(&self) {
         let mut published = self.shared().published.subscribe();
-        let turns_away = |installed: &Arc<Installed>| {
-            let (phase, level) = installed.snapshot.closure();
-            phase == Phase::Activated && level != Level::ReadOnly
-        };
+        let turns_away = |installed: &Arc<Installed>| installed.turns_visitors_away();
         if published.wait_for(turns_away).await.is_err() {
             std::future::pending::<()>().await;
         }
+    }
+
+    /// Whether it does so now.
+    pub(crate) fn turns_visitors_away(&self) -> bool {
+        self.shared().installed.load().turns_visitors_away()
     }
 
     /// Waits until no execution runs on this node, and has it say goodbye, so that no drain waits for it.
@@ -372,6 +403,8 @@ impl Gate {
             // An error means that the keeper ended meanwhile, which is what was asked for.
             let _ = finished.await;
         }
+        // The program may end before the publisher's next turn.
+        publish(self.shared());
     }
 }
 
@@ -384,6 +417,17 @@ impl fmt::Debug for Gate {
             .field("revision", &record.revision())
             .finish_non_exhaustive()
     }
+}
+
+#[inline]
+fn started_by(visitor: &Visitor<'_>) -> ExecutionInfo {
+    let (method, path) = (visitor.method, visitor.path);
+    // Not `format!`, which allocates three times.
+    let mut label = String::with_capacity(method.len() + 1 + path.len());
+    label.push_str(method);
+    label.push(' ');
+    label.push_str(path);
+    ExecutionInfo::new("request").with_label(label)
 }
 
 fn always() -> Admitted {

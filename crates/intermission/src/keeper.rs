@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use intermission_core::{
-    Departure, MaintenanceState, NodeAction, NodeEvent, NodeMachine, Record, Revision, SharedState,
-    StateError, StateErrorKind, SyncReply,
+    Departure, Hold, MaintenanceState, NodeAction, NodeEvent, NodeMachine, Record, Revision,
+    SharedState, StateError, StateErrorKind, SyncReply,
 };
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::time::{sleep, timeout};
@@ -18,6 +18,7 @@ use tokio::time::{sleep, timeout};
 use crate::gate::Stop;
 use crate::in_flight::Order;
 use crate::log::{Line, line};
+use crate::metrics::Counted;
 use crate::shared::Shared;
 
 /// What the keeper is made of. It outlives a keeper that died.
@@ -32,6 +33,17 @@ pub(crate) struct Keeper {
     pub(crate) stopping: Stopping,
     /// Told how the first report went.
     pub(crate) started: Option<oneshot::Sender<Result<(), StateError>>>,
+    pub(crate) told: ToldOf,
+}
+
+/// What was written into the log.
+#[derive(Debug, Default)]
+pub(crate) struct ToldOf {
+    /// Whether this node is held, and whether it starts no executions; `None` before the state has answered or failed,
+    /// for until then every node is both.
+    condition: Option<(Option<Hold>, bool)>,
+    /// How the state failed last.
+    error: String,
 }
 
 /// Whether a node is to say goodbye.
@@ -70,6 +82,7 @@ pub(crate) async fn supervise(keeper: Keeper) {
         sleep(RESTART_PAUSE).await;
         // Whatever was on its way is lost.
         first = NodeEvent::Failed(StateErrorKind::Unavailable);
+        keeper.lock().await.told.error = "the keeper died".to_owned();
     }
 }
 
@@ -116,7 +129,7 @@ impl Keeper {
                         Ok(record) => self.take(NodeEvent::Hint(record), &mut syncing),
                         // Watched again after the next heartbeat. A report at once would be answered at once, and the
                         // two would chase each other for as long as the state cannot be watched.
-                        Err(error) => line(&Line::StateError(&error)),
+                        Err(error) => self.failed(&error),
                     }
                 }
                 () = self.shared.in_flight.emptied() => self.take(NodeEvent::Tick, &mut syncing),
@@ -147,11 +160,13 @@ impl Keeper {
         let (event, outcome) = match reply {
             Ok(reply) => (NodeEvent::Replied(reply), Ok(())),
             Err(error) => {
-                line(&Line::StateError(&error));
+                self.failed(&error);
+                self.told.error = error.in_full();
                 (NodeEvent::Failed(error.kind()), Err(error))
             }
         };
         let lost = outcome.as_ref().err().map(StateError::kind);
+        self.told.condition.get_or_insert((None, false));
         self.take(event, syncing);
         self.shared
             .note_contact(self.machine.contact_age(self.shared.moment().steady), lost);
@@ -161,10 +176,30 @@ impl Keeper {
         }
     }
 
+    fn failed(&self, error: &StateError) {
+        self.shared.tally.count(Counted::StateError(error.kind()));
+        line(&Line::StateError(error));
+    }
+
     /// Gives the machine an event, and all that follows from what it says.
     fn take(&mut self, event: NodeEvent, syncing: &mut Option<Calling<SyncReply>>) {
         self.tell(event, syncing);
         self.shared.fence_at(self.machine.fence_at());
+        self.tell_condition();
+    }
+
+    fn tell_condition(&mut self) {
+        let snapshot = self.machine.snapshot();
+        let (hold, suspended) = (&snapshot.hold, snapshot.executions_suspended);
+        if let Some((told_hold, told_suspended)) = &mut self.told.condition
+            && (*told_hold != *hold || *told_suspended != suspended)
+        {
+            line(&Line::Condition {
+                hold: hold.as_ref(),
+                suspended,
+            });
+            (*told_hold, *told_suspended) = (hold.clone(), suspended);
+        }
     }
 
     fn tell(&mut self, event: NodeEvent, syncing: &mut Option<Calling<SyncReply>>) {
@@ -188,11 +223,18 @@ impl Keeper {
         for action in actions {
             match action {
                 NodeAction::Install(snapshot) => {
-                    let record = Arc::clone(&snapshot.record);
-                    if record.revision() != self.shared.record().revision() {
-                        line(&Line::Applied(&record));
-                    }
+                    let (before, record) = (self.shared.record(), Arc::clone(&snapshot.record));
+                    // Installed first: a log that is slow is no reason to close late.
                     self.shared.install(snapshot);
+                    if record.phase() != before.phase() {
+                        self.shared.tally.count(Counted::Transition(record.phase()));
+                    }
+                    if record.revision() != before.revision() {
+                        line(&Line::Applied {
+                            before: &before,
+                            record: &record,
+                        });
+                    }
                 }
                 NodeAction::Send(mut report) => {
                     report.facts = self.shared.facts();
@@ -206,8 +248,14 @@ impl Keeper {
                     ));
                 }
                 NodeAction::CancelExecutions => self.shared.in_flight.order(Order::Cancel),
-                NodeAction::DropExecutions => self.shared.in_flight.order(Order::Drop),
-                NodeAction::ContactLost(kind) => line(&Line::ContactLost(kind)),
+                NodeAction::DropExecutions => {
+                    let (awaited, others) = self.shared.in_flight.running();
+                    if awaited + others > 0 {
+                        line(&Line::Dropped(awaited + others));
+                    }
+                    self.shared.in_flight.order(Order::Drop);
+                }
+                NodeAction::ContactLost(kind) => line(&Line::ContactLost(kind, &self.told.error)),
                 NodeAction::ContactRestored(after) => line(&Line::ContactRestored(after)),
                 // INVARIANT: the machine has no other actions; it is of the same workspace and version.
                 _ => {}
@@ -221,8 +269,14 @@ impl Keeper {
             let leave = self.state.leave(self.shared.node, Departure::Goodbye);
             match in_time(self.timeout, leave).await {
                 Ok(()) => break,
-                Err(error) if attempt == GOODBYES => line(&Line::GoodbyeFailed(&error)),
-                Err(_) => sleep(RESTART_PAUSE).await,
+                Err(error) => {
+                    self.failed(&error);
+                    if attempt == GOODBYES {
+                        line(&Line::GoodbyeFailed(&error));
+                    } else {
+                        sleep(RESTART_PAUSE).await;
+                    }
+                }
             }
         }
         if let Stopping::WhenIdle(Some(stop)) = std::mem::replace(&mut self.stopping, Stopping::No)

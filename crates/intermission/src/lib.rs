@@ -71,11 +71,18 @@
 //! Requests are decided by what the node last knew ([`OutagePolicy`]); executions go on as [`LostContact`] says; and a
 //! node that starts meanwhile does what [`StartPolicy`] says. None of it is an error that a visitor sees.
 //!
+//! # Readiness
+//!
+//! [`Gate::readiness`] answers a readiness probe. By default maintenance does not make a node unready: see
+//! [`ReadinessPolicy`] for the risk. Liveness has nothing to do with maintenance.
+//!
+#![doc = include_str!("docs/observability.md")]
 //! # Features
 //!
 //! | feature | default | does |
 //! |---|---|---|
-//! | `tracing` | no | one line for each change of state, never one for each request |
+//! | `metrics` | no | [counters and gauges](#metrics), through the crate `metrics`; an open door pays nothing for them |
+//! | `tracing` | no | [one line](#log-lines) for each change of state, never one for each request |
 //!
 //! # Reading order
 //!
@@ -93,8 +100,10 @@ mod last_known;
 mod log;
 mod long_lived;
 mod memory;
+mod metrics;
 mod node_clock;
 mod operator;
+mod readiness;
 mod shared;
 mod subscription;
 
@@ -109,4 +118,5 @@ pub use last_known::LastKnownError;
 pub use long_lived::LongLived;
 pub use memory::MemoryState;
 pub use operator::{Accepted, Goal, Operator, OperatorError, Waited};
+pub use readiness::{Readiness, ReadinessPolicy, UnknownReadinessPolicy};
 pub use subscription::{Subscription, Transition};

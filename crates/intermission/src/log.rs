@@ -1,10 +1,12 @@
 //! One line for each change of state. Never one for each request.
+//!
+//! The crate's documentation has a table of these lines.
 
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use intermission_core::{Record, StateError, StateErrorKind};
+use intermission_core::{Hold, Record, StateError, StateErrorKind};
 
 /// What is worth a line.
 #[derive(Debug)]
@@ -13,8 +15,18 @@ use intermission_core::{Record, StateError, StateErrorKind};
     expect(dead_code, reason = "read by the feature `tracing` only")
 )]
 pub(crate) enum Line<'a> {
-    Applied(&'a Arc<Record>),
-    ContactLost(StateErrorKind),
+    Remembered(&'a Record),
+    Applied {
+        before: &'a Record,
+        record: &'a Arc<Record>,
+    },
+    /// What this node is, apart from its record.
+    Condition {
+        hold: Option<&'a Hold>,
+        suspended: bool,
+    },
+    Dropped(u64),
+    ContactLost(StateErrorKind, &'a str),
     ContactRestored(Duration),
     StateError(&'a StateError),
     KeeperDied(u64),
@@ -27,43 +39,92 @@ pub(crate) const fn line(_: &Line<'_>) {}
 
 #[cfg(feature = "tracing")]
 pub(crate) fn line(line: &Line<'_>) {
+    use tracing::{debug, error, info, warn};
+
+    /// What a filter names: where a line comes from inside of this crate is nobody's business.
+    const TARGET: &str = "intermission";
+
     match line {
-        Line::Applied(record) => {
-            let (phase, level) = (record.phase().as_str(), record.level().as_str());
-            tracing::info!(
-                phase,
-                level,
+        Line::Remembered(record) => {
+            info!(
+                target: TARGET,
+                phase = record.phase().as_str(),
+                level = record.level().as_str(),
                 revision = record.revision().number(),
+                "the last known record is remembered"
+            );
+        }
+        Line::Applied { before, record } => {
+            let activation = record.activation();
+            let completion = activation.and_then(|activation| activation.completion.as_ref());
+            info!(
+                target: TARGET,
+                from = before.phase().as_str(),
+                phase = record.phase().as_str(),
+                level = record.level().as_str(),
+                revision = record.revision().number(),
+                requested_by = activation.map(|activation| activation.requested_by.as_str()),
+                forced = completion.map(|completion| completion.forced),
+                unconfirmed = completion.map(|completion| completion.unconfirmed.len()),
                 "maintenance mode changed"
             );
         }
-        Line::ContactLost(kind) => {
-            tracing::warn!(
-                kind = kind.as_str(),
-                "the maintenance state is out of reach"
-            );
+        Line::Condition {
+            hold: Some(hold),
+            suspended,
+        } => {
+            warn!(target: TARGET, %hold, executions_suspended = suspended, "this node is held: it turns visitors away");
+        }
+        Line::Condition {
+            hold: None,
+            suspended: true,
+        } => {
+            warn!(target: TARGET, executions_suspended = true, "this node starts no executions");
+        }
+        Line::Condition {
+            hold: None,
+            suspended: false,
+        } => {
+            info!(target: TARGET, executions_suspended = false, "this node is no longer held");
+        }
+        Line::Dropped(running) => {
+            warn!(target: TARGET, running, "the executions that still run are dropped, where that is possible");
+        }
+        Line::ContactLost(kind, error) => {
+            warn!(target: TARGET, kind = kind.as_str(), error, "the maintenance state is out of reach");
         }
         Line::ContactRestored(after) => {
-            tracing::info!(?after, "the maintenance state is in reach again");
+            info!(target: TARGET, ?after, "the maintenance state is in reach again");
         }
         Line::StateError(error) => {
-            tracing::debug!(error = error.in_full(), "the maintenance state failed");
+            debug!(
+                target: TARGET,
+                kind = error.kind().as_str(),
+                error = error.in_full(),
+                "the maintenance state failed"
+            );
         }
         Line::KeeperDied(restarts) => {
-            tracing::error!(restarts, "the keeper died and is started again");
+            error!(target: TARGET, restarts, "the keeper died and is started again");
         }
         Line::LastKnownUnwritten(file, error) => {
-            tracing::warn!(
+            warn!(
+                target: TARGET,
                 file = %file.display(),
                 %error,
                 "the last known record could not be written"
             );
         }
         Line::GoodbyeFailed(error) => {
-            tracing::warn!(
+            warn!(
+                target: TARGET,
                 error = error.in_full(),
                 "the node could not say goodbye; its lease will end by itself"
             );
         }
     }
 }
+
+#[cfg(test)]
+#[cfg(feature = "tracing")]
+mod tests;

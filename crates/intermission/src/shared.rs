@@ -10,14 +10,15 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use intermission_core::reply::{Marker, Notice, Replies, ReplyPolicy};
 use intermission_core::{
-    ActivationId, Clock, Level, Moment, NodeFacts, NodeId, Policy, Record, RefuseReason, Revision,
-    Snapshot, StateErrorKind, Timestamp, Visitor,
+    ActivationId, Clock, Level, Moment, NodeFacts, NodeId, Phase, Policy, Record, RefuseReason,
+    Revision, Snapshot, StateErrorKind, Timestamp, Visitor,
 };
 use tokio::sync::watch;
 
 use crate::admission::Refusal;
 use crate::execution::{Execution, ExecutionInfo};
 use crate::in_flight::InFlight;
+use crate::metrics::{Counted, Tally, Told};
 use crate::node_clock::NodeClock;
 
 /// No time at all.
@@ -40,6 +41,13 @@ pub(crate) struct Shared {
     /// From when on the steady clock, in nanoseconds, this node begins no execution unless the state answers before.
     fence_at: AtomicU64,
     pub(crate) keeper_restarts: AtomicU64,
+    /// What the keeper counts. Requests count in their shards.
+    pub(crate) tally: Tally,
+    #[cfg_attr(
+        not(feature = "metrics"),
+        expect(dead_code, reason = "read by the feature `metrics` only")
+    )]
+    pub(crate) told: Told,
     entropy: AtomicU64,
 }
 
@@ -54,7 +62,12 @@ pub(crate) struct Installed {
 
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Contact {
+    /// When the newest answered report was sent, on the steady clock.
     pub(crate) answered_at: Option<Duration>,
+    /// The same by the calendar, for those who look from another machine. Not computed anew while nothing is answered,
+    /// so that it stands still then.
+    #[cfg(feature = "metrics")]
+    pub(crate) answered_on: Timestamp,
     pub(crate) lost: Option<StateErrorKind>,
 }
 
@@ -94,6 +107,8 @@ impl Shared {
             contact: Mutex::default(),
             fence_at: AtomicU64::new(NEVER),
             keeper_restarts: AtomicU64::new(0),
+            tally: Tally::new(),
+            told: Told::new(),
             entropy: AtomicU64::new(0),
         };
         shared.in_flight.close();
@@ -165,10 +180,16 @@ impl Shared {
     }
 
     pub(crate) fn note_contact(&self, age: Option<Duration>, lost: Option<StateErrorKind>) {
-        let now = self.clock.steady();
-        let answered_at = age.map(|age| now.saturating_sub(age));
-        *self.contact.lock().unwrap_or_else(PoisonError::into_inner) =
-            Contact { answered_at, lost };
+        let now = self.moment();
+        let mut contact = self.contact.lock().unwrap_or_else(PoisonError::into_inner);
+        contact.answered_at = age.map(|age| now.steady.saturating_sub(age));
+        contact.lost = lost;
+        #[cfg(feature = "metrics")]
+        if let (Some(age), None) = (age, lost) {
+            let millis = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
+            let on = now.calendar.as_millis().saturating_sub(millis);
+            contact.answered_on = Timestamp::from_millis(on);
+        }
     }
 
     pub(crate) fn note_keeper_restart(&self) {
@@ -226,7 +247,21 @@ impl Shared {
         refusal.unwrap_or(by_time)
     }
 
+    /// The node's name for humans.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn label(&self) -> &str {
+        &self.label
+    }
+
+    /// How often that has happened.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn counted(&self, counted: Counted) -> u64 {
+        self.tally.of(counted) + self.in_flight.counted(counted)
+    }
+
+    /// Refuses a request, once.
     pub(crate) fn refusal(&self, installed: &Installed, reason: RefuseReason) -> Refusal {
+        self.in_flight.count(Counted::Refused(reason));
         // Spreads the jitter; an odd stride visits every value.
         let entropy = self
             .entropy
@@ -253,6 +288,12 @@ impl Installed {
     fn replies(&self, policy: &ReplyPolicy) -> &Arc<Replies> {
         let render = || Arc::new(Replies::render(policy, &self.notice()));
         self.replies.get_or_init(render)
+    }
+
+    /// Whether ordinary visitors are turned away from pages.
+    pub(crate) fn turns_visitors_away(&self) -> bool {
+        let (phase, level) = self.snapshot.closure();
+        phase == Phase::Activated && level != Level::ReadOnly
     }
 
     fn notice(&self) -> Notice<'_> {

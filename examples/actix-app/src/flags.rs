@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use clap::Parser;
-use intermission::{AllowList, LostContact, OutagePolicy, StateUrl};
+use intermission::{AllowList, LostContact, OutagePolicy, ReadinessPolicy, StateUrl};
 use jiff::{SignedDuration, fmt::friendly};
 
 /// A service on actix-web with maintenance mode.
@@ -40,6 +40,11 @@ pub(crate) struct Flags {
     /// What executions do while the state is out of reach: `wait:D`, `hold` or `fence:D`.
     #[arg(long, value_name = "POLICY", default_value = "wait:2m", value_parser = lost_contact)]
     pub(crate) lost: LostContact,
+
+    /// What `/ready` says during maintenance: `stay-ready` or `unready-when-activated`. A fleet that is unready as a whole
+    /// is an outage to its load balancer.
+    #[arg(long, value_name = "POLICY", default_value_t)]
+    pub(crate) readiness: ReadinessPolicy,
 }
 
 impl Flags {
@@ -111,7 +116,19 @@ mod tests {
             (flags.on_outage, flags.lost),
             (OutagePolicy::KeepLast, LostContact::default())
         );
+        assert_eq!(flags.readiness, ReadinessPolicy::StayReady);
         assert_eq!(flags.state().unwrap().to_string(), "memory:");
+        for policy in ReadinessPolicy::ALL {
+            let flags = Flags::try_parse_from(["actix-app", "--readiness", policy.as_str()]);
+            assert_eq!(flags.unwrap().readiness, policy);
+        }
+        let error = Flags::try_parse_from(["actix-app", "--readiness", "on"]).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .contains("stay-ready or unready-when-activated"),
+            "{error}"
+        );
         for bad in ["close", "keep:1s", "close:soon", "open:-1s", "close:30"] {
             assert!(
                 Flags::try_parse_from(["actix-app", "--on-outage", bad]).is_err(),

@@ -47,8 +47,8 @@ async fn main() -> Result<()> {
         .build()?;
 
     // The factory runs once for each worker; what it clones into each is one and the same gate.
-    let jobs = Handle::current();
-    let routes = move || routes::routes(&jobs).behind(&maintenance);
+    let (jobs, probed, readiness) = (Handle::current(), gate.clone(), flags.readiness);
+    let routes = move || routes::routes(&jobs, &probed, readiness).behind(&maintenance);
     let server = HttpServer::new(move || App::new().service(routes()))
         // A client that has hung up is to be waited for no longer.
         .h1_allow_half_closed(false)

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use actix_web::http::StatusCode;
 use actix_web::web::{self, Data, Query};
-use actix_web::{Error, HttpRequest, HttpResponse, guard};
+use actix_web::{Error, HttpRequest, HttpResponse, Responder, guard};
 use actix_ws::{CloseCode, CloseReason, Message, MessageStream, Session};
-use intermission::Execution;
+use intermission::{Execution, Gate, ReadinessPolicy};
 use intermission_actix::{LongLived, MaintenanceExt, MaintenanceScope, StartedExecution};
 use serde::Deserialize;
 use serde_json::json;
@@ -15,17 +15,19 @@ use tokio::runtime::Handle;
 
 /// All routes of the application. `jobs` is the runtime that jobs run in: those of actix-web's workers end with the
 /// server, and with them whatever they run.
-pub(crate) fn routes(jobs: &Handle) -> MaintenanceScope {
+pub(crate) fn routes(jobs: &Handle, gate: &Gate, readiness: ReadinessPolicy) -> MaintenanceScope {
     let get = |path: &str, word: &'static str| {
         let say = move || std::future::ready(word);
         web::resource(path).route(web::get().to(say))
     };
+    let gate = gate.clone();
+    let ready = move || std::future::ready(ready(&gate, readiness));
     MaintenanceScope::new("")
         .app_data(Data::new(jobs.clone()))
         .service(get("/", "hello"))
         .service(get("/health", "ok").always())
-        // Ready in every phase: a fleet that is unready as a whole is an outage to its load balancer.
-        .service(get("/ready", "ready").always())
+        // Always, whatever the policy says: a probe that is refused would be one that failed.
+        .service(web::resource("/ready").route(web::get().to(ready)).always())
         .service(get("/login", "login").always())
         .service(web::resource("/slow").route(web::get().to(slow)))
         .service(web::resource("/items").route(web::post().to(create)))
@@ -37,6 +39,17 @@ pub(crate) fn routes(jobs: &Handle) -> MaintenanceScope {
                 .starts_execution(),
         )
         .service(web::resource("/ws").route(web::get().to(echo)))
+}
+
+/// What a load balancer asks. Not whether the process lives, which `/health` says.
+fn ready(gate: &Gate, policy: ReadinessPolicy) -> impl Responder + use<> {
+    let readiness = gate.readiness(policy);
+    let status = if readiness.is_ready() {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    readiness.as_str().customize().with_status(status)
 }
 
 /// How long something takes: `?ms=N`.
@@ -124,7 +137,7 @@ mod tests {
     use actix_web::dev::{Service, ServiceResponse};
     use actix_web::{App, test};
     use intermission::{
-        Activate, Actor, Change, Deactivate, DrainPolicy, Gate, MemoryState, Operator, Phase,
+        Activate, Actor, Change, Deactivate, DrainPolicy, MemoryState, Operator, Phase,
     };
     use intermission_actix::{Maintenance, maintenance};
 
@@ -156,7 +169,8 @@ mod tests {
     #[actix_web::test]
     async fn the_routes_answer_as_they_are_documented() {
         let (gate, operator, maintenance) = gate().await;
-        let routes = routes(&Handle::current()).behind(&maintenance);
+        let routes =
+            routes(&Handle::current(), &gate, ReadinessPolicy::StayReady).behind(&maintenance);
         let app = test::init_service(App::new().service(routes)).await;
         for (method, uri, status, body, closed) in [
             ("GET", "/", 200, "hello", 503),
@@ -189,9 +203,31 @@ mod tests {
     }
 
     #[actix_web::test]
+    async fn readiness_follows_its_policy() {
+        for (policy, closed) in [
+            (ReadinessPolicy::StayReady, (200, "ready")),
+            (ReadinessPolicy::UnreadyWhenActivated, (503, "unready")),
+        ] {
+            let (gate, operator, maintenance) = gate().await;
+            let routes = routes(&Handle::current(), &gate, policy).behind(&maintenance);
+            let app = test::init_service(App::new().service(routes)).await;
+            let get = async |uri| ask(&app, request("GET", uri).to_request()).await;
+            let is = |(status, word): (u16, &str)| (status, word.to_owned());
+            assert_eq!(get("/ready").await, is((200, "ready")), "{policy}");
+            let activate = Change::Activate(Activate::by("ana"));
+            operator.change(activate).await.unwrap();
+            gate.reached(|record| record.phase() == Phase::Activated)
+                .await;
+            assert_eq!(get("/ready").await, is(closed), "{policy}");
+            assert_eq!(get("/health").await, is((200, "ok")), "{policy}");
+        }
+    }
+
+    #[actix_web::test]
     async fn a_job_holds_its_execution_until_it_is_done_or_told_to_end() {
         let (gate, operator, maintenance) = gate().await;
-        let routes = routes(&Handle::current()).behind(&maintenance);
+        let routes =
+            routes(&Handle::current(), &gate, ReadinessPolicy::StayReady).behind(&maintenance);
         let app = test::init_service(App::new().service(routes)).await;
         let (status, body) = ask(&app, request("POST", "/jobs?ms=1").to_request()).await;
         let id: serde_json::Value = serde_json::from_str(&body).unwrap();

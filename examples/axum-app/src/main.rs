@@ -44,7 +44,7 @@ async fn main() -> Result<()> {
     let maintenance = maintenance(gate.clone())
         .with_permission(move |request: &Parts| tokens.may_bypass(&request.headers))
         .with_trusted_proxies(proxies);
-    let app = routes::routes()
+    let app = routes::routes(flags.readiness)
         .with_state(gate.clone())
         .into_service(maintenance)?;
     let app = app.into_make_service_with_connect_info::<SocketAddr>();

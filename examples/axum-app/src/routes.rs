@@ -4,28 +4,40 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::Query;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
+use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use intermission::{Execution, Gate};
+use intermission::{Execution, Gate, ReadinessPolicy};
 use intermission_axum::{LongLived, MaintenanceRouter, MethodRouterExt, StartedExecution};
 use serde::Deserialize;
 use serde_json::json;
 
 /// All routes of the application.
-pub(crate) fn routes() -> MaintenanceRouter<Gate> {
+pub(crate) fn routes(readiness: ReadinessPolicy) -> MaintenanceRouter<Gate> {
+    let ready = async move |State(gate): State<Gate>| ready(&gate, readiness);
     MaintenanceRouter::new()
         .route("/", get(|| async { "hello" }))
         .route("/health", get(|| async { "ok" }).always())
-        // Ready in every phase: a fleet that is unready as a whole is an outage to its load balancer.
-        .route("/ready", get(|| async { "ready" }).always())
+        // Always, whatever the policy says: a probe that is refused would be one that failed.
+        .route("/ready", get(ready).always())
         .route("/login", get(|| async { "login" }).always())
         .route("/slow", get(slow))
         .route("/items", post(|| async { StatusCode::CREATED }))
         .route("/jobs", post(start_job).starts_execution())
         .route("/ws", get(echo))
+}
+
+/// What a load balancer asks. Not whether the process lives, which `/health` says.
+fn ready(gate: &Gate, policy: ReadinessPolicy) -> Response {
+    let readiness = gate.readiness(policy);
+    let status = if readiness.is_ready() {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    (status, readiness.as_str()).into_response()
 }
 
 /// How long something takes: `?ms=N`.
@@ -101,11 +113,11 @@ mod tests {
 
     use super::*;
 
-    async fn application() -> (Gate, Operator, MaintenanceService) {
+    async fn application(readiness: ReadinessPolicy) -> (Gate, Operator, MaintenanceService) {
         let state = MemoryState::new();
         let gate = Gate::builder(state.clone()).start().await.unwrap();
         let operator = Operator::new(state, Actor::new("ana", "test"));
-        let app = routes()
+        let app = routes(readiness)
             .with_state(gate.clone())
             .into_service(maintenance(gate.clone()))
             .unwrap();
@@ -129,7 +141,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_routes_answer_as_they_are_documented() {
-        let (gate, operator, app) = application().await;
+        let (gate, operator, app) = application(ReadinessPolicy::StayReady).await;
         for (method, uri, status, body, closed) in [
             ("GET", "/", 200, "hello", 503),
             ("GET", "/health", 200, "ok", 200),
@@ -161,8 +173,27 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn readiness_follows_its_policy() {
+        for (policy, closed) in [
+            (ReadinessPolicy::StayReady, (200, "ready")),
+            (ReadinessPolicy::UnreadyWhenActivated, (503, "unready")),
+        ] {
+            let (gate, operator, app) = application(policy).await;
+            let ready = async || ask(&app, "GET", "/ready").await;
+            let is = |(status, word): (u16, &str)| (status, word.to_owned());
+            assert_eq!(ready().await, is((200, "ready")), "{policy}");
+            let activate = Change::Activate(Activate::by("ana"));
+            operator.change(activate).await.unwrap();
+            gate.reached(|record| record.phase() == Phase::Activated)
+                .await;
+            assert_eq!(ready().await, is(closed), "{policy}");
+            assert_eq!(ask(&app, "GET", "/health").await, is((200, "ok")));
+        }
+    }
+
+    #[tokio::test]
     async fn a_job_holds_its_execution_until_it_is_done_or_told_to_end() {
-        let (gate, operator, app) = application().await;
+        let (gate, operator, app) = application(ReadinessPolicy::StayReady).await;
         let (status, body) = ask(&app, "POST", "/jobs?ms=1").await;
         let id: serde_json::Value = serde_json::from_str(&body).unwrap();
         assert!(status == 202 && id["id"].is_string(), "{body}");

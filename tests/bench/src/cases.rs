@@ -29,6 +29,7 @@ const GATE: &[&str] = &[
     "decide-address-1000000",
     "admit-off",
     "admit-refused",
+    "admit-execution",
     "execution",
     "execution-refused",
 ];
@@ -80,6 +81,16 @@ pub(crate) async fn prepare(name: &str) -> Result<Case> {
             Box::new(move |times| {
                 for _ in 0..times {
                     drop(black_box(black_box(&gate).admit(black_box(&page))));
+                }
+                Ok(())
+            })
+        }
+        "admit-execution" => {
+            let gate = off().await?;
+            let job = page.with_access(RouteAccess::StartsExecution);
+            Box::new(move |times| {
+                for _ in 0..times {
+                    drop(black_box(black_box(&gate).admit(black_box(&job))));
                 }
                 Ok(())
             })

@@ -136,13 +136,16 @@ fn filter(site: &Site, route: Route, maintenance: &MaintenanceLayer) -> Response
         let body = is_head().and(warp::body::bytes());
         return path.and(body).then(handler).boxed();
     }
-    let reason = admitted_by(maintenance);
-    let handler = is_head()
-        .and(reason)
-        .then(move |is_head, reason: Option<_>| {
+    if matches!(route, Route::Seen) {
+        let handler = move |is_head, reason: Option<_>| {
             let call = Call::new(route).with_decision(reason.map(Decision::Admit));
             answer(site.clone(), call, is_head)
-        });
+        };
+        let reason = is_head().and(admitted_by(maintenance));
+        return path.and(reason).then(handler).boxed();
+    }
+    let handler = move |is_head| answer(site.clone(), Call::new(route), is_head);
+    let handler = is_head().then(handler);
     match route.access() {
         RouteAccess::StartsExecution => path
             .and(guard(&maintenance.with_access(route.access()), handler))

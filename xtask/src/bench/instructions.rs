@@ -55,6 +55,11 @@ const CASES: &[Case] = &[
     ),
     case("admit-refused", "admit, refused", Budget::None),
     case(
+        "admit-execution",
+        "admit and end a request that starts an execution",
+        Budget::None,
+    ),
+    case(
         "execution",
         "begin and end an execution, mode off",
         Budget::AtMost(150),

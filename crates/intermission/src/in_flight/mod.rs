@@ -24,6 +24,9 @@ use intermission_core::{ExecutionView, Level, Timestamp};
 use tokio::sync::{Notify, watch};
 
 use crate::execution::ExecutionInfo;
+use crate::metrics::Counted;
+#[cfg(feature = "metrics")]
+use crate::metrics::Tally;
 pub(crate) use table::{Order, Place, Table};
 pub(crate) use word::{Entered, Word};
 
@@ -59,6 +62,9 @@ pub(crate) struct Shard {
     safe: Word,
     unsafe_: Word,
     bypass: Word,
+    /// What was decided about requests of these threads.
+    #[cfg(feature = "metrics")]
+    tally: Tally,
     index: u64,
     emptied: Arc<Notify>,
     ordered: Arc<watch::Sender<()>>,
@@ -198,6 +204,22 @@ impl InFlight {
         self.shards.iter().map(|shard| all(shard)).sum()
     }
 
+    /// Counts what was decided about a request, if anybody wants to know.
+    #[inline]
+    pub(crate) fn count(&self, counted: Counted) {
+        #[cfg(feature = "metrics")]
+        self.shard().tally.count(counted);
+        #[cfg(not(feature = "metrics"))]
+        let (_, _) = (self, counted);
+    }
+
+    /// How often that was decided.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn counted(&self, counted: Counted) -> u64 {
+        let of = |shard: &Arc<CachePadded<Shard>>| shard.tally.of(counted);
+        self.shards.iter().map(of).sum()
+    }
+
     /// The running executions, the oldest first.
     pub(crate) fn executions(&self, limit: usize) -> Vec<ExecutionView> {
         let mut views = Vec::new();
@@ -224,6 +246,8 @@ impl Shard {
             safe: Word::new(),
             unsafe_: Word::new(),
             bypass: Word::new(),
+            #[cfg(feature = "metrics")]
+            tally: Tally::new(),
             index,
             emptied,
             ordered,

@@ -5,6 +5,10 @@
     reason = "a test, helpers included"
 )]
 
+#[cfg(feature = "tracing")]
+mod log_lines;
+mod readiness;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
