@@ -65,22 +65,19 @@ impl Service<http::Request<Body>> for Orders {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+    fn call(&mut self, req: http::Request<Body>) -> Self::Future {
         let imported = Arc::clone(&self.imported);
         Box::pin(async move {
             let mut grpc = tonic::server::Grpc::new(ProstCodec::default());
-            Ok(match request.uri().path() {
-                GET => grpc.unary(tower::service_fn(get), request).await,
-                LIST => {
-                    grpc.server_streaming(tower::service_fn(list), request)
-                        .await
-                }
+            Ok(match req.uri().path() {
+                GET => grpc.unary(tower::service_fn(get), req).await,
+                LIST => grpc.server_streaming(tower::service_fn(list), req).await,
                 IMPORT => {
                     let import = tower::service_fn(|_: Request<Order>| {
                         let pieces = imported.lock().unwrap().take().unwrap();
                         std::future::ready(Ok::<_, Status>(Response::new(stream_of(pieces))))
                     });
-                    grpc.server_streaming(import, request).await
+                    grpc.server_streaming(import, req).await
                 }
                 _ => Status::unimplemented("no such method").into_http(),
             })
