@@ -50,6 +50,7 @@ async fn an_adapter_allocates_nothing_for_whom_it_lets_in() {
 /// `axum::serve` takes responses with axum's own body alone, and that is a box around any other.
 #[tokio::test]
 async fn a_service_for_axum_allocates_the_box_of_the_body() {
+    assert_adds(1, "axum-bare", "axum-bare-body").await;
     assert_adds(1, "axum-bare", "axum-off").await;
     assert_adds(1, "axum-bare", "axum-off-flags").await;
 }

@@ -66,6 +66,11 @@ const CASES: &[Case] = &[
     ),
     case("axum-bare", "axum hello", Budget::None),
     case(
+        "axum-bare-body",
+        "axum hello, its body looked at until its end",
+        Budget::None,
+    ),
+    case(
         "axum-off",
         "axum hello, into_service, mode off",
         Budget::Above("axum-bare", 5),

@@ -9,6 +9,7 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::response::Response;
 use axum::routing::{get, post};
+use http_body_util::BodyExt;
 use intermission::{Gate, RouteAccess};
 use intermission_axum::{MaintenanceBuilder, MaintenanceRouter, MethodRouterExt, maintenance};
 use tower::layer::util::Identity;
@@ -21,6 +22,7 @@ pub(super) const NAMES: &[&str] = &[
     "off",
     "off-flags",
     "off-around",
+    "bare-body",
     "bare-layer",
     "off-layer",
     "off-layer-table",
@@ -36,6 +38,15 @@ pub(super) async fn prepare(name: &str) -> Result<Case> {
         "refused" => requests(routes().into_service(settings(on().await?))?),
         // The same without flags, for a server that takes any body: `axum::serve` takes axum's own alone.
         "off-around" => requests(settings(off().await?).build()?.layer(served(bare()))),
+        // What axum forces upon whoever looks at a body until its end: a box around it.
+        "bare-body" => {
+            let box_again =
+                |response: Response| response.map(|body| Body::new(body.map_frame(|frame| frame)));
+            requests(ServiceExt::<Request>::map_response(
+                served(bare()),
+                box_again,
+            ))
+        }
         // The gate as a layer of an axum router, and a layer that does nothing.
         "bare-layer" => requests(served(bare().layer(Identity::new()))),
         "off-layer" => requests(served(bare().layer(settings(off().await?).build()?))),
