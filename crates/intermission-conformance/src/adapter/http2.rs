@@ -3,11 +3,12 @@
 use std::net::SocketAddr;
 
 use bytes::Bytes;
+use h2::RecvStream;
 use h2::client::{self, SendRequest};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
-use crate::failure::Checked;
+use crate::failure::{Checked, Failure};
 
 use super::http1::{Received, Request, in_time};
 
@@ -36,6 +37,28 @@ impl Http2 {
     }
 
     async fn send(&self, request: &Request) -> Checked<Received> {
+        let (mut received, mut body) = self.head(request).await?;
+        while let Some(piece) = body.data().await {
+            let piece = piece?;
+            body.flow_control().release_capacity(piece.len())?;
+            received.body.extend_from_slice(&piece);
+        }
+        Ok(received)
+    }
+
+    /// Asks, and gives the body with its first piece read.
+    pub(crate) async fn begin(&self, request: &Request) -> Checked<RecvStream> {
+        in_time("the first piece", async {
+            let (_, mut body) = self.head(request).await?;
+            match body.data().await {
+                Some(Ok(_)) => Ok(body),
+                other => Err(Failure::new(format!("{other:?} came instead of a piece"))),
+            }
+        })
+        .await
+    }
+
+    async fn head(&self, request: &Request) -> Checked<(Received, RecvStream)> {
         let mut made = http::Request::builder()
             .method(request.method)
             .uri(format!("http://site.example{}", request.target));
@@ -46,7 +69,7 @@ impl Http2 {
         let (response, _) = requests.send_request(made.body(())?, true)?;
         let response = response.await?;
         let headers = response.headers().iter();
-        let mut received = Received {
+        let received = Received {
             interim: Vec::new(),
             status: response.status().as_u16(),
             headers: headers
@@ -58,13 +81,7 @@ impl Http2 {
             body: Vec::new(),
             ended_with_headers: Some(response.body().is_end_stream()),
         };
-        let mut body = response.into_body();
-        while let Some(piece) = body.data().await {
-            let piece = piece?;
-            body.flow_control().release_capacity(piece.len())?;
-            received.body.extend_from_slice(&piece);
-        }
-        Ok(received)
+        Ok((received, response.into_body()))
     }
 }
 

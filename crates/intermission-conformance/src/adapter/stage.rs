@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use intermission::{
-    Activate, Actor, Change, Clock, Deactivate, Execution, ExecutionInfo, Gate, Level, MemoryState,
-    Operator, Pass, PassId, PassSecret, Phase, Record, SystemClock, Timestamp, Timing,
+    Activate, Actor, Change, Clock, Deactivate, Execution, ExecutionInfo, Gate, Goal, Level,
+    MemoryState, Operator, Pass, PassId, PassSecret, Phase, Record, SystemClock, Timestamp, Timing,
+    Waited,
 };
 use tokio::sync::{Mutex, mpsc};
 
@@ -156,6 +157,22 @@ impl Stage {
         self.change(Change::Activate(Activate::by("ana"))).await?;
         self.reached("a drain", |record| record.phase() == Phase::Activating)
             .await
+    }
+
+    /// Waits until no visitor's request runs any more, as a backup would.
+    pub(crate) async fn quiescent(&self) -> Checked {
+        let record = self.gate.record();
+        let activation = record
+            .activation()
+            .ok_or_else(|| Failure::new("maintenance is not on"))?;
+        in_time("quiescence", async {
+            let waiting = self.operator.wait(activation.id, Goal::Quiescent, |_| {});
+            match waiting.await? {
+                Waited::Reached(_) => Ok(()),
+                other => Err(Failure::new(format!("it ended otherwise: {other:?}"))),
+            }
+        })
+        .await
     }
 
     pub(crate) async fn open(&self) -> Checked {

@@ -11,6 +11,16 @@ use super::{Row, RowFailure, Server, Unmet, rows};
 /// A row that the server [cannot meet](Server::UNMET) is listed with the reason in brackets before its name. It is run
 /// all the same, and its trial succeeds when the row fails. One trial more makes sure that the list names rows that
 /// there are.
+///
+/// # Examples
+///
+/// ```no_run
+/// # use intermission_conformance::adapter::{Server, trials};
+/// # fn example<MyServer: Server>() -> std::process::ExitCode {
+/// let arguments = libtest_mimic::Arguments::from_args();
+/// libtest_mimic::run(&arguments, trials::<MyServer>()).exit_code()
+/// # }
+/// ```
 #[must_use]
 pub fn trials<S: Server>() -> Vec<Trial> {
     let known = Trial::test(

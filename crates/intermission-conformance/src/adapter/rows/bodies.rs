@@ -89,6 +89,12 @@ fn streams() -> Vec<Row> {
         ),
         plays!(
             Bodies,
+            a_site_is_quiescent_when_the_last_response_has_ended,
+            "A backup that waits for quiescence waits for the last piece of the last response.",
+            Given::open()
+        ),
+        plays!(
+            Bodies,
             a_bypassed_stream_counts_too,
             "A request that is let in past the closed door counts until its response has ended.",
             Given::closed()
@@ -245,6 +251,18 @@ async fn a_stream_that_has_begun_goes_on_after_the_closure(stage: &Stage) -> Che
     stage.end_stream();
     wire.rest().await?;
     stage.nothing_in_flight().await
+}
+
+async fn a_site_is_quiescent_when_the_last_response_has_ended(stage: &Stage) -> Checked {
+    let mut wire = begin(stage, &get("/stream")).await?;
+    stage.close().await?;
+    stage.feed("second").await?;
+    wire.wait_for(b"second").await?;
+    let view = stage.operator.inspect(0).await?;
+    ensure_eq("when it was quiescent", &view.quiescent_at, &None)?;
+    stage.end_stream();
+    wire.rest().await?;
+    stage.quiescent().await
 }
 
 async fn a_bypassed_stream_counts_too(stage: &Stage) -> Checked {

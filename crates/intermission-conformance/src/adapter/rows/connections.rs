@@ -79,6 +79,12 @@ pub(super) fn rows() -> Vec<Row> {
         ),
         plays!(
             Connections,
+            odd_characters_open_nothing,
+            "A path with characters that belong escaped, or with escapes of what is no text, is not that of an open route.",
+            Given::closed()
+        ),
+        plays!(
+            Connections,
             malformed_headers_let_nobody_in,
             "A request with headers that are broken, doubled or too many is not let in by them.",
             Given::closed()
@@ -284,6 +290,58 @@ async fn a_malformed_request_reaches_nobody(stage: &Stage) -> Checked {
     ];
     for request in requests {
         reaches_nobody(stage, request).await?;
+    }
+    Ok(())
+}
+
+async fn odd_characters_open_nothing(stage: &Stage) -> Checked {
+    let targets: &[&[u8]] = &[
+        b"/health\\",
+        b"\\health",
+        b"/\\health",
+        b"/health\\..\\",
+        b"/health\t",
+        b"/health\x0b",
+        b"/health\x7f",
+        b"/health\xa0",
+        b"/health\xc0\xaf",
+        b"/health\xe2\x80\xae",
+        b"/\xef\xbb\xbfhealth",
+        b"/health%C0%AF",
+        b"/health%E0%80%AF",
+        b"/%c0%ae/health",
+        b"/%u0068ealth",
+        b"/health%",
+        b"/health%2",
+        b"/health%gg",
+        b"/health%00",
+        b"/health|",
+        b"/health^",
+        b"/health`",
+        b"/<health>",
+        b"/{health}",
+        b"/[health]",
+        b"/\"health\"",
+        b"/health:80",
+        b"/health@x",
+        b"/health,",
+        b"/health&x",
+        b"/;/health",
+        b"/~/health",
+        b"#/health",
+        b"?/health",
+        b"//site.example/health",
+        b"https:/health",
+        b"https:///health",
+        b"*/health",
+    ];
+    for target in targets {
+        let request = [
+            b"GET ",
+            *target,
+            b" HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n",
+        ];
+        reaches_nobody(stage, &request.concat()).await?;
     }
     Ok(())
 }

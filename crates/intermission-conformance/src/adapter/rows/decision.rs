@@ -47,6 +47,8 @@ fn phases() -> Vec<Row> {
             [
                 (get("/"), open("hello")),
                 (Request::new("HEAD", "/"), open("hello")),
+                (Request::new("OPTIONS", "/"), open("hello")),
+                (preflight("/"), open("hello")),
                 (post("/items").body("four"), created("4", None)),
                 (get("/health"), open("ok")),
                 (get("/seen"), open("nothing")),

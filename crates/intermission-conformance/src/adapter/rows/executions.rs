@@ -8,7 +8,7 @@ use crate::adapter::given::Given;
 use crate::adapter::http1::{Wire, get, post};
 use crate::adapter::row::{Row, plays};
 use crate::adapter::stage::Stage;
-use crate::failure::{Checked, ensure_eq};
+use crate::failure::{Checked, ensure, ensure_eq};
 
 pub(super) fn rows() -> Vec<Row> {
     vec![
@@ -53,6 +53,12 @@ pub(super) fn rows() -> Vec<Row> {
             a_bypassed_execution_holds_no_drain_up,
             "A drain does not wait for what somebody starts past the closed door.",
             Given::draining()
+        ),
+        plays!(
+            Executions,
+            no_execution_slips_through_a_closure,
+            "Of executions that are begun while the site closes, none runs after the drain has ended.",
+            Given::open()
         ),
         plays!(
             Executions,
@@ -159,6 +165,29 @@ async fn a_bypassed_execution_holds_no_drain_up(stage: &Stage) -> Checked {
     // It is still taken; the row's own execution is the only one that is waited for.
     ensure_eq("the executions", &stage.running(), &1)?;
     stage.end_drain().await
+}
+
+async fn no_execution_slips_through_a_closure(stage: &Stage) -> Checked {
+    let job = post("/jobs");
+    for _ in 0..10 {
+        let closure = async {
+            stage.close().await?;
+            // Activated, so what the adapter let in before has ended.
+            ensure_eq("the executions", &stage.running(), &0)
+        };
+        let jobs = async {
+            for _ in 0..6 {
+                let received = stage.ask(&job).await?;
+                let is_one = matches!(received.status, 202 | 503);
+                ensure(is_one, || format!("a job is answered by {received:?}"))?;
+            }
+            Ok(())
+        };
+        let (closed, asked): (Checked, Checked) = tokio::join!(closure, jobs);
+        closed.and(asked)?;
+        stage.open().await?;
+    }
+    Ok(())
 }
 
 async fn other_routes_start_none(stage: &Stage) -> Checked {

@@ -78,6 +78,12 @@ pub(super) fn rows() -> Vec<Row> {
         ),
         plays!(
             Http2,
+            a_cancelled_stream_counts_no_longer,
+            "A response that its client resets in the middle counts no longer, and its connection goes on.",
+            Given::open()
+        ),
+        plays!(
+            Http2,
             a_cancelled_request_counts_no_longer,
             "A request that its client resets, or whose connection goes away, counts no longer.",
             Given::open()
@@ -224,6 +230,19 @@ async fn a_connection_goes_on_after_a_refusal_over_http2(stage: &Stage) -> Check
     stage.open().await?;
     let received = connection.ask(&get("/")).await?;
     open("hello").check(stage, &get("/"), &received, 0)
+}
+
+async fn a_cancelled_stream_counts_no_longer(stage: &Stage) -> Checked {
+    let connection = http2(stage).await?;
+    let stream = get("/stream");
+    let (begun, fed) = tokio::join!(connection.begin(&stream), stage.feed("first"));
+    fed?;
+    ensure_eq("the count", &stage.requests(), &1)?;
+    drop(begun?);
+    stage.feed_until_dropped().await?;
+    stage.nothing_in_flight().await?;
+    let received = connection.ask(&get("/")).await?;
+    ensure_eq("the status afterwards", &received.status, &200)
 }
 
 async fn a_cancelled_request_counts_no_longer(stage: &Stage) -> Checked {

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use intermission::{AdmitReason, OutagePolicy, RefuseReason, StartPolicy};
 
-use crate::adapter::expected::{admitted, open, refused, refused_by};
+use crate::adapter::expected::{admitted, lines, open, refused, refused_by};
 use crate::adapter::given::Given;
-use crate::adapter::http1::get;
+use crate::adapter::http1::{get, post};
 use crate::adapter::row::{Row, plays};
 use crate::adapter::stage::Stage;
 use crate::failure::{Checked, ensure_eq};
@@ -50,6 +50,12 @@ pub(super) fn rows() -> Vec<Row> {
             a_node_may_start_open_without_its_state,
             "A node that starts open without its state serves, and closes when it reaches a closed one.",
             Given::closed().started_without_state(StartPolicy::StartOpen)
+        ),
+        plays!(
+            Outage,
+            no_execution_starts_without_a_state,
+            "A node that has not reached its state yet serves pages, if it is to, and starts no execution.",
+            Given::open().started_without_state(StartPolicy::StartOpen)
         ),
         plays!(
             Outage,
@@ -122,6 +128,21 @@ async fn a_node_may_start_open_without_its_state(stage: &Stage) -> Checked {
     stage.state.heal();
     stage.until_status(&get("/"), 503).await?;
     stage.expect(&get("/"), &refused()).await
+}
+
+async fn no_execution_starts_without_a_state(stage: &Stage) -> Checked {
+    stage
+        .expect(&get("/"), &admitted("hello", AdmitReason::Deactivated))
+        .await?;
+    let out_of_contact = lines(&[
+        ("maintenance-mode", "activating"),
+        ("retry-after", "300"),
+        ("x-decision", "refuse (out-of-contact)"),
+    ]);
+    stage.expect(&post("/jobs"), &out_of_contact).await?;
+    stage.state.heal();
+    stage.until_status(&post("/jobs"), 202).await?;
+    Ok(())
 }
 
 async fn who_may_pass_does_without_a_state(stage: &Stage) -> Checked {

@@ -50,6 +50,12 @@ pub(super) fn rows() -> Vec<Row> {
         ),
         plays!(
             Websocket,
+            a_pass_opens_a_conversation,
+            "Who carries a pass begins a conversation while the mode is on, and others do not.",
+            Given::closed()
+        ),
+        plays!(
+            Websocket,
             a_conversation_begins_again_after_the_opening,
             "After the opening, conversations begin as before.",
             Given::closed()
@@ -119,6 +125,16 @@ async fn who_may_pass_may_talk_until_nobody_may(stage: &Stage) -> Checked {
     conversation.expect_restart().await?;
     drop(conversation);
     stage.nothing_in_flight().await
+}
+
+async fn a_pass_opens_a_conversation(stage: &Stage) -> Checked {
+    let (_, secret) = stage.issue_pass(None).await?;
+    let request = upgrade().with("cookie", format!("intermission-pass={secret}"));
+    let mut conversation = Conversation::begun(stage, &request).await?;
+    conversation.echo("hi").await?;
+    let other = Conversation::begin(stage, &upgrade()).await?;
+    ensure_eq("whether another began", &other.is_ok(), &false)?;
+    conversation.echo("still").await
 }
 
 async fn a_conversation_begins_again_after_the_opening(stage: &Stage) -> Checked {
