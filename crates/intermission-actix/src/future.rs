@@ -62,15 +62,20 @@ where
             let response = this.outcome.response();
             return Poll::Ready(Ok(response.map_body(|_, body| MaintenanceBody::reply(body))));
         };
-        let result = ready!(application.poll(cx));
-        // In any case: whoever called may keep this future for a while, and after an error the request has ended.
-        let passage = this.outcome.passage();
-        Poll::Ready(result.map(|mut response| {
-            if let Some(reason) = passage.reason() {
-                mark(&mut response, reason);
+        Poll::Ready(match ready!(application.poll(cx)) {
+            Ok(response) => {
+                let passage = this.outcome.passage();
+                if let Some(reason) = passage.reason() {
+                    return Poll::Ready(Ok(marked(response, reason, passage)));
+                }
+                Ok(response.map_body(|_, body| MaintenanceBody::application(body, passage)))
             }
-            response.map_body(|_, body| MaintenanceBody::application(body, passage))
-        }))
+            Err(error) => {
+                // Whoever called may keep this future for a while; the request has ended.
+                drop(this.outcome.passage());
+                Err(error)
+            }
+        })
     }
 }
 
@@ -95,6 +100,17 @@ impl Outcome {
         )]
         *response.expect("`MaintenanceFuture` was polled after it was ready")
     }
+}
+
+/// A response through a gate that had to be asked. By value, so that the others need not be in memory for its sake.
+#[cold]
+fn marked<B>(
+    mut response: ServiceResponse<B>,
+    reason: AdmitReason,
+    passage: Passage,
+) -> ServiceResponse<MaintenanceBody<B>> {
+    mark(&mut response, reason);
+    response.map_body(|_, body| MaintenanceBody::application(body, passage))
 }
 
 /// Tells outer middleware the rule, and caches and pages that this response is not what everybody gets.

@@ -101,7 +101,6 @@
 //!   `tokio::runtime::Handle`, as `examples/actix-app` shows.
 //! - **gRPC over HTTP/1** gets `Content-Length: 0` with its trailers-only refusal, since actix-web would leave the
 //!   length out, and the client would wait. Over HTTP/2, where gRPC lives, there is none, as with the others.
-//! - **The headers of a refusal** are made for each, and not cloned from a cache.
 //! - **An error of a middleware inside** is passed on as it is, and actix-web makes the response out of it: the marks
 //!   of a bypass are not on it.
 
@@ -111,6 +110,7 @@ mod builder;
 mod extract;
 mod flags;
 mod future;
+mod headers;
 mod middleware;
 mod reply;
 mod scope;

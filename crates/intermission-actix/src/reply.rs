@@ -5,14 +5,14 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use actix_web::body::{BodySize, MessageBody};
-use actix_web::http::header::{
-    ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, TryIntoHeaderValue,
-};
+use actix_web::http::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
 use actix_web::http::{StatusCode, Version};
 use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse};
 use intermission::reply::{HeaderText, Reply, ReplyForm, ReplyRequest};
 use intermission::{Decision, Refusal};
+
+use crate::headers::{AdaptedHeaders, headers_of};
 
 /// The body of a reply, which is there as a whole.
 ///
@@ -97,28 +97,14 @@ pub fn refusal_response(refusal: &Refusal, request: &HttpRequest) -> HttpRespons
     let reply = refusal.reply(asked);
     // The status was checked when the policy was made.
     let status = StatusCode::from_u16(reply.status()).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
-    let headers = headers_of(&reply);
+    let headers = match refusal.adapted::<AdaptedHeaders>() {
+        Some(adapted) => adapted.of(&reply),
+        None => headers_of(&reply),
+    };
     let body = ReplyBody::new(reply, request.version());
     let mut response = HttpResponse::with_body(status, body);
     *response.headers_mut() = headers;
     let decision = Decision::Refuse(refusal.reason());
     response.extensions_mut().insert(decision);
     response
-}
-
-/// The headers of a reply, in the types of `http` 0.2.
-fn headers_of(reply: &Reply) -> HeaderMap {
-    let named = reply
-        .headers()
-        .filter_map(|(name, value)| Some((HeaderName::from_static(name), header_value(value)?)));
-    named.collect()
-}
-
-/// `None` is impossible: core writes visible ASCII only, and tests hold it to that.
-fn header_value(text: HeaderText<'_>) -> Option<HeaderValue> {
-    match text {
-        HeaderText::Static(text) => Some(HeaderValue::from_static(text)),
-        HeaderText::Shared(bytes) => HeaderValue::from_maybe_shared(bytes.clone()).ok(),
-        HeaderText::Number(number) => number.try_into_value().ok(),
-    }
 }

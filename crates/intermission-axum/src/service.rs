@@ -135,11 +135,6 @@ impl Future for MaintenanceFuture {
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.project()
-            .future
-            .poll_into(cx, |body| match body.into_uncounted() {
-                Ok(body) => body,
-                Err(body) => Body::new(body),
-            })
+        self.project().future.poll_in_place(cx, Body::new)
     }
 }

@@ -88,21 +88,57 @@ impl<F> ResponseFuture<F> {
                 .response()
                 .map(|body| into(MaintenanceBody::reply(body)))));
         };
-        let mut response = match ready!(application.poll(cx)) {
-            Ok(response) => response,
+        Poll::Ready(match ready!(application.poll(cx)) {
+            Ok(response) => {
+                let passage = this.outcome.passage();
+                if let Some(reason) = passage.reason() {
+                    return Poll::Ready(Ok(marked(response, reason, passage, into)));
+                }
+                Ok(response.map(|body| into(MaintenanceBody::application(body, passage))))
+            }
             Err(error) => {
                 // Whoever called may keep this future for a while; the request has ended.
                 drop(this.outcome.passage());
-                return Poll::Ready(Err(error));
+                Err(error)
             }
+        })
+    }
+
+    /// As [`poll_into`](Self::poll_into), into a body of the same type, which is put in place of the application's: the
+    /// response is not copied.
+    #[doc(hidden)]
+    #[inline(always)]
+    pub fn poll_in_place<B, E>(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        into: impl FnOnce(MaintenanceBody<B>) -> B,
+    ) -> Poll<Result<Response<B>, E>>
+    where
+        F: Future<Output = Result<Response<B>, E>>,
+        B: Default,
+    {
+        let this = self.project();
+        let Some(application) = this.application.as_pin_mut() else {
+            return Poll::Ready(Ok(this
+                .outcome
+                .response()
+                .map(|body| into(MaintenanceBody::reply(body)))));
         };
-        let passage = this.outcome.passage();
-        if let Some(reason) = passage.reason() {
-            mark_admitted(&mut response, reason);
+        let mut polled = application.poll(cx);
+        if let Poll::Ready(result) = &mut polled {
+            // In any case: whoever called may keep this future for a while, and after an error the request has ended.
+            let passage = this.outcome.passage();
+            if let Ok(response) = result
+                && !passage.is_uncounted()
+            {
+                if let Some(reason) = passage.reason() {
+                    mark_admitted(response, reason);
+                }
+                let body = response.body_mut();
+                *body = into(MaintenanceBody::application(std::mem::take(body), passage));
+            }
         }
-        Poll::Ready(Ok(
-            response.map(|body| into(MaintenanceBody::application(body, passage)))
-        ))
+        polled
     }
 }
 
@@ -127,6 +163,18 @@ impl Outcome {
         )]
         *response.expect("`ResponseFuture` was polled after it was ready")
     }
+}
+
+/// A response through a gate that had to be asked. By value, so that the others need not be in memory for its sake.
+#[cold]
+fn marked<B, T>(
+    mut response: Response<B>,
+    reason: AdmitReason,
+    passage: Passage,
+    into: impl FnOnce(MaintenanceBody<B>) -> T,
+) -> Response<T> {
+    mark_admitted(&mut response, reason);
+    response.map(|body| into(MaintenanceBody::application(body, passage)))
 }
 
 /// Tells outer layers the rule by which a request was let in past the gate that had to be asked, and caches and pages

@@ -86,11 +86,8 @@ where
             FlagOf::Table => self.settings.look_up(&req),
         };
         let gate = self.settings.gate();
-        match gate.admit_open(req.method().as_str(), access) {
-            Some(admitted) => {
-                let passage = Passage::through_open_gate(admitted);
-                ResponseFuture::application(self.inner.call(req), passage)
-            }
+        match Passage::unasked(gate, req.method().as_str(), access) {
+            Some(passage) => ResponseFuture::application(self.inner.call(req), passage),
             None => self.ask(req, access),
         }
     }

@@ -137,18 +137,23 @@ impl Gate {
             RouteAccess::Always => return self.is_open().then(always),
             RouteAccess::StartsExecution => return None,
         }
+        Some(Admitted {
+            reason: AdmitReason::Deactivated,
+            in_flight: Some(self.count_open(method)?),
+            execution: None,
+        })
+    }
+
+    /// Counts a request on an ordinary route, if nothing needs to be asked: what [`admit_open`](Self::admit_open) does
+    /// for it, in two words. `None` means that [`admit`](Self::admit) has to be asked.
+    #[inline]
+    #[must_use]
+    pub fn count_open(&self, method: &str) -> Option<RequestInFlight> {
         let shard = self.shared().in_flight.shard();
         let class = class_of(method);
         let word = shard.requests(class);
         match word.enter() {
-            Entered::Open => {
-                let in_flight = Some(RequestInFlight::counted(shard, class));
-                Some(Admitted {
-                    reason: AdmitReason::Deactivated,
-                    in_flight,
-                    execution: None,
-                })
-            }
+            Entered::Open => Some(RequestInFlight::counted(shard, class)),
             Entered::Closed => {
                 shard.leave(word);
                 None

@@ -1,6 +1,8 @@
 //! What a request that was let in takes along.
 
-use intermission_core::AdmitReason;
+use intermission_core::{AdmitReason, RouteAccess};
+
+use crate::Gate;
 
 use crate::adapter::execution_handle::{EndsWithResponse, ExecutionHandle};
 use crate::admission::{Admitted, RequestInFlight};
@@ -48,6 +50,20 @@ impl Passage {
             },
             None => Kind::Uncounted,
         })
+    }
+
+    /// Of a request about which nothing has to be asked; `None` if the gate has to be.
+    #[inline]
+    #[must_use]
+    pub fn unasked(gate: &Gate, method: &str, access: RouteAccess) -> Option<Self> {
+        match access {
+            RouteAccess::Ordinary => {
+                let _in_flight = gate.count_open(method)?;
+                Some(Self(Kind::Counted { _in_flight }))
+            }
+            RouteAccess::Always if gate.is_open() => Some(Self::uncounted()),
+            RouteAccess::Always | RouteAccess::StartsExecution => None,
+        }
     }
 
     /// Takes over what an asked gate gave. The handle is for the handler to find.
