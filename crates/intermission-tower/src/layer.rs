@@ -52,8 +52,7 @@ impl MaintenanceLayer {
     #[must_use]
     pub fn admit_open(&self, method: &Method, path: &str) -> Option<Passage> {
         let access = self.access_of(method, path);
-        let admitted = self.settings.gate().admit_open(method.as_str(), access)?;
-        Some(Passage::through_open_gate(admitted))
+        Passage::unasked(self.settings.gate(), method.as_str(), access)
     }
 
     /// Asks the gate about a request. What was decided is in the extensions of its parts afterwards, and so is the

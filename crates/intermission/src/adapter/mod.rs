@@ -5,8 +5,8 @@
 //! An adapter has one [`Entrance`] for each place where it stands in front of something. For each request it does this:
 //!
 //! 1. It finds the route's flag: beside the route, or in the table ([`Entrance::look_up`]).
-//! 2. It tries [`Gate::admit_open`]. While the gate is open, that is all: nothing of the request was read but its
-//!    method, and its path if there is a table. What comes back is a [`Passage`].
+//! 2. It tries [`Passage::unasked`]. While the gate is open, that is all: nothing of the request was read but its method,
+//!    and its path if there is a table.
 //! 3. Otherwise it shows the request as a [`RequestHead`] to [`Entrance::ask`], which reads what the decision depends
 //!    on: the visitor's address, the permission, the pass. What comes back is an [`Answer`].
 //! 4. It keeps the [`Passage`] until the response's body has ended or was dropped. Then the request has ended.
@@ -44,8 +44,8 @@
 //!
 //! fn answer(entrance: &Entrance<Permission>, request: &Request, handler: fn(&Request) -> Response) -> Response {
 //!     let access = entrance.look_up(&request.method, &request.path);
-//!     if let Some(admitted) = entrance.gate().admit_open(&request.method, access) {
-//!         return Response { passage: Passage::through_open_gate(admitted), ..handler(request) };
+//!     if let Some(passage) = Passage::unasked(entrance.gate(), &request.method, access) {
+//!         return Response { passage, ..handler(request) };
 //!     }
 //!     match entrance.ask(request, access) {
 //!         Answer::Admitted { passage, .. } => Response { passage, ..handler(request) },
@@ -73,9 +73,6 @@
 //! # drop(response.passage);
 //! # Ok(()) }
 //! ```
-
-#[cfg(doc)]
-use crate::Gate;
 
 mod ask;
 mod builder;

@@ -2,10 +2,9 @@
 
 use intermission_core::{AdmitReason, RouteAccess};
 
-use crate::Gate;
-
 use crate::adapter::execution_handle::{EndsWithResponse, ExecutionHandle};
 use crate::admission::{Admitted, RequestInFlight};
+use crate::gate::Gate;
 
 /// What a request that was let in takes along until its response's body has ended or was dropped.
 ///
@@ -39,17 +38,6 @@ impl Passage {
     #[inline]
     pub const fn uncounted() -> Self {
         Self(Kind::Uncounted)
-    }
-
-    /// Takes over what a gate gave that had nothing to ask: see [`Gate::admit_open`](crate::Gate::admit_open).
-    #[inline]
-    pub fn through_open_gate(admitted: Admitted) -> Self {
-        Self(match admitted.in_flight {
-            Some(in_flight) => Kind::Counted {
-                _in_flight: in_flight,
-            },
-            None => Kind::Uncounted,
-        })
     }
 
     /// Of a request about which nothing has to be asked; `None` if the gate has to be.
