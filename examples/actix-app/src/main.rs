@@ -1,34 +1,35 @@
 //! A service on actix-web with maintenance mode.
 //!
 //! `main` shows the four things that an application does: open the state, start the gate, put the middleware around
-//! its routes, and say goodbye at the end. What the routes do is in `routes`, what the command line may say in `flags`.
+//! its routes, and say goodbye at the end. What the routes do is in `routes`. What all examples do alike is in `shared`.
 
+#[path = "../../shared/flags.rs"]
 mod flags;
+#[path = "../../shared/process.rs"]
+mod process;
 mod routes;
+#[path = "../../shared/state.rs"]
+mod state;
+#[path = "../../shared/tokens.rs"]
 mod tokens;
 
-use std::net::SocketAddr;
-
+use actix_web::http::header::{AUTHORIZATION, HeaderValue};
 use actix_web::{App, HttpRequest, HttpServer};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use clap::Parser;
 use flags::Flags;
-use intermission::{
-    ForwardedHeader, Gate, MemoryState, SharedState, StateLocation, TrustedProxies,
-};
+use intermission::{ForwardedHeader, Gate, TrustedProxies};
 use intermission_actix::maintenance;
-use intermission_file::FileOptions;
-use intermission_redis::RedisOptions;
+use process::{announce, asked_to_end};
 use tokens::Tokens;
 use tokio::runtime::Handle;
-use tokio::signal::unix::{SignalKind, signal};
 
 #[actix_web::main]
 async fn main() -> Result<()> {
     let flags = Flags::parse();
     let tokens = Tokens::from_environment();
 
-    let mut gate = Gate::builder(open_state(&flags)?)
+    let mut gate = Gate::builder(state::open(&flags.state()?)?)
         .with_framework("actix-web")
         .with_outage_policy(flags.on_outage)
         .with_lost_contact(flags.lost);
@@ -42,7 +43,10 @@ async fn main() -> Result<()> {
         list => TrustedProxies::new(list, ForwardedHeader::XForwardedFor),
     };
     let maintenance = maintenance(gate.clone())
-        .with_permission(move |request: &HttpRequest| tokens.may_bypass(request.headers()))
+        .with_permission(move |request: &HttpRequest| {
+            let value = request.headers().get(AUTHORIZATION);
+            tokens.may_bypass(value.map(HeaderValue::as_bytes))
+        })
         .with_trusted_proxies(proxies)
         .build()?;
 
@@ -71,38 +75,4 @@ async fn main() -> Result<()> {
     // Jobs may still run, in this runtime and not in that of a worker: the node leaves the list when the last one has ended.
     gate.shutdown().await;
     Ok(())
-}
-
-fn open_state(flags: &Flags) -> Result<SharedState> {
-    let url = flags.state()?;
-    Ok(match url.location() {
-        StateLocation::Memory => SharedState::new(MemoryState::new()),
-        // The service owns its state, so it creates the directory; the command never does so by accident.
-        StateLocation::File(_) => SharedState::new(FileOptions::from_url(&url)?.open_or_create()?),
-        // Nothing is dialled yet: the gate's start does, and fails if the server does not answer.
-        StateLocation::Redis(_) => SharedState::new(RedisOptions::from_url(&url)?.build()),
-        _ => {
-            bail!("this example keeps its state in memory:, file:DIR or redis://HOST, not in {url}")
-        }
-    })
-}
-
-#[expect(
-    clippy::print_stdout,
-    reason = "scripts that start the service read its address from here"
-)]
-fn announce(address: SocketAddr) {
-    println!("listening on http://{address}");
-}
-
-/// Waits until the process is asked to end, in either of the usual ways.
-fn asked_to_end() -> Result<impl Future<Output = ()> + Send + 'static> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-    })
 }

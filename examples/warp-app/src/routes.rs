@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
-use intermission::{BadPattern, Execution, RouteAccess, RouteTable};
+use intermission::{BadPattern, Execution, Gate, ReadinessPolicy, RouteAccess, RouteTable};
 use intermission_warp::{
     LongLived, MaintenanceLayer, Refused, StartedExecution, guard, long_lived, starts_execution,
 };
@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::json;
 use warp::http::StatusCode;
 use warp::ws::{Message, WebSocket, Ws};
-use warp::{Filter, Rejection, Reply};
+use warp::{Filter, Rejection, Reply, reply};
 
 /// The code with which a WebSocket is told that the service restarts, and to come back.
 const RESTART: u16 = 1012;
@@ -21,7 +21,6 @@ const RESTART: u16 = 1012;
 pub(crate) fn flags() -> Result<RouteTable, BadPattern> {
     RouteTable::new()
         .with("/health", RouteAccess::Always)?
-        // Ready in every phase: a fleet that is unready as a whole is an outage to its load balancer.
         .with("/ready", RouteAccess::Always)?
         .with("/login", RouteAccess::Always)
 }
@@ -29,11 +28,15 @@ pub(crate) fn flags() -> Result<RouteTable, BadPattern> {
 /// All routes of the application, behind the gate.
 pub(crate) fn routes(
     maintenance: &MaintenanceLayer,
-) -> impl Filter<Extract = (impl Reply,), Error = Rejection> + Clone + Send + Sync + 'static {
+    readiness: ReadinessPolicy,
+) -> impl Filter<Extract = (reply::Response,), Error = Rejection> + Clone + Send + Sync + 'static + use<>
+{
     // The path comes first in each, so that a path that nobody knows is a 404 and not a wrong method.
     let hello = warp::path::end().and(get()).map(|| "hello");
     let health = warp::path!("health").and(get()).map(|| "ok");
-    let ready = warp::path!("ready").and(get()).map(|| "ready");
+    let gate = maintenance.gate().clone();
+    let ready = move || ready(&gate, readiness);
+    let ready = warp::path!("ready").and(get()).map(ready);
     let login = warp::path!("login").and(get()).map(|| "login");
     let slow = warp::path!("slow").and(get()).and(warp::query()).then(slow);
     let items = warp::path!("items")
@@ -49,12 +52,24 @@ pub(crate) fn routes(
         .and(long_lived(maintenance))
         .then(echo);
     let all = hello.or(health).or(ready).or(login);
-    jobs.or(guard(maintenance, all.or(slow).or(items).or(chat)))
+    let guarded = guard(maintenance, all.or(slow).or(items).or(chat));
+    jobs.or(guarded).unify()
 }
 
 /// GET, and HEAD, which asks for the same without the body.
 fn get() -> impl Filter<Extract = (), Error = Rejection> + Copy {
     warp::get().or(warp::head()).unify()
+}
+
+/// What a load balancer asks. Not whether the process lives, which `/health` says.
+fn ready(gate: &Gate, policy: ReadinessPolicy) -> impl Reply + use<> {
+    let readiness = gate.readiness(policy);
+    let status = if readiness.is_ready() {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    reply::with_status(readiness.as_str(), status)
 }
 
 /// How long something takes: `?ms=N`.
@@ -74,8 +89,8 @@ async fn start_job(StartedExecution(execution): StartedExecution, takes: Takes) 
     static JOBS: AtomicU64 = AtomicU64::new(1);
     let id = JOBS.fetch_add(1, Ordering::Relaxed).to_string();
     tokio::spawn(work(execution, Duration::from_millis(takes.ms)));
-    let reply = warp::reply::json(&json!({ "id": id }));
-    warp::reply::with_status(reply, StatusCode::ACCEPTED)
+    let body = reply::json(&json!({ "id": id }));
+    reply::with_status(body, StatusCode::ACCEPTED)
 }
 
 async fn work(execution: Execution, takes: Duration) {
@@ -119,28 +134,33 @@ async fn echo_until_closing(mut socket: WebSocket, connection: LongLived) {
 #[cfg(test)]
 mod tests {
     use http_body_util::BodyExt;
-    use intermission::{Activate, Actor, Change, DrainPolicy, Gate, MemoryState, Operator, Phase};
+    use intermission::{Activate, Actor, Change, DrainPolicy, MemoryState, Operator, Phase};
     use intermission_warp::maintenance;
     use tower::ServiceExt;
+    use warp::filters::BoxedFilter;
     use warp::http::Request;
 
     use super::*;
 
-    async fn application() -> (Gate, Operator, MaintenanceLayer) {
+    type App = BoxedFilter<(reply::Response,)>;
+
+    async fn application(readiness: ReadinessPolicy) -> (Gate, Operator, App) {
         let state = MemoryState::new();
         let gate = Gate::builder(state.clone()).start().await.unwrap();
         let operator = Operator::new(state, Actor::new("ana", "test"));
-        let app = maintenance(gate.clone()).with_routes(flags().unwrap());
-        (gate, operator, app.build().unwrap())
+        let maintenance = maintenance(gate.clone()).with_routes(flags().unwrap());
+        let app = routes(&maintenance.build().unwrap(), readiness);
+        let app = app.map(Reply::into_response).boxed();
+        (gate, operator, app)
     }
 
-    async fn ask(app: &MaintenanceLayer, method: &str, uri: &str) -> (u16, String) {
+    async fn ask(app: &App, method: &str, uri: &str) -> (u16, String) {
         let request = Request::builder()
             .method(method)
             .uri(uri)
             .body(String::new())
             .unwrap();
-        let response = warp::service(routes(app)).oneshot(request).await.unwrap();
+        let response = warp::service(app.clone()).oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let body = body.collect().await.unwrap().to_bytes();
         (
@@ -151,7 +171,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_routes_answer_as_they_are_documented() {
-        let (gate, operator, app) = application().await;
+        let (gate, operator, app) = application(ReadinessPolicy::StayReady).await;
         for (method, uri, status, body, closed) in [
             ("GET", "/", 200, "hello", 503),
             ("GET", "/health", 200, "ok", 200),
@@ -183,8 +203,27 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn readiness_follows_its_policy() {
+        for (policy, closed) in [
+            (ReadinessPolicy::StayReady, (200, "ready")),
+            (ReadinessPolicy::UnreadyWhenActivated, (503, "unready")),
+        ] {
+            let (gate, operator, app) = application(policy).await;
+            let ready = async || ask(&app, "GET", "/ready").await;
+            let is = |(status, word): (u16, &str)| (status, word.to_owned());
+            assert_eq!(ready().await, is((200, "ready")), "{policy}");
+            let activate = Change::Activate(Activate::by("ana"));
+            operator.change(activate).await.unwrap();
+            gate.reached(|record| record.phase() == Phase::Activated)
+                .await;
+            assert_eq!(ready().await, is(closed), "{policy}");
+            assert_eq!(ask(&app, "GET", "/health").await, is((200, "ok")));
+        }
+    }
+
+    #[tokio::test]
     async fn a_job_holds_its_execution_until_it_is_done_or_told_to_end() {
-        let (gate, operator, app) = application().await;
+        let (gate, operator, app) = application(ReadinessPolicy::StayReady).await;
         let (status, body) = ask(&app, "POST", "/jobs?ms=1").await;
         let id: serde_json::Value = serde_json::from_str(&body).unwrap();
         assert!(status == 202 && id["id"].is_string(), "{body}");

@@ -1,4 +1,4 @@
-//! What the command line may say.
+//! What the command line may say: the same in each example.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use clap::Parser;
 use intermission::{AllowList, LostContact, OutagePolicy, ReadinessPolicy, StateUrl};
 use jiff::{SignedDuration, fmt::friendly};
 
-/// A service on axum with maintenance mode.
+/// A service with maintenance mode.
 #[derive(Debug, Parser)]
 #[command(about, version)]
 pub(crate) struct Flags {
@@ -99,14 +99,14 @@ mod tests {
     #[test]
     fn policies_read_as_they_are_documented() {
         let flags =
-            Flags::try_parse_from(["axum-app", "--on-outage", "close:30s", "--lost", "fence:1m"])
+            Flags::try_parse_from(["app", "--on-outage", "close:30s", "--lost", "fence:1m"])
                 .unwrap();
         assert_eq!(
             flags.on_outage,
             OutagePolicy::CloseAfter(Duration::from_secs(30))
         );
         assert_eq!(flags.lost, LostContact::Fence(Duration::from_secs(60)));
-        let flags = Flags::try_parse_from(["axum-app"]).unwrap();
+        let flags = Flags::try_parse_from(["app"]).unwrap();
         assert_eq!(
             (flags.on_outage, flags.lost),
             (OutagePolicy::KeepLast, LostContact::default())
@@ -114,10 +114,10 @@ mod tests {
         assert_eq!(flags.readiness, ReadinessPolicy::StayReady);
         assert_eq!(flags.state().unwrap().to_string(), "memory:");
         for policy in ReadinessPolicy::ALL {
-            let flags = Flags::try_parse_from(["axum-app", "--readiness", policy.as_str()]);
+            let flags = Flags::try_parse_from(["app", "--readiness", policy.as_str()]);
             assert_eq!(flags.unwrap().readiness, policy);
         }
-        let error = Flags::try_parse_from(["axum-app", "--readiness", "on"]).unwrap_err();
+        let error = Flags::try_parse_from(["app", "--readiness", "on"]).unwrap_err();
         assert!(
             error
                 .to_string()
@@ -126,7 +126,7 @@ mod tests {
         );
         for bad in ["close", "keep:1s", "close:soon", "open:-1s", "close:30"] {
             assert!(
-                Flags::try_parse_from(["axum-app", "--on-outage", bad]).is_err(),
+                Flags::try_parse_from(["app", "--on-outage", bad]).is_err(),
                 "{bad}"
             );
         }
@@ -135,7 +135,7 @@ mod tests {
     #[test]
     fn a_state_with_a_password_is_not_repeated() {
         let state = |url: &str| {
-            let flags = Flags::try_parse_from(["axum-app", "--state", url, "--site", "shop"]);
+            let flags = Flags::try_parse_from(["app", "--state", url, "--site", "shop"]);
             flags.unwrap().state()
         };
         let url = state("redis://ops:hunter2@cache:6379/0").unwrap();
