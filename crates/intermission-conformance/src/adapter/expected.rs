@@ -46,6 +46,8 @@ pub(crate) enum Expect {
     },
     /// The refusal, in that form, by that rule.
     Refused { form: Form, reason: RefuseReason },
+    /// The refusal by that rule, in the form that core chooses for the request.
+    RefusedAsCoreSays(RefuseReason),
     /// That status and no call, whatever else.
     Status(u16),
     /// A refusal that has these lines, whatever else. An empty value means that there is no such line.
@@ -149,6 +151,11 @@ impl Expect {
                 admitted_headers(body, *reason),
                 body.as_bytes().to_vec(),
             ),
+            Self::RefusedAsCoreSays(reason) => {
+                let reply = reply_to(stage, request);
+                let headers = refused_headers(&reply, *reason, http2);
+                (reply.status(), headers, reply.body().to_vec())
+            }
             Self::Refused { form, reason } => {
                 let reply = reply(stage, request, *form);
                 let headers = refused_headers(&reply, *reason, http2);
@@ -229,12 +236,15 @@ fn admitted_headers(body: &str, reason: Option<AdmitReason>) -> Headers {
     headers
 }
 
-/// The reply of this form as core makes it.
-fn reply(stage: &Stage, request: &Request, form: Form) -> Reply {
+/// What core renders for those who are refused at present.
+fn replies(stage: &Stage) -> Replies {
     let given = &stage.given;
     let passes = !stage.gate.record().passes().is_empty();
-    let notice = given.notice(stage.now(), passes);
-    let replies = Replies::render(&given.reply_policy, &notice);
+    Replies::render(&given.reply_policy, &given.notice(stage.now(), passes))
+}
+
+/// The reply of this form as core makes it.
+fn reply(stage: &Stage, request: &Request, form: Form) -> Reply {
     let asked = ReplyRequest::new(request.method);
     let accepting = |accept: &'static [u8]| asked.with_accept([accept]);
     let asked = match form {
@@ -243,7 +253,16 @@ fn reply(stage: &Stage, request: &Request, form: Form) -> Reply {
         Form::Page => accepting(b"text/html"),
         Form::Grpc => accepting(b"*/*").with_content_type(&b"application/grpc"[..]),
     };
-    replies.reply(asked, stage.now(), 0)
+    replies(stage).reply(asked, stage.now(), 0)
+}
+
+/// The reply to what the request accepts, as core makes it.
+fn reply_to(stage: &Stage, request: &Request) -> Reply {
+    let content_type = request.lines("content-type").next();
+    let asked = ReplyRequest::new(request.method)
+        .with_accept(request.lines("accept"))
+        .with_content_type(content_type);
+    replies(stage).reply(asked, stage.now(), 0)
 }
 
 fn refused_headers(reply: &Reply, reason: RefuseReason, http2: bool) -> Headers {

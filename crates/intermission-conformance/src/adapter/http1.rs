@@ -66,6 +66,12 @@ impl Request {
         self.with("x-operator", "yes")
     }
 
+    /// The values of this header, as a server reads them.
+    pub(crate) fn lines(&self, name: &str) -> impl DoubleEndedIterator<Item = &[u8]> {
+        let lines = self.headers.iter().filter(move |(known, _)| *known == name);
+        lines.map(|(_, value)| value.as_bytes().trim_ascii())
+    }
+
     pub(crate) fn is_head(&self) -> bool {
         self.method == "HEAD"
     }

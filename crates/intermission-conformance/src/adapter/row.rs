@@ -34,6 +34,8 @@ pub enum RowGroup {
     Decision,
     /// What starts an execution, and what a drain waits for.
     Executions,
+    /// Many requests that nobody has thought of, held against what core says of each.
+    Generated,
     /// The same over HTTP/2.
     Http2,
     /// A state that is out of reach.
@@ -59,6 +61,7 @@ impl RowGroup {
             Self::Connections => "connections",
             Self::Decision => "decision",
             Self::Executions => "executions",
+            Self::Generated => "generated",
             Self::Http2 => "http2",
             Self::Outage => "outage",
             Self::Passes => "passes",

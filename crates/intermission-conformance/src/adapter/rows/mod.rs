@@ -4,6 +4,7 @@ mod bodies;
 mod connections;
 mod decision;
 mod executions;
+mod generated;
 mod http2;
 mod outage;
 mod passes;
@@ -29,6 +30,7 @@ pub fn rows() -> Vec<Row> {
         connections::rows(),
         http2::rows(),
         outage::rows(),
+        generated::rows(),
     ]
     .concat()
 }
