@@ -79,8 +79,8 @@
 //!
 //! The table is matched with the path as the client sent it, byte by byte, as in all faces of Intermission, and not
 //! with what actix-web makes of it. So `/health` opens neither `/health/`, `//health`, `/HEALTH` nor `/%68ealth`, even
-//! where actix-web, which decodes before it routes, takes the last for the same. A `StartsExecution` row has the hole
-//! that [`RouteTable`](intermission::RouteTable) tells of: put that flag beside the route.
+//! where actix-web, which decodes before it routes, takes the last for the same. A `StartsExecution` row, which
+//! closes, matches such spellings as well.
 //!
 //! # Where it differs from the other faces
 //!

@@ -22,11 +22,17 @@
 //!    a row keeps `/public/secret` closed, since actix-web decodes before it routes. Literal patterns need no such
 //!    care: they match what the operator wrote and nothing else.
 //!
+//! 6. A `StartsExecution` row also matches a path that a framework may tidy into one that it matches: with escapes
+//!    decoded, and without empty, `.` and `..` segments. So what opens is matched narrowly and what closes is matched
+//!    widely: `/jobs/`, `//jobs` and `/%6aobs` begin the work of `/jobs` in some frameworks, and a drain that took them
+//!    for ordinary pages would not count it. A literal row for the path as it was sent goes before this rule.
+//!
 //! # Deployment caveat
 //!
-//! A framework that tidies paths may reach a `StartsExecution` route by a spelling that no row matches. Without a row
-//! it is `Ordinary`: closed when the mode is activated, but open in a drain, and the work that it begins is not
-//! counted. Set `StartsExecution` beside the route where the framework lets you.
+//! A framework that takes even more for the same path, such as one that folds letters, may reach a `StartsExecution`
+//! route by a spelling that no row matches. Without a row it is `Ordinary`: closed when the mode is activated, but open in
+//! a drain, and the work that it begins is not counted. Set `StartsExecution` beside the route where the framework lets
+//! you.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -36,6 +42,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::UnknownWord;
 use crate::client_address::is_token;
+use tidied::tidied;
+
+mod tidied;
 
 /// What a route asks of maintenance mode.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -90,7 +99,7 @@ impl fmt::Display for RouteAccess {
 
 /// Route patterns and the access of each. The module's documentation has the rules.
 ///
-/// Rows are compiled when they are added, and a lookup allocates nothing: it compares the literal patterns of the
+/// Rows are compiled when they are added, and a lookup allocates nothing unless the path is untidy: it compares the literal patterns of the
 /// path's length, which a binary search finds, and then the others one by one, most specific first.
 ///
 /// # Security
@@ -121,6 +130,8 @@ pub struct RouteTable {
     literals: Vec<Row<Box<str>>>,
     /// Patterns with `{…}`, most specific first. Of two that match one path the first decides.
     templates: Vec<Row<Template>>,
+    /// Whether any row says so, since only then a path is to be tidied.
+    starts_executions: bool,
 }
 
 impl RouteTable {
@@ -130,6 +141,7 @@ impl RouteTable {
         Self {
             literals: Vec::new(),
             templates: Vec::new(),
+            starts_executions: false,
         }
     }
 
@@ -168,11 +180,22 @@ impl RouteTable {
     #[must_use]
     pub fn access(&self, method: &str, path: &str) -> Option<RouteAccess> {
         let literal = self.literal_access(method, path);
-        if literal.is_some() || self.templates.is_empty() {
-            literal
-        } else {
-            self.template_access(method, path)
+        if literal.is_some() {
+            return literal;
         }
+        if self.starts_executions && self.starts_execution_when_tidied(method, path) {
+            return Some(RouteAccess::StartsExecution);
+        }
+        self.template_access(method, path)
+    }
+
+    /// Whether the path begins an execution if the framework tidies it.
+    fn starts_execution_when_tidied(&self, method: &str, path: &str) -> bool {
+        tidied(path).is_some_and(|path| {
+            let literal = self.literal_access(method, &path);
+            let access = literal.or_else(|| self.template_access(method, &path));
+            access == Some(RouteAccess::StartsExecution)
+        })
     }
 
     /// Whether there are no rows.
@@ -208,6 +231,7 @@ impl RouteTable {
                 add(&mut self.templates, template, method, access, Ord::cmp)
             }
         }?;
+        self.starts_executions |= access == RouteAccess::StartsExecution;
         Ok(self)
     }
 

@@ -43,9 +43,7 @@
 //! # Where it differs from the other faces
 //!
 //! - **Flags beside routes.** A filter selects and handles in one, and nothing can tell from outside which one would. So a
-//!   flag is a guard of its own, after what selects the route and before what handles it, or a row of the table. warp
-//!   takes `/jobs/` for the same as `/jobs`, and the table does not: keep rows for `Always`, and put
-//!   [`StartsExecution`](intermission::RouteAccess::StartsExecution) beside the route.
+//!   flag is a guard of its own, after what selects the route and before what handles it, or a row of the table.
 //! - **The peer's address** is known under `warp::serve`. Under `warp::service` the server has to put a [`PeerAddress`]
 //!   into the request's extensions; without it, nobody passes by address.
 //! - **The permission of a guard** sees the method, the target, the headers and the peer. Filters cannot put anything into

@@ -4,13 +4,14 @@ mod actix;
 mod axum;
 mod flaws;
 mod hyper;
+mod manifests;
 mod warp;
 
 use std::process::ExitCode;
 
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 use intermission::Decision;
-use intermission_conformance::adapter::{Answer, AnswerBody, trials};
+use intermission_conformance::adapter::{Answer, AnswerBody, Server, trials};
 use libtest_mimic::Arguments;
 
 fn main() -> ExitCode {
@@ -24,6 +25,12 @@ fn main() -> ExitCode {
         trials::<actix::Actix<actix::Wrapped>>(),
         trials::<warp::Warp>(),
         flaws::trials(),
+        manifests::trials(&[
+            ("intermission-actix", actix::Actix::<actix::Scoped>::UNMET),
+            ("intermission-axum", axum::Axum::<axum::AsService>::UNMET),
+            ("intermission-tower", hyper::Hyper::<flaws::Sound>::UNMET),
+            ("intermission-warp", warp::Warp::UNMET),
+        ]),
     ];
     libtest_mimic::run(&arguments, trials.into_iter().flatten().collect()).exit_code()
 }

@@ -56,7 +56,6 @@ impl Server for Warp {
                 let value = parts.headers.get("x-operator");
                 operator.permits(value.map(|value| value.as_bytes()))
             });
-        // warp takes more spellings of a path for the same than the table, so it has only what opens.
         for route in routes().filter(|route| route.access() == RouteAccess::Always) {
             maintenance = maintenance.with_always(route.pattern());
         }
