@@ -92,6 +92,7 @@ impl Flaw for BelievesTheLeftmostHop {
         "leftmost_is_not_believed",
         "an_untrusted_peer_is_not_believed",
         "an_earlier_line_is_not_believed",
+        "as_core_says_while_closed",
         "leftmost_is_not_believed_over_http2",
     ];
 
@@ -130,6 +131,7 @@ impl Flaw for BelievesEveryHeader {
     const NAME: &'static str = "believes_every_header";
     const FOUND_BY: &'static [&'static str] = &[
         "forwarded_is_not_read_where_the_proxy_speaks_otherwise",
+        "as_core_says_at_level_read_only",
         "another_header_than_the_configured_one_is_not_read",
     ];
 
@@ -196,6 +198,7 @@ impl Flaw for TidiesPaths {
         "a_trailing_slash_is_another_path",
         "a_doubled_slash_is_another_path",
         "upper_case_is_another_path",
+        "as_core_says_while_closed",
         "dots_are_not_followed",
     ];
 
@@ -233,7 +236,11 @@ struct TakesPreflightsByTheirMethod;
 
 impl Flaw for TakesPreflightsByTheirMethod {
     const NAME: &'static str = "takes_preflights_by_their_method";
-    const FOUND_BY: &'static [&'static str] = &["only_a_preflight_is_one", "a_closed_site_refuses"];
+    const FOUND_BY: &'static [&'static str] = &[
+        "as_core_says_while_closed",
+        "only_a_preflight_is_one",
+        "a_closed_site_refuses",
+    ];
 
     fn before(request: &mut Request<Incoming>) {
         if request.method() == Method::OPTIONS {
@@ -272,6 +279,7 @@ refuses!(
     "refuses_as_an_error",
     [
         "a_closed_site_refuses",
+        "as_core_says_while_closed",
         "the_status_may_be_another",
         "a_refusal_over_http2_is_the_same"
     ],
@@ -342,6 +350,7 @@ refuses!(
     [
         "problem_to_the_letter",
         "a_problem_for_who_asks_for_json",
+        "as_core_says_while_closed",
         "grpc_to_the_letter"
     ],
     |response| response
@@ -379,7 +388,11 @@ struct LetsBypassesBeCached;
 
 impl Flaw for LetsBypassesBeCached {
     const NAME: &'static str = "lets_bypasses_be_cached";
-    const FOUND_BY: &'static [&'static str] = &["the_permission_lets_in", "a_cookie_lets_in"];
+    const FOUND_BY: &'static [&'static str] = &[
+        "as_core_says_while_closed",
+        "the_permission_lets_in",
+        "a_cookie_lets_in",
+    ];
 
     fn after(response: &mut response::Parts) {
         if !is_refused(response) {
