@@ -56,8 +56,9 @@ fn manifest(name: &str) -> Result<Value> {
         String::from_utf8_lossy(&metadata.stderr)
     );
     let metadata: Value = serde_json::from_slice(&metadata.stdout)?;
-    let packages = metadata["packages"].as_array().context("no packages")?;
-    let package = packages.iter().find(|package| package["name"] == name);
+    let packages = metadata.get("packages").and_then(Value::as_array);
+    let is_meant = |package: &&Value| package.get("name").is_some_and(|found| found == name);
+    let package = packages.and_then(|packages| packages.iter().find(is_meant));
     let package = package.with_context(|| format!("there is no crate {name}"))?;
     package
         .pointer("/metadata/intermission/unmet")
