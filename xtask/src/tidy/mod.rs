@@ -7,12 +7,14 @@
 //! | `files` | what may lie at the top, no machine's paths, no endless source files |
 //! | `links` | relative links in Markdown lead somewhere |
 //! | `adapters` | what each adapter says of itself in its manifest: everything, and nothing that nobody knows |
+//! | `first_programs` | an adapter's documentation begins with a short program to paste |
 //! | `readme` | the table of adapters says what their manifests say |
 
 mod adapters;
 mod crates;
 mod files;
 mod finding;
+mod first_programs;
 mod links;
 mod manifests;
 mod metadata;
@@ -54,6 +56,7 @@ pub(crate) fn check(workspace: &Workspace) -> anyhow::Result<bool> {
     findings.extend(manifests::check(&metadata, &repository));
     findings.extend(files::check(&repository));
     findings.extend(links::check(&repository));
+    findings.extend(first_programs::check(&repository));
     findings.extend(readme::check(&metadata, &repository));
 
     for note in files::long_tests(&repository) {
