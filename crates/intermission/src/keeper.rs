@@ -131,9 +131,9 @@ impl Keeper {
                         Ok(record) => {
                             let hinted = record.as_ref().map(|record| record.revision());
                             self.take(NodeEvent::Hint(record), &mut syncing);
-                            // None leads to a report that is no news here: the state has gone back to an older record,
-                            // or come back from there. It is heard on, or all pushes until the next heartbeat were
-                            // missed. But one that says the same again is left alone until then.
+                            // A record that is no news here leads to no report: the state has gone back to an older
+                            // one, or come back from there. It is watched on, or all pushes until the next heartbeat
+                            // would be missed; but a hint that says the same again waits for that heartbeat.
                             let old = hinted.filter(|hinted| *hinted <= seen && *hinted != replaced);
                             if let Some(hinted) = old {
                                 (watched, replaced) = (seen, hinted);
@@ -197,7 +197,7 @@ impl Keeper {
     /// Gives the machine an event, and all that follows from what it says.
     fn take(&mut self, event: NodeEvent, syncing: &mut Option<Calling<SyncReply>>) {
         self.tell(event, syncing);
-        self.shared.fence_at(self.machine.fence_at());
+        self.shared.set_fence_at(self.machine.fence_at());
         self.tell_condition();
     }
 
@@ -218,13 +218,13 @@ impl Keeper {
     fn tell(&mut self, event: NodeEvent, syncing: &mut Option<Calling<SyncReply>>) {
         let actions = self.machine.step(event, self.shared.moment());
         self.carry_out(actions, syncing);
-        if let Some(activation) = self.shared.drained() {
+        if let Some(activation) = self.shared.watch_drained() {
             let actions = self
                 .machine
                 .step(NodeEvent::Drained(activation), self.shared.moment());
             self.carry_out(actions, syncing);
         }
-        if let Some(since) = self.shared.quiet() {
+        if let Some(since) = self.shared.watch_quiet() {
             let actions = self
                 .machine
                 .step(NodeEvent::Quiet(since), self.shared.moment());
