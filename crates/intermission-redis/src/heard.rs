@@ -87,7 +87,13 @@ impl Heard {
 
     /// The connection is gone, and with it what was published meanwhile.
     pub(crate) fn missed(&self) {
-        self.latest().missed += 1;
+        {
+            let mut latest = self.latest();
+            latest.missed += 1;
+            // The next server may never have had it, and then whoever waits would be told of it for ever. Whoever asks
+            // there is answered with the newest anyway.
+            latest.announced = Revision::ZERO;
+        }
         self.changed.notify_waiters();
     }
 
@@ -183,6 +189,22 @@ mod tests {
             let waiter = heard.listen();
             wake(&heard);
             assert_eq!(waiter.newer(Revision::ZERO).await, None);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_was_announced_and_then_lost_wakes_once() {
+        let heard = Heard::new();
+        let waiter = heard.listen();
+        heard.pushed(b"7");
+        assert_eq!(waiter.newer(Revision::new(6)).await, None);
+        heard.missed();
+        heard.answered(&at(6));
+        let waiter = heard.listen();
+        tokio::select! {
+            biased;
+            told = waiter.newer(Revision::new(6)) => panic!("told again: {told:?}"),
+            () = std::future::ready(()) => {}
         }
     }
 
