@@ -256,6 +256,7 @@ where
 impl MaintenanceRouter {
     /// Puts the gate in front of the application as a whole, and gives a service that a server can take. While the
     /// gate is open, a request on a route without a flag pays for one count and the box of its body.
+    /// [`MaintenanceService`] says which of its two routers gets which request.
     ///
     /// Layers that refused visitors need as well go around it, with `ServiceBuilder` or [`Layer::layer`].
     ///

@@ -1,4 +1,5 @@
-//! Waiting for a state that may have lost something, and hears its nodes before it lets anybody edit or open.
+//! Waiting for a state that may have lost data, or is new, and hears its nodes first: who opens waits for some seconds of
+//! that, who edits or initialises for all of it.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -46,7 +47,7 @@ pub(crate) async fn patiently<T>(
     progress.finish_and_clear();
     done.unwrap_or_else(|_elapsed| {
         let message = format!(
-            "the state has lost data, and still waits for its nodes after {}",
+            "the state may have lost data, or is new, and still hears its nodes after {}",
             brief(AT_MOST)
         );
         Err(Failure::new(ExitCode::Unreachable, message)

@@ -19,6 +19,11 @@
 //! | [`node`] | the node's side of it |
 //! | [`report`], [`history`], [`timing`] | what the two say to each other, and how long they wait |
 //! | [`clock`] | where time comes from |
+//! | [`MaintenanceState`], [`StateUrl`], [`StateError`] | the contract of a backend, how a place is named, what can be wrong there (`state.rs`, `state_url.rs`, `error.rs`) |
+//! | [`NodeId`], [`Revision`], [`Timestamp`] | names and times (`id.rs`, `timestamp.rs`), and how they are written (`wire.rs`) |
+//!
+//! The words (closed, drained, quiet, held, suspended, fenced, on probation) are explained in [`node`], with what each
+//! means for who comes.
 //!
 //! # Example
 //!

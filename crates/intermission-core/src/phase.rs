@@ -56,12 +56,14 @@ impl Phase {
     reason = "a fourth level must not compile until every match has an answer for it"
 )]
 pub enum Level {
-    /// Safe methods (GET, HEAD, OPTIONS, TRACE) go on; everything else is refused.
+    /// Safe methods (GET, HEAD, OPTIONS, TRACE) go on, where they start no execution. For everything else it is as
+    /// [`Full`](Self::Full).
     ReadOnly,
     /// Visitors are refused; those with a permission, a listed address or a pass are let in.
     #[default]
     Full,
-    /// Everybody is refused: no permission, address or pass counts. For backups.
+    /// No permission, address or pass counts. For backups. Still open are routes flagged
+    /// [`Always`](crate::RouteAccess::Always), and preflights ([`Policy::with_preflight`](crate::Policy::with_preflight)).
     Exclusive,
 }
 

@@ -25,7 +25,8 @@ pub struct NodeReport {
     pub closed: Option<ActivationId>,
     /// The activation for which none runs there any more.
     pub drained: Option<ActivationId>,
-    /// The level change for which no request of those that it closes out runs there any more.
+    /// The level change for which no request of those that it closes out runs there any more; at level
+    /// [`Exclusive`](crate::Level::Exclusive) no execution either.
     pub quiet: Option<Revision>,
     /// What being out of contact means for this node.
     pub lost_contact: LostContact,
@@ -322,7 +323,8 @@ pub struct View {
     pub node_count: u64,
     /// How far the drain has got.
     pub count: FleetCount,
-    /// Since when no request that the level closes out has been running anywhere, if that is known.
+    /// Since when no request that the level closes out has been running anywhere, if that is known. At level
+    /// [`Exclusive`](crate::Level::Exclusive) no execution has been either.
     pub quiescent_at: Option<Timestamp>,
     /// How long nothing completes yet, because the ledger may have forgotten something.
     pub grace: Duration,

@@ -74,7 +74,10 @@ pub trait MaintenanceState: Send + Sync + 'static {
         departure: Departure,
     ) -> impl Future<Output = Result<(), StateError>> + Send;
 
-    /// The state for people, with at most `limit` nodes. Needs no right to change anything.
+    /// The state for people, with at most `limit` nodes.
+    ///
+    /// Who may write moves the ledger on by looking, as [`Ledger::tick`](crate::Ledger::tick) does, so that a drain ends
+    /// although no node speaks any more. Who may not is shown what is kept: no right to change anything is needed.
     ///
     /// # Errors
     ///

@@ -4,7 +4,12 @@ use std::time::Duration;
 
 use crate::report::LostContact;
 
-/// The periods that nodes and ledger share. All nodes of a site must agree on them.
+/// The periods that nodes and ledger share.
+///
+/// All who share a site must have the same. A gate and its state above all, for nobody can compare these two: a gate that
+/// counts on a longer lease than its state gives would go on after the ledger has given it up. Nodes may differ for a while
+/// on Redis alone, which is told everybody's and goes by the most patient; a state in memory or files goes at each step by
+/// those of whoever takes it.
 ///
 /// A node renews a lease every [`heartbeat`](Timing::heartbeat). It counts the lease from the moment at which it
 /// *sent* the renewal and gives up [`margin`](Timing::margin) early; the ledger counts from the moment at which it

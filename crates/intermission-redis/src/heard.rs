@@ -12,12 +12,12 @@ use tokio::sync::Notify;
 /// there is one, and a push is what a fleet's last node waits for.
 #[derive(Debug, Default)]
 pub(crate) struct Heard {
-    newest: Mutex<Newest>,
+    latest: Mutex<Latest>,
     changed: Notify,
 }
 
 #[derive(Debug, Default)]
-struct Newest {
+struct Latest {
     record: Option<Arc<Record>>,
     /// The revision of a record that was too long to be pushed.
     announced: Revision,
@@ -34,25 +34,25 @@ impl Heard {
 
     /// The record that was heard last, if any was.
     pub(crate) fn record(&self) -> Option<Arc<Record>> {
-        self.newest().record.clone()
+        self.latest().record.clone()
     }
 
     /// An answer is the truth, even when the server has gone back to an older record.
     pub(crate) fn answered(&self, record: &Arc<Record>) {
-        self.newest().record = Some(Arc::clone(record));
+        self.latest().record = Some(Arc::clone(record));
         self.changed.notify_waiters();
     }
 
     /// Whether what is stored can be read. Nobody publishes that it no longer can.
     pub(crate) fn found_unreadable(&self, unreadable: bool) {
-        let was = std::mem::replace(&mut self.newest().unreadable, unreadable);
+        let was = std::mem::replace(&mut self.latest().unreadable, unreadable);
         if unreadable && !was {
             self.changed.notify_waiters();
         }
     }
 
     pub(crate) fn is_unreadable(&self) -> bool {
-        self.newest().unreadable
+        self.latest().unreadable
     }
 
     /// Something was published. What is not understood is a hint all the same.
@@ -60,12 +60,12 @@ impl Heard {
         let is_news = match read(message) {
             Some(Message::Record(record)) => self.take(record),
             Some(Message::Announced(revision)) => {
-                let mut newest = self.newest();
-                newest.announced = newest.announced.max(revision);
+                let mut latest = self.latest();
+                latest.announced = latest.announced.max(revision);
                 true
             }
             None => {
-                self.newest().missed += 1;
+                self.latest().missed += 1;
                 true
             }
         };
@@ -76,32 +76,38 @@ impl Heard {
 
     /// Says whether the record is newer than the one that was heard last.
     fn take(&self, record: Record) -> bool {
-        let mut newest = self.newest();
-        let known = newest.record.as_ref();
+        let mut latest = self.latest();
+        let known = latest.record.as_ref();
         let is_newer = known.is_none_or(|known| record.supersedes(known));
         if is_newer {
-            newest.record = Some(Arc::new(record));
+            latest.record = Some(Arc::new(record));
         }
         is_newer
     }
 
     /// The connection is gone, and with it what was published meanwhile.
     pub(crate) fn missed(&self) {
-        self.newest().missed += 1;
+        {
+            let mut latest = self.latest();
+            latest.missed += 1;
+            // The next server may never have had it, and then whoever waits would be told of it for ever. Whoever asks
+            // there is answered with the newest anyway.
+            latest.announced = Revision::ZERO;
+        }
         self.changed.notify_waiters();
     }
 
     /// Listens from now on.
-    pub(crate) fn listen(&self) -> Listener<'_> {
-        Listener {
-            missed: self.newest().missed,
+    pub(crate) fn listen(&self) -> Waiter<'_> {
+        Waiter {
+            missed: self.latest().missed,
             heard: self,
         }
     }
 
-    fn newest(&self) -> MutexGuard<'_, Newest> {
+    fn latest(&self) -> MutexGuard<'_, Latest> {
         // Nothing in here panics half-way.
-        self.newest.lock().unwrap_or_else(PoisonError::into_inner)
+        self.latest.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -126,12 +132,12 @@ fn read(message: &[u8]) -> Option<Message> {
 
 /// One who waits for another record.
 #[derive(Debug)]
-pub(crate) struct Listener<'a> {
+pub(crate) struct Waiter<'a> {
     heard: &'a Heard,
     missed: u64,
 }
 
-impl Listener<'_> {
+impl Waiter<'_> {
     /// Waits for a newer record than `seen`, or until one may have been missed. The record comes along if it was heard.
     pub(crate) async fn newer(self, seen: Revision) -> Option<Arc<Record>> {
         loop {
@@ -139,11 +145,11 @@ impl Listener<'_> {
             // INVARIANT: listened for before it is looked at, so that no change falls in between.
             changed.as_mut().enable();
             {
-                let newest = self.heard.newest();
-                let record = newest.record.as_ref();
+                let latest = self.heard.latest();
+                let record = latest.record.as_ref();
                 let newer = record.filter(|record| record.revision() > seen);
                 let is_hint =
-                    newest.announced > seen || newest.missed != self.missed || newest.unreadable;
+                    latest.announced > seen || latest.missed != self.missed || latest.unreadable;
                 if newer.is_some() || is_hint {
                     return newer.cloned();
                 }
@@ -165,12 +171,12 @@ mod tests {
     #[tokio::test]
     async fn a_push_wakes_with_its_record_and_a_number_without() {
         let heard = Heard::new();
-        let listener = heard.listen();
+        let waiter = heard.listen();
         heard.pushed(&at(5).to_json());
-        assert_eq!(listener.newer(Revision::new(4)).await, Some(at(5)));
-        let listener = heard.listen();
+        assert_eq!(waiter.newer(Revision::new(4)).await, Some(at(5)));
+        let waiter = heard.listen();
         heard.pushed(b"7");
-        assert_eq!(listener.newer(Revision::new(6)).await, None);
+        assert_eq!(waiter.newer(Revision::new(6)).await, None);
     }
 
     #[tokio::test]
@@ -180,9 +186,25 @@ mod tests {
             |heard: &Heard| heard.pushed(b"?"),
         ] {
             let heard = Heard::new();
-            let listener = heard.listen();
+            let waiter = heard.listen();
             wake(&heard);
-            assert_eq!(listener.newer(Revision::ZERO).await, None);
+            assert_eq!(waiter.newer(Revision::ZERO).await, None);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_was_announced_and_then_lost_wakes_once() {
+        let heard = Heard::new();
+        let waiter = heard.listen();
+        heard.pushed(b"7");
+        assert_eq!(waiter.newer(Revision::new(6)).await, None);
+        heard.missed();
+        heard.answered(&at(6));
+        let waiter = heard.listen();
+        tokio::select! {
+            biased;
+            told = waiter.newer(Revision::new(6)) => panic!("told again: {told:?}"),
+            () = std::future::ready(()) => {}
         }
     }
 

@@ -21,8 +21,8 @@
 //! # How it works
 //!
 //! The ledger (document, fleet clock, leases, acknowledgements, completion) is kept in Redis and stepped by Lua scripts:
-//! the twin of [`Ledger`](intermission_core::Ledger), held to it by a test that drives both with the same steps. Each
-//! step is one script. A change is published within the script that makes it, so it reaches every connected node at
+//! the twin of [`Ledger`](intermission_core::Ledger), held to it by a test that drives both with the same steps
+//! (`tests/tests/ledger_twin.rs`). Each step is one script. A change is published within the script that makes it, so it reaches every connected node at
 //! once; and every heartbeat asks for the record anyway, so nothing depends on a message that arrives.
 //!
 //! One connection for each state, replaced after the first time-out, with at most one command under way and an echo in
@@ -37,7 +37,7 @@
 //! |---|---|---|
 //! | `…:record` | hash | the record, in pieces of JSON |
 //! | `…:meta` | JSON | fleet clock, grace, claims, counts, periods |
-//! | `…:nodes` | sorted set | the nodes, and until when their word counts |
+//! | `…:nodes` | sorted set | the nodes, and when by the fleet clock each is given up: its lease and its `Wait` or `Fence` after it was last heard, or 2^53 - 1 for `Hold` |
 //! | `…:gone` | sorted set | nodes that were silent for too long, at most 64 |
 //! | `…:reports` | hash | what each node last said, of itself and for the present activation |
 //! | `…:history` | list | the last 256 lines of the history |
@@ -48,8 +48,10 @@
 //!
 //! Redis may restart empty, fail over to a replica that lacks the last writes, be flushed, or evict a key. The scripts
 //! notice all of these (by the server's identity, and by the sizes of the keys), and whatever nodes report that they
-//! have seen. Then nothing completes and nobody may open until every node had time to say what it knows, and the newest
-//! record that any node has is put back. See the README on what asynchronous replication cannot give.
+//! have seen. Then nothing completes until every node had time to say what it knows (the grace), and the newest record
+//! that any node has is put back. Who opens meanwhile waits for [`Timing::reconcile`](intermission_core::Timing::reconcile),
+//! in which nodes in contact speak; who edits waits for the whole grace; who closes waits for nothing. See the README on
+//! what asynchronous replication cannot give.
 //!
 //! # Needs
 //!

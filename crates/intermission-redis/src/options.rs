@@ -87,10 +87,10 @@ impl RedisOptions {
         Ok(self)
     }
 
-    /// The periods of the ledger. They must be the same on all nodes of a site, and the same for the state and for the
-    /// gate (`GateBuilder::with_timing`): nobody can compare them. While they differ, the most patient ones count. By
-    /// default those of [`Timing::default`], with a grace that outlasts an old master: 15 s on a single server, 27 s
-    /// behind Sentinel, 30 s in a Cluster; of the grace, the gate takes no notice.
+    /// The periods of the ledger. They must be the same for the state and for its gate (`GateBuilder::with_timing`): nobody
+    /// can compare these two. Give them to all nodes of a site; while nodes differ, the most patient ones that any of them
+    /// has brought along count. By default those of [`Timing::default`], with a grace that outlasts an old master: 15 s
+    /// on a single server, 27 s behind Sentinel, 30 s in a Cluster; of the grace, the gate takes no notice.
     ///
     /// # Errors
     ///

@@ -333,7 +333,7 @@ impl MaintenanceState for RedisState {
 
     async fn watch(&self, seen: Revision) -> Result<Option<Arc<Record>>, StateError> {
         let inner = &*self.inner;
-        let listener = inner.heard.listen();
+        let waiter = inner.heard.listen();
         if inner.link.subscribe().await? || inner.heard.is_unreadable() {
             // Nobody publishes anew what was published before that, nor that something became unreadable.
             let newest = Box::pin(self.inspect(0)).await?.record;
@@ -341,7 +341,7 @@ impl MaintenanceState for RedisState {
                 return Ok(Some(newest));
             }
         }
-        Ok(listener.newer(seen).await)
+        Ok(waiter.newer(seen).await)
     }
 }
 

@@ -131,8 +131,9 @@
 //!    what the decision depends on ([`Visitor`](intermission::Visitor)) and asks the gate.
 //! 3. Who is refused gets the refusal as a response, never as an error, so that outer layers (CORS, logs) see it. The
 //!    service is not called, and the request's body is not read.
-//! 4. Who passes although the gate is closed gets the service's response with `Cache-Control: private, no-store` and
-//!    `Maintenance-Mode: bypassed`.
+//! 4. Who passes the closed gate by permission, address or pass gets the service's response with
+//!    `Cache-Control: private, no-store` and `Maintenance-Mode: bypassed`. Who passes by another rule, such as
+//!    read-only, gets it as it is.
 //! 5. A request counts until its response's body has ended or is dropped. An execution that the route
 //!    [starts](intermission::RouteAccess::StartsExecution) lasts as long, unless the service takes it over
 //!    ([`ExecutionHandle`]).

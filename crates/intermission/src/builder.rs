@@ -17,7 +17,7 @@ use crate::last_known::{LastKnown, LastKnownError};
 use crate::log::{Line, line};
 use crate::metrics::{Counted, publish_always};
 use crate::node_clock::NodeClock;
-use crate::shared::{Parts, Shared};
+use crate::shared::{NodeParts, Shared};
 
 /// Settings of a node, and its start.
 ///
@@ -32,7 +32,7 @@ pub struct GateBuilder {
     reply_policy: ReplyPolicy,
     settings: NodeSettings,
     clock: NodeClock,
-    memory: Option<LastKnown>,
+    last_known: Option<LastKnown>,
 }
 
 impl GateBuilder {
@@ -45,7 +45,7 @@ impl GateBuilder {
             reply_policy: ReplyPolicy::default(),
             settings: NodeSettings::default(),
             clock: NodeClock::default(),
-            memory: None,
+            last_known: None,
         }
     }
 
@@ -92,9 +92,9 @@ impl GateBuilder {
         self
     }
 
-    /// The periods. They must be the same on all nodes of a site, and the same for the gate and for its state (the
-    /// options of the state have a `with_timing`, too): nobody can compare them. That they fit together is checked at
-    /// the start.
+    /// The periods. They must be the same for the gate and for its state (the options of the state have a `with_timing`,
+    /// too): nobody can compare these two. Give them to all nodes of a site; [`Timing`] says what counts while they differ.
+    /// That they fit together is checked at the start.
     pub const fn with_timing(mut self, timing: Timing) -> Self {
         self.settings.timing = timing;
         self
@@ -118,7 +118,7 @@ impl GateBuilder {
     /// Whoever may write the file may close the node until it reaches its state. It holds the allow list and the hashes
     /// of passes, but no secret.
     pub fn with_last_known(mut self, file: impl Into<PathBuf>) -> Self {
-        self.memory = Some(LastKnown::new(file.into()));
+        self.last_known = Some(LastKnown::new(file.into()));
         self
     }
 
@@ -146,12 +146,12 @@ impl GateBuilder {
             reply_policy,
             settings,
             clock,
-            memory,
+            last_known,
         } = self;
         settings.timing.validate_for(settings.lost_contact)?;
         let node = NodeId::random()?;
         let label = label.unwrap_or_else(|| format!("process {}", std::process::id()));
-        let parts = Parts {
+        let parts = NodeParts {
             node,
             label,
             framework,
@@ -163,7 +163,11 @@ impl GateBuilder {
         // The node's own id is as good a seed as any: it spreads the heartbeats of nodes that start together.
         let seed = u64::try_from(node.bits() & u128::from(u64::MAX)).unwrap_or(1);
         let mut machine = NodeMachine::new(node, settings, seed, now);
-        let remembered = memory.as_ref().map(LastKnown::read).transpose()?.flatten();
+        let remembered = last_known
+            .as_ref()
+            .map(LastKnown::read)
+            .transpose()?
+            .flatten();
         let remembers_closed = remembered
             .as_ref()
             .is_some_and(|record| record.phase().is_on());
@@ -178,8 +182,8 @@ impl GateBuilder {
             line(&Line::Remembered(&record));
         }
         publish_always(&shared);
-        if let Some(memory) = memory {
-            tokio::spawn(memory.keep(shared.published.subscribe()));
+        if let Some(last_known) = last_known {
+            tokio::spawn(last_known.keep(shared.published.subscribe()));
         }
         let (stop, stopped) = mpsc::channel(1);
         let (started, first) = oneshot::channel();

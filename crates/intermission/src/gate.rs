@@ -29,9 +29,10 @@ const DOOR_TRIES: usize = 100;
 /// A node's handle on maintenance mode: asked for every request and every execution, never waiting for anything.
 ///
 /// Clones are the same gate. While maintenance is off, a decision is one look at one word; a request that is admitted is
-/// counted into a word of its thread's, which says in the same step whether to ask, and out of it at its end; and an
-/// execution is put on a list. When the last clone is dropped, the node says goodbye as soon as no execution runs there any more; [`shutdown`](Gate::shutdown) does the
-/// same and waits until it is done, which a program must do that ends its runtime afterwards.
+/// counted into a word that few threads share, which says in the same step whether to ask, and out of it at its end; and an
+/// execution is put on a list, under a lock that as few threads share. When the last clone is dropped, the node says goodbye
+/// as soon as no execution runs there any more; [`shutdown`](Gate::shutdown) does the same and waits until it is done, which
+/// a program must do that ends its runtime afterwards.
 ///
 /// See the [crate's documentation](crate) for an example.
 #[derive(Clone)]
@@ -344,7 +345,7 @@ impl Gate {
             hold,
             executions_suspended,
             contact_age: contact.answered_at.map(|at| now.saturating_sub(at)),
-            trouble: contact.lost,
+            trouble: contact.trouble,
             running: shared.in_flight.running().0,
             requests: shared.in_flight.requests(),
             keeper_restarts: shared.keeper_restarts.load(Ordering::Relaxed),

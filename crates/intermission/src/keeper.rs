@@ -90,7 +90,8 @@ impl Keeper {
     async fn keep(&mut self, first: NodeEvent) {
         let mut syncing: Option<Calling<SyncReply>> = None;
         let mut watching: Option<Calling<Option<Arc<Record>>>> = None;
-        let mut watched = Revision::ZERO;
+        // What this node had seen when the watch began, and which record it waits to see replaced: mostly the same.
+        let (mut watched, mut replaced) = (Revision::ZERO, Revision::ZERO);
         self.take(first, &mut syncing);
         loop {
             if matches!(self.stopping, Stopping::WhenIdle(_)) && self.is_idle() {
@@ -106,7 +107,7 @@ impl Keeper {
             }
             let seen = self.machine.snapshot().record.revision();
             if watching.is_some() && watched != seen {
-                watched = seen;
+                (watched, replaced) = (seen, seen);
                 watching = Some(self.watch(seen));
             }
             let now = self.shared.moment();
@@ -119,6 +120,7 @@ impl Keeper {
                     self.answered(reply, &mut syncing);
                     if answered && watching.is_none() {
                         watched = self.machine.snapshot().record.revision();
+                        replaced = watched;
                         watching = Some(self.watch(watched));
                     }
                 }
@@ -126,7 +128,18 @@ impl Keeper {
                     // The next one is heard after the report that this one leads to.
                     watching = None;
                     match hint {
-                        Ok(record) => self.take(NodeEvent::Hint(record), &mut syncing),
+                        Ok(record) => {
+                            let hinted = record.as_ref().map(|record| record.revision());
+                            self.take(NodeEvent::Hint(record), &mut syncing);
+                            // A record that is no news here leads to no report: the state has gone back to an older
+                            // one, or come back from there. It is watched on, or all pushes until the next heartbeat
+                            // would be missed; but a hint that says the same again waits for that heartbeat.
+                            let old = hinted.filter(|hinted| *hinted <= seen && *hinted != replaced);
+                            if let Some(hinted) = old {
+                                (watched, replaced) = (seen, hinted);
+                                watching = Some(self.watch(hinted));
+                            }
+                        }
                         // Watched again after the next heartbeat. A report at once would be answered at once, and the
                         // two would chase each other for as long as the state cannot be watched.
                         Err(error) => self.failed(&error),
@@ -147,9 +160,9 @@ impl Keeper {
         self.shared.in_flight.watch_executions() == 0 && self.shared.in_flight.running() == (0, 0)
     }
 
-    fn watch(&self, seen: Revision) -> Calling<Option<Arc<Record>>> {
+    fn watch(&self, replaced: Revision) -> Calling<Option<Arc<Record>>> {
         let state = self.state.clone();
-        Box::pin(async move { state.watch(seen).await })
+        Box::pin(async move { state.watch(replaced).await })
     }
 
     fn answered(
@@ -184,7 +197,7 @@ impl Keeper {
     /// Gives the machine an event, and all that follows from what it says.
     fn take(&mut self, event: NodeEvent, syncing: &mut Option<Calling<SyncReply>>) {
         self.tell(event, syncing);
-        self.shared.fence_at(self.machine.fence_at());
+        self.shared.set_fence_at(self.machine.fence_at());
         self.tell_condition();
     }
 
@@ -205,13 +218,13 @@ impl Keeper {
     fn tell(&mut self, event: NodeEvent, syncing: &mut Option<Calling<SyncReply>>) {
         let actions = self.machine.step(event, self.shared.moment());
         self.carry_out(actions, syncing);
-        if let Some(activation) = self.shared.drained() {
+        if let Some(activation) = self.shared.watch_drained() {
             let actions = self
                 .machine
                 .step(NodeEvent::Drained(activation), self.shared.moment());
             self.carry_out(actions, syncing);
         }
-        if let Some(since) = self.shared.quiet() {
+        if let Some(since) = self.shared.watch_quiet() {
             let actions = self
                 .machine
                 .step(NodeEvent::Quiet(since), self.shared.moment());

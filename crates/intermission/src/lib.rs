@@ -55,16 +55,34 @@
 //! request ──► adapter ──► Visitor ──► Gate::admit ──► decide ──► Admitted, or Refusal ──► reply
 //! ```
 //!
-//! Nothing flows back up. A request never touches the state. While maintenance is off, it is counted into one word, which
-//! says in the same step whether to ask, and out of it at its end.
+//! A request never touches the state. While maintenance is off, it is counted into one word, which says in the same step
+//! whether to ask, and out of it at its end.
+//!
+//! What flows back up is how far a node has got. The way of one `activate`:
+//!
+//! ```text
+//! operator ──► ledger: activating ──── push, or the next sync ────► each keeper: NodeMachine ──► doors close
+//!                                                                                                    │
+//!                                       the last execution on the node ends and wakes the keeper ◄───┘
+//!                                                                 │ NodeEvent::Drained
+//!                                                                 ▼
+//!              ledger: all have drained ◄──── NodeReport ──── NodeMachine
+//!                        │
+//!                        └──► activated ──── the same way down ────► visitors are refused
+//! ```
+//!
+//! When the last request that the level closes out has ended, `NodeEvent::Quiet` goes up in the same way, and the ledger
+//! notes [`View::quiescent_at`].
 //!
 //! # What "activated" means
 //!
 //! No execution that is waited for runs on any node. (Who passes the closed door, by permission, address or pass, may
-//! start others meanwhile, unless the level is [`Exclusive`](Level::Exclusive); these are shown and not waited for.) Each node closes its door, counts down to zero, and says so to the
-//! state for this very activation; when all have said so, the state moves on by itself. A node of which that is not
-//! known is named in [`Completion::unconfirmed`], and nothing claims more than is known. From
-//! [`View::quiescent_at`] on, no request that the level closes out runs either: the moment for a backup.
+//! start others meanwhile, unless the level is [`Exclusive`](Level::Exclusive); these are shown and not waited for.) Each
+//! node closes its door, counts down to zero, and says so to the state for this very activation; when all have said so,
+//! the state moves on by itself. A node of which that is not known is named in [`Completion::unconfirmed`], and nothing
+//! claims more than is known. From [`View::quiescent_at`] on, no request that the level closes out runs either: the moment
+//! for a backup. [`node`] has a table of the words (closed, drained, quiet, held, suspended, fenced) and of what each means
+//! for who comes.
 //!
 //! # When the state is out of reach
 //!
@@ -86,8 +104,8 @@
 //!
 //! # Reading order
 //!
-//! `intermission_core` ([`record`], [`change`], [`decision`]) → `gate.rs`, `shared.rs` → [`ledger`], [`node`] → `keeper.rs` → a
-//! backend → an adapter.
+//! `intermission_core` ([`record`], [`change`], [`decision`]) → `gate.rs`, `admission.rs` → `shared.rs`, `in_flight/` →
+//! [`ledger`], [`node`] → `keeper.rs` → `operator.rs` → a backend → [`adapter`] → an adapter.
 
 pub mod adapter;
 mod admission;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use intermission_core::{
     ActivationId, Actor, Change, ChangeError, Clock, Departure, HistoryEntry, MaintenanceState,
     NoRandomness, NodeId, OperateReply, Operation, OperationId, Outcome, Phase, Record,
-    SharedState, StateError, StateErrorKind, SystemClock, View,
+    SharedState, StateError, StateErrorKind, SystemClock, Timing, View,
 };
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::sleep;
@@ -41,10 +41,13 @@ pub enum OperatorError {
     /// The state could not do it, or it is not known whether it did.
     #[error(transparent)]
     State(#[from] StateError),
-    /// The state may have lost something and hears its nodes first.
-    #[error("the state has lost data and is asking its nodes: try again in {after:?}")]
+    /// The state may have lost data, or is new, and hears its nodes first.
+    #[error(
+        "the state may have lost data, or is new, and hears its nodes first: try again in {after:?}"
+    )]
     Reconciling {
-        /// How long that takes at most.
+        /// How long that takes, as far as the state can say. If it has lost a record for certain, it takes until a node that
+        /// has seen it speaks.
         after: Duration,
     },
     /// The system has no randomness to name the operation with.
@@ -59,7 +62,7 @@ pub enum Goal {
     /// No execution runs any more.
     Activated,
     /// No request that the level closes out runs any more, either: the moment from which a backup sees no visitor's
-    /// write.
+    /// write. At level [`Exclusive`](intermission_core::Level::Exclusive) no execution runs any more at all.
     Quiescent,
 }
 
@@ -82,8 +85,6 @@ const LOOK_AT_LEAST_EVERY: Duration = Duration::from_secs(1);
 /// How often whoever waits for a change looks by himself. A watch may have gone deaf without knowing, as on a
 /// connection that a firewall has forgotten.
 const LISTEN_AT_MOST: Duration = Duration::from_secs(5);
-/// How soon nodes bring back what a state has lost: within two heartbeats.
-const LOST_FOR: Duration = Duration::from_secs(6);
 /// How often a change is tried again when somebody else was faster.
 const TRIES: usize = 16;
 
@@ -118,7 +119,7 @@ impl Operator {
         // What the state has lost, its nodes will bring back. Until then nothing is known to be "already" so.
         let is_lost = view.is_behind();
         let doubt = if is_lost {
-            view.grace.max(LOST_FOR)
+            view.grace.max(try_again_after())
         } else {
             view.grace
         };
@@ -146,7 +147,9 @@ impl Operator {
             }),
             OperateReply::Reconciling(after) => Err(OperatorError::Reconciling { after }),
             // A node was faster and has brought back what was lost.
-            _ => Err(OperatorError::Reconciling { after: LOST_FOR }),
+            _ => Err(OperatorError::Reconciling {
+                after: try_again_after(),
+            }),
         }
     }
 
@@ -215,7 +218,9 @@ impl Operator {
             behind = false;
         }
         if behind {
-            return Err(OperatorError::Reconciling { after: LOST_FOR });
+            return Err(OperatorError::Reconciling {
+                after: try_again_after(),
+            });
         }
         let message = format!(
             "somebody else changed the record meanwhile; it is at revision {} now",
@@ -350,6 +355,12 @@ fn hinted(
         // The runtime ends, and whoever waits ends with it.
         Err(Err(_)) => Ok(()),
     }
+}
+
+/// How soon to try again if the state has lost a record for certain, and does not say when a node will bring it back. An
+/// operator does not know the periods of the site, so the default ones have to do; who tries again too early is told the same.
+fn try_again_after() -> Duration {
+    Timing::default().reconcile
 }
 
 /// How long a wait pauses between two looks at so many nodes, if nothing changes.

@@ -1,7 +1,22 @@
 //! What gate and keeper share: the doors, and the snapshot that says why they stand as they do.
 //!
-//! One writer, the keeper, moves both; every request and execution reads them. The order in which they move is what
-//! everything else stands on: see [`Shared::install`], and the model of the doors in `tests/loom`.
+//! One writer, the keeper, moves both; every request and execution reads them. There are three doors:
+//!
+//! | door | is | who looks |
+//! |---|---|---|
+//! | [`Shared::open`] | one flag for the node | who counts nobody: [`Gate::is_open`], [`Gate::decide`], routes that are always open |
+//! | the requests' words | a bit beside each count ([`Word`](crate::in_flight::Word)) | [`Gate::count_open`], which counts in the same step |
+//! | the executions' tables | a flag under each lock ([`Table`](crate::in_flight::Table)) | [`Shared::begin`], which lists under the same lock |
+//!
+//! [`Shared::install`] opens the tables and words, then changes the snapshot, then raises the flag. It closes in the order
+//! snapshot, flag, tables and words. So whoever finds a door closed finds the snapshot that closed it. [`Gate::admit`]
+//! believes no door but that of the executions: it counts itself, and then decides by the snapshot. Who passes by permission,
+//! address or pass is counted in a third word, which never closes. The models in `tests/loom` go through words and tables.
+//!
+//! [`Gate::is_open`]: crate::Gate::is_open
+//! [`Gate::decide`]: crate::Gate::decide
+//! [`Gate::count_open`]: crate::Gate::count_open
+//! [`Gate::admit`]: crate::Gate::admit
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -68,11 +83,11 @@ pub(crate) struct Contact {
     /// so that it stands still then.
     #[cfg(feature = "metrics")]
     pub(crate) answered_on: Timestamp,
-    pub(crate) lost: Option<StateErrorKind>,
+    pub(crate) trouble: Option<StateErrorKind>,
 }
 
 /// What a node is made of, besides its state.
-pub(crate) struct Parts {
+pub(crate) struct NodeParts {
     pub(crate) node: NodeId,
     pub(crate) label: String,
     pub(crate) framework: Option<String>,
@@ -82,8 +97,8 @@ pub(crate) struct Parts {
 }
 
 impl Shared {
-    pub(crate) fn new(parts: Parts, snapshot: Snapshot) -> Self {
-        let Parts {
+    pub(crate) fn new(parts: NodeParts, snapshot: Snapshot) -> Self {
+        let NodeParts {
             node,
             label,
             framework,
@@ -137,15 +152,17 @@ impl Shared {
         self.published.send_replace(installed);
     }
 
-    /// The activation for which this node has drained, if it has.
-    pub(crate) fn drained(&self) -> Option<ActivationId> {
+    /// The activation for which this node has drained, if it has. If it has not, the last execution to end wakes whoever
+    /// waits for [`InFlight::emptied`].
+    pub(crate) fn watch_drained(&self) -> Option<ActivationId> {
         let installed = self.installed.load();
         let activation = installed.snapshot.record.activation()?;
         (self.in_flight.watch_executions() == 0).then_some(activation.id)
     }
 
-    /// The level change since which no request that the level closes out has been running here, if none has.
-    pub(crate) fn quiet(&self) -> Option<Revision> {
+    /// The level change since which no request that the level closes out has been running here, if none has; at level
+    /// exclusive, no execution either. If one has, the last to end wakes whoever waits for [`InFlight::emptied`].
+    pub(crate) fn watch_quiet(&self) -> Option<Revision> {
         let installed = self.installed.load();
         let activation = installed.snapshot.record.activation()?;
         activation.completion.as_ref()?;
@@ -179,13 +196,13 @@ impl Shared {
         Arc::clone(&self.installed.load().snapshot.record)
     }
 
-    pub(crate) fn note_contact(&self, age: Option<Duration>, lost: Option<StateErrorKind>) {
+    pub(crate) fn note_contact(&self, age: Option<Duration>, trouble: Option<StateErrorKind>) {
         let now = self.moment();
         let mut contact = self.contact.lock().unwrap_or_else(PoisonError::into_inner);
         contact.answered_at = age.map(|age| now.steady.saturating_sub(age));
-        contact.lost = lost;
+        contact.trouble = trouble;
         #[cfg(feature = "metrics")]
-        if let (Some(age), None) = (age, lost) {
+        if let (Some(age), None) = (age, trouble) {
             let millis = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
             let on = now.calendar.as_millis().saturating_sub(millis);
             contact.answered_on = Timestamp::from_millis(on);
@@ -210,7 +227,7 @@ impl Shared {
     }
 
     /// From then on this node begins no execution, even if the keeper is late to say so.
-    pub(crate) fn fence_at(&self, fence_at: Option<Duration>) {
+    pub(crate) fn set_fence_at(&self, fence_at: Option<Duration>) {
         let nanos = fence_at.map(|at| u64::try_from(at.as_nanos()).unwrap_or(NEVER));
         self.fence_at
             .store(nanos.unwrap_or(NEVER), Ordering::Release);

@@ -17,14 +17,33 @@
 //!
 //! | word | means | comes from | who is turned away |
 //! |---|---|---|---|
+//! | activation | (in the record) one maintenance, from the change that begins it to the one that ends it | an operator, a plan | |
 //! | closed | an activation is known here | a record that is on | executions, except past the closed door |
 //! | drained | closed, and no execution that is awaited runs | the gate's count | |
-//! | quiet | activated, and no request that the level closes out runs | the gate's count | |
+//! | quiet | activated, and no request that the level closes out runs; at exclusive, no execution either | the gate's count | |
 //! | held | this node is closed by itself | the outage or start policy | requests and executions, except past the closed door |
 //! | suspended | it may begin no execution: not joined yet, on probation, fenced, or a plan began while the state is away | the three below, and time | executions, all of them when fenced |
 //! | on probation | it came without a lease while the ledger may have forgotten something | a reply in grace | requests, too, if it knows of no record (held) |
 //! | fenced | its lease is over, under [`LostContact::Fence`] | time | |
-//! | given up | (in the ledger) silent for longer than its lease and [`LostContact::Wait`] | time | |
+//! | given up | (in the ledger) silent for longer than its lease and [`LostContact::Wait`] or [`Fence`](LostContact::Fence) | time | |
+//!
+//! What who comes gets, by [`decide`](crate::decide) and the gate. *Past the door* is who has the permission, a listed
+//! address or a pass; code that begins an execution without a visitor never is. A drain does not wait for what was begun
+//! past a closed door.
+//!
+//! | the node is | requests | executions | past the door |
+//! |---|---|---|---|
+//! | open | admitted | begin | as everybody |
+//! | closed, activating | admitted | refused | executions begin, except at level exclusive |
+//! | closed, activated, read-only | safe methods admitted | refused | all |
+//! | closed, activated, full | refused | refused | all |
+//! | closed, activated, exclusive | refused | refused | nothing |
+//! | held | refused | refused | all, unless the record is activated at exclusive |
+//! | suspended | as the record says | refused | as the record says; executions begin where it is off |
+//! | fenced | as the record says | refused; what runs is told to end, and later dropped | no execution |
+//!
+//! In all of them routes flagged [`Always`](crate::RouteAccess::Always) are open, and by default a browser's preflight is
+//! admitted and begins nothing. Drained, quiet and given up change nothing for who comes.
 
 mod pace;
 mod settings;
@@ -59,7 +78,8 @@ pub enum NodeEvent {
     Failed(StateErrorKind),
     /// No execution that a drain waits for runs on this node any more, and none can start, for this activation.
     Drained(ActivationId),
-    /// No request that the level closes out runs on this node any more, and none can start, since this revision.
+    /// No request that the level closes out runs on this node any more, and none can start, since this revision. At
+    /// level [`Exclusive`](crate::Level::Exclusive) no execution does either, not even one that no drain waits for.
     Quiet(Revision),
 }
 
@@ -89,7 +109,7 @@ pub struct NodeMachine {
     random: u64,
     sequence: u64,
     snapshot: Snapshot,
-    in_flight: Option<InFlight>,
+    pending: Option<PendingReport>,
     sync_at: Duration,
     offer_next: bool,
     contact: Contact,
@@ -110,8 +130,9 @@ pub struct NodeMachine {
     quiet: Option<Revision>,
 }
 
+/// The report that is on its way.
 #[derive(Clone, Copy, Debug)]
-struct InFlight {
+struct PendingReport {
     sequence: u64,
     sent_at: Duration,
     offers: bool,
@@ -137,7 +158,7 @@ impl NodeMachine {
             random: seed | 1,
             sequence: 0,
             snapshot: Snapshot::default(),
-            in_flight: None,
+            pending: None,
             sync_at: now.steady,
             offer_next: false,
             contact: Contact::Never {
@@ -211,7 +232,7 @@ impl NodeMachine {
     /// When to send [`NodeEvent::Tick`], on the steady clock.
     #[must_use]
     pub fn wake_at(&self, now: Moment) -> Duration {
-        let sync = self.in_flight.is_none().then_some(self.sync_at);
+        let sync = self.pending.is_none().then_some(self.sync_at);
         let fence = self.fence_at().filter(|_| !self.fenced);
         let drop = self.drop_at().filter(|_| !self.executions_dropped);
         let hold = self.hold_change_at();
@@ -296,7 +317,7 @@ impl NodeMachine {
     fn replied(&mut self, reply: &SyncReply, now: Duration, actions: &mut Vec<NodeAction>) {
         // What was given up may still be answered, and says nothing about the report that is on its way now.
         let Some(flight) = self
-            .in_flight
+            .pending
             .filter(|flight| reply.sequence >= flight.sequence)
         else {
             return;
@@ -306,7 +327,7 @@ impl NodeMachine {
             self.failed(StateErrorKind::Conflict, now, actions);
             return;
         }
-        self.in_flight = None;
+        self.pending = None;
         match self.contact {
             Contact::Lost { sent_at } => {
                 actions.push(NodeAction::ContactRestored(now.saturating_sub(sent_at)));
@@ -358,7 +379,7 @@ impl NodeMachine {
     }
 
     fn failed(&mut self, kind: StateErrorKind, now: Duration, actions: &mut Vec<NodeAction>) {
-        self.in_flight = None;
+        self.pending = None;
         self.offer_next = true;
         match self.contact {
             Contact::Good { sent_at } => {
@@ -420,14 +441,14 @@ impl NodeMachine {
     }
 
     fn send_if_due(&mut self, now: Moment, actions: &mut Vec<NodeAction>) {
-        if self.in_flight.is_some() || self.sync_at > now.steady {
+        if self.pending.is_some() || self.sync_at > now.steady {
             return;
         }
         let record = &self.snapshot.record;
         let offer =
             (self.offer_next && record.revision() > Revision::ZERO).then(|| Arc::clone(record));
         self.sequence = self.sequence.saturating_add(1);
-        self.in_flight = Some(InFlight {
+        self.pending = Some(PendingReport {
             sequence: self.sequence,
             sent_at: now.steady,
             offers: offer.is_some(),

@@ -6,6 +6,22 @@ use super::NodeMachine;
 use crate::phase::Phase;
 use crate::timing::Timing;
 
+/// For each node of a fleet, in microseconds: how much time all of them take together, so that no second has more of them
+/// than a server can serve.
+mod micros_per_node {
+    /// Reconnecting. Each costs its server three commands, where an idle one costs it one in a heartbeat. What ten thousand
+    /// do in this time stays below five times of what they do while they idle.
+    pub(super) const RECONNECT: u64 = 300;
+    /// Asking again and again while a drain goes on.
+    pub(super) const POLL: u64 = 250;
+    /// Asking once, because something has happened.
+    pub(super) const ASK: u64 = 100;
+    /// Hearing of a push.
+    pub(super) const HEAR: u64 = 30;
+    /// Acknowledging what was heard.
+    pub(super) const ACKNOWLEDGE: u64 = 220;
+}
+
 impl NodeMachine {
     /// From how many nodes on they take care not to speak all at once.
     const CROWD: u64 = 100;
@@ -18,15 +34,14 @@ impl NodeMachine {
         let pause = self.jittered(heartbeat / 4);
         // Later than a part of the time in any case: it is the mean pause that says how many come in a second, and the
         // longest that says whether a lease is over.
-        let crowd = self.crowd().min(lease / 4);
-        let spread = crowd / 6 + self.random_below(crowd * 2 / 3);
+        let all = self.fleet_takes(micros_per_node::RECONNECT).min(lease / 4);
+        let spread = all / 6 + self.random_below(all * 2 / 3);
         now.saturating_add(pause).saturating_add(spread)
     }
 
-    /// Over how long all nodes reconnect. Each costs its server three commands, where an idle one costs it one in a
-    /// heartbeat. What ten thousand do in this time stays below five times of what they do while they idle.
-    const fn crowd(&self) -> Duration {
-        Duration::from_micros(self.fleet_nodes.saturating_mul(300))
+    /// How long the fleet takes if each node takes so many microseconds.
+    const fn fleet_takes(&self, micros_per_node: u64) -> Duration {
+        Duration::from_micros(self.fleet_nodes.saturating_mul(micros_per_node))
     }
 
     /// How long to be silent after an answer, if nothing happens.
@@ -38,9 +53,9 @@ impl NodeMachine {
         } = self.settings.timing;
         let is_draining = self.snapshot.record.phase() == Phase::Activating;
         let watches = is_draining || !self.fleet_grace.is_zero() || self.asked_about.is_some();
-        let crowd = Duration::from_micros(self.fleet_nodes.saturating_mul(250));
+        let all = self.fleet_takes(micros_per_node::POLL);
         self.jittered(if watches {
-            drain_poll.max(crowd).min(heartbeat)
+            drain_poll.max(all).min(heartbeat)
         } else {
             heartbeat
         })
@@ -48,8 +63,7 @@ impl NodeMachine {
 
     /// At once, but not all nodes of a great fleet in the same instant.
     pub(super) fn sync_soon(&mut self, now: Duration) {
-        let spread = Duration::from_micros(self.fleet_nodes.saturating_mul(100));
-        self.sync_within(spread, now);
+        self.sync_within(self.fleet_takes(micros_per_node::ASK), now);
     }
 
     /// Everybody closes at the same moment and is about to say so. That takes its turns, and the first is when everybody has
@@ -59,9 +73,11 @@ impl NodeMachine {
             self.sync_soon(now);
         } else if !self.has_turn {
             self.has_turn = true;
-            let all_have_heard = Duration::from_micros(self.fleet_nodes.saturating_mul(30));
-            let all_have_spoken = Duration::from_micros(self.fleet_nodes.saturating_mul(220));
-            self.sync_within(all_have_spoken, now.saturating_add(all_have_heard));
+            let all_have_heard = now.saturating_add(self.fleet_takes(micros_per_node::HEAR));
+            self.sync_within(
+                self.fleet_takes(micros_per_node::ACKNOWLEDGE),
+                all_have_heard,
+            );
         }
     }
 
@@ -88,7 +104,8 @@ impl NodeMachine {
             self.sync_soon(now);
         } else if !self.has_turn {
             self.has_turn = true;
-            let spread = self.random_below(self.crowd().min(self.settings.timing.heartbeat));
+            let all = self.fleet_takes(micros_per_node::RECONNECT);
+            let spread = self.random_below(all.min(self.settings.timing.heartbeat));
             self.sync_at = now.saturating_add(spread);
         }
     }

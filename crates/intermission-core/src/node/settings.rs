@@ -42,7 +42,7 @@ pub enum StartPolicy {
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct NodeSettings {
-    /// The periods, the same for all nodes of a site.
+    /// The periods: [`Timing`] says who must have the same.
     pub timing: Timing,
     /// What being out of contact means for executions.
     pub lost_contact: LostContact,

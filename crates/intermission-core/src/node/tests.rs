@@ -154,7 +154,7 @@ impl Bench {
     }
 
     fn in_flight(&self) -> bool {
-        self.machine.in_flight.is_some()
+        self.machine.pending.is_some()
     }
 
     fn suspended(&self) -> bool {

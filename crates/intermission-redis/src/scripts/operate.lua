@@ -18,7 +18,7 @@ if expected~='' and num(expected)~=rev() then return answer('CONFLICT') end
 local next
 if ARGV[8]=='init' then
   if record or m.newest_seen>0 then return answer('UNCHANGED') end
-  if is_grace() then return answer('RECONCILING',grace_left()) end
+  if is_in_grace() then return answer('RECONCILING',grace_left()) end
   next=copy(DEFAULT)
 else
   next={}
@@ -33,7 +33,7 @@ local is_same=same(SMALL) and same(LARGE)
 if ARGV[8]~='init' and is_same and not is_behind() then return answer('UNCHANGED') end
 if not (is_on(next) and not is_on(before)) then
   if is_on(next) or (not is_on(before) and not is_same) then
-    if not knows_all() then return answer('RECONCILING',is_grace() and grace_left() or m.heartbeat) end
+    if not knows_all() then return answer('RECONCILING',is_in_grace() and grace_left() or m.heartbeat) end
   elseif m.reconcile_until>m.clock then
     return answer('RECONCILING',m.reconcile_until-m.clock)
   end

@@ -1,5 +1,10 @@
 -- The store's side of the protocol: the twin of `Ledger` in intermission-core, rule for rule. A test
--- drives both with the same steps and compares what they answer and keep. Why a rule is as it is, is said there.
+-- (tests/tests/ledger_twin.rs) drives both with the same steps and compares what they answer and keep. Why a rule is as it
+-- is, is said there.
+--
+-- What is here alone: a step gives up at most EXPIRED_AT_ONCE nodes; of the periods that nodes bring along, the most
+-- patient count; a site that must be initialised answers UNINITIALISED; and a loss is noticed by the server's identity and
+-- by sizes, with what is damaged counted as lost.
 --
 -- Every script is: the clock, this prelude, and one of the steps. Nothing here encodes a table as JSON, since numbers
 -- would lose digits and empty lists would become objects: a record is kept as its pieces of JSON text.
@@ -204,9 +209,9 @@ local function count(node,is_live,by)
   end
   if is_quiet(node) then m.quiet=m.quiet+by end
 end
-local function is_grace() return m.clock<m.grace_until end
+local function is_in_grace() return m.clock<m.grace_until end
 local function is_behind() return m.newest_seen>rev() end
-local function knows_all() return not is_grace() and not is_behind() end
+local function knows_all() return not is_in_grace() and not is_behind() end
 local function may_step() return knows_all() and num(current().version)<=1 end
 local function grace_left() return math.max(m.grace_until-m.clock,is_behind() and 1 or 0,0) end
 local function runs_nothing(node,is_gone) return is_drained(node) or (node.policy=='f' and is_gone) end
@@ -231,7 +236,7 @@ local function forget_quiet() m.quiescent_for,m.quiescent_at=nil,nil; m.quiets,m
 local function forget_claims() m.claims,m.closed,m.drained=m.claims+1,0,0; forget_quiet() end
 local function begin_activation() m.drain_since=m.clock; forget_claims() end
 local function outlast(policy,more)
-  if policy=='f' and is_grace() then m.grace_until=math.max(m.grace_until,expiry(policy,more,m.grace_since)) end
+  if policy=='f' and is_in_grace() then m.grace_until=math.max(m.grace_until,expiry(policy,more,m.grace_since)) end
 end
 function lost_members()
   m.grace_since,m.grace_until,m.reconcile_until=m.clock,m.clock+m.grace,m.clock+m.reconcile

@@ -33,7 +33,7 @@ local function lacks(o)
   return o.operation>record.operation
 end
 local lacked=offer and lacks(offer)
-if (seen>rev() or lacked) and not is_grace() then lost_members() end
+if (seen>rev() or lacked) and not is_in_grace() then lost_members() end
 -- Whoever knows a record that was not made since this began with none knows it from before.
 local function is_from_before(known) return known>0 and (known<m.anew_since or known>rev()) end
 if m.anew_since and (is_from_before(seen) or (offer and is_from_before(num(offer.revision)))) then m.known_before=1 end
@@ -52,7 +52,7 @@ if ARGV[18]=='1' and not record and m.newest_seen==0 then
 end
 
 -- What it says about the activation counts only when the ledger knows who else is there.
-local counting=not is_grace()
+local counting=not is_in_grace()
 local r=current()
 local function says(claim,wanted,epoch,said)
   if not counting then return said end

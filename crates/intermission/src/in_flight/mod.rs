@@ -1,6 +1,8 @@
-//! What runs on this node, counted without a lock and without a shared cache line.
+//! What runs on this node, counted where hardly another thread counts.
 //!
-//! Each thread counts in a shard of its own. A guard may end on another thread than it began on; it remembers its
+//! There is one shard for each processor, at most 64, each in cache lines of its own, and threads take them in turns. So
+//! workers seldom share one. Requests are counted there in words, without a lock; executions are listed in a table behind
+//! the shard's mutex ([`table`] says why). A guard may end on another thread than it began on; it remembers its
 //! shard. Closing closes every shard, and a drain is over when every shard, after it was closed, was seen empty once:
 //! a closed shard never fills again.
 

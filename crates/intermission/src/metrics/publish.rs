@@ -63,7 +63,7 @@ pub(crate) fn publish(shared: &Shared) {
 
 fn tell(shared: &Shared) {
     let contact = shared.contact();
-    if contact.answered_at.is_none() && contact.lost.is_none() {
+    if contact.answered_at.is_none() && contact.trouble.is_none() {
         // Every node is held until its state has answered or failed for the first time. That is no news.
         return;
     }

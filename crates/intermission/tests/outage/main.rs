@@ -26,6 +26,8 @@ const FAILS: u8 = 1;
 const HANGS: u8 = 2;
 const PANICS: u8 = 3;
 const CANNOT_BE_WATCHED: u8 = 4;
+/// Watches say that it has lost its record, as after a failover, and that of which they tell is watched for the next.
+const HAS_GONE_BACK: u8 = 5;
 
 /// A memory state that does to nodes what it is told to. Operators reach the memory state behind it.
 #[derive(Clone)]
@@ -33,6 +35,8 @@ struct Ailing {
     inner: MemoryState,
     ailment: Arc<AtomicU8>,
     syncs: Arc<AtomicU64>,
+    /// How often a state that has gone back was watched for what comes next.
+    watches: Arc<AtomicU64>,
 }
 
 impl Ailing {
@@ -41,6 +45,7 @@ impl Ailing {
             inner: MemoryState::new(),
             ailment: Arc::new(AtomicU8::new(ailment)),
             syncs: Arc::default(),
+            watches: Arc::default(),
         }
     }
 
@@ -54,7 +59,7 @@ impl Ailing {
 
     async fn ail(&self) -> Result<(), StateError> {
         match self.ailment.load(Ordering::SeqCst) {
-            FINE | CANNOT_BE_WATCHED => Ok(()),
+            FINE | CANNOT_BE_WATCHED | HAS_GONE_BACK => Ok(()),
             FAILS => Err(StateError::new(StateErrorKind::Unavailable, "it is away")),
             HANGS => std::future::pending().await,
             PANICS => {
@@ -95,6 +100,14 @@ impl MaintenanceState for Ailing {
                 StateErrorKind::Unavailable,
                 "it cannot be watched",
             ));
+        }
+        if self.ailment.load(Ordering::SeqCst) == HAS_GONE_BACK {
+            if seen != Revision::ZERO {
+                return Ok(Some(Arc::default()));
+            }
+            let newest = self.inner.inspect(0).await?.record;
+            self.watches.fetch_add(1, Ordering::SeqCst);
+            return self.inner.watch(newest.revision()).await;
         }
         self.ail().await?;
         self.inner.watch(seen).await
@@ -304,6 +317,34 @@ async fn a_state_that_hangs_is_out_of_reach_like_one_that_fails() {
     until(|| !gate.is_open()).await;
     assert_eq!(gate.status().trouble, Some(StateErrorKind::Unavailable));
     gate.shutdown().await;
+}
+
+/// A heartbeat of an hour, so that only what is pushed can arrive.
+#[tokio::test]
+async fn a_state_that_has_gone_back_is_heard_on_before_the_next_heartbeat() {
+    let state = Ailing::new(FINE);
+    let mut timing = Timing::default();
+    timing.heartbeat = Duration::from_secs(3_600);
+    timing.lease = timing.heartbeat * 4;
+    timing.grace = timing.lease;
+    let gate = Gate::builder(state.clone())
+        .with_timing(timing)
+        .start()
+        .await
+        .unwrap();
+    let operator = state.operator();
+    let activate = || Change::Activate(Activate::by("ana"));
+    operator.change(activate()).await.unwrap();
+    gate.reached(|record| record.phase() == Phase::Activated)
+        .await;
+    state.becomes(HAS_GONE_BACK);
+    operator
+        .change(Change::Deactivate(Deactivate::new()))
+        .await
+        .unwrap();
+    until(|| gate.is_open() && state.watches.load(Ordering::SeqCst) > 0).await;
+    operator.change(activate()).await.unwrap();
+    gate.reached(|record| record.phase().is_on()).await;
 }
 
 /// A clock that stands still unless it is moved, and counts how often it is looked at.
