@@ -14,13 +14,15 @@ pub(super) fn check(repository: &Repository) -> Vec<Finding> {
         let text = files.find(|file| file.path == path);
         (path, text.map_or("", |file| &file.text))
     });
-    texts.filter_map(|(path, text)| fault(path, text)).collect()
+    texts
+        .filter_map(|(path, text)| fault(&path, text))
+        .collect()
 }
 
-fn fault(path: String, text: &str) -> Option<Finding> {
+fn fault(path: &str, text: &str) -> Option<Finding> {
     let found = |wrong: String, remedy: &str| {
         Some(Finding {
-            place: path.clone(),
+            place: path.to_owned(),
             wrong,
             remedy: remedy.to_owned(),
         })
@@ -61,7 +63,7 @@ mod tests {
     use super::*;
 
     fn wrong(text: &str) -> Option<String> {
-        fault("crates/x/src/lib.rs".to_owned(), text).map(|finding| finding.wrong)
+        fault("crates/x/src/lib.rs", text).map(|finding| finding.wrong)
     }
 
     fn docs(fence: &str, program: &str) -> String {
