@@ -66,7 +66,8 @@ pub struct Snapshot {
     pub record: Arc<Record>,
     /// Why this node is closed in any case.
     pub hold: Option<Hold>,
-    /// Whether this node may start no execution at present, because it is out of contact or on probation.
+    /// Whether this node may start no execution at present though its record would allow it: not joined yet, out of contact, fenced,
+    /// on probation, or with a plan that has begun while the state is away.
     pub executions_suspended: bool,
 }
 

@@ -162,8 +162,9 @@
 //! # Upgrades
 //!
 //! A WebSocket's response has ended when its conversation begins, and so has the count. A service that upgrades
-//! connections asks the gate again for the conversation ([`Gate::admit`](intermission::Gate::admit)) and keeps what it
-//! gets, as `LongLived` of `intermission-axum` does. hyper upgrades under `serve_connection_with_upgrades` only.
+//! connections asks the gate again for the conversation, with
+//! [`LongLived::begin`](intermission::LongLived::begin), and keeps what it gets until the conversation has ended. hyper
+//! upgrades under `serve_connection_with_upgrades` only.
 
 mod ask;
 mod body;

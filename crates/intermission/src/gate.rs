@@ -62,7 +62,8 @@ pub struct GateStatus {
     pub record: Arc<Record>,
     /// Why it is closed in any case, if it is.
     pub hold: Option<Hold>,
-    /// Whether it may start no execution at present, because it is out of contact or on probation.
+    /// Whether it may start no execution at present though its record would allow it: not joined yet, out of contact, fenced,
+    /// on probation, or with a plan that has begun while the state is away.
     pub executions_suspended: bool,
     /// How old the newest answer of its state is; `None` if there never was one.
     pub contact_age: Option<Duration>,
@@ -118,7 +119,7 @@ impl Gate {
 
     /// Whether nothing needs to be asked: no maintenance, no hold, nothing suspended.
     ///
-    /// Adapters look here before they gather what is known of a request.
+    /// A look only: [`admit_open`](Self::admit_open) counts the request in the same step.
     #[inline]
     #[must_use]
     pub fn is_open(&self) -> bool {

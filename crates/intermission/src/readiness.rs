@@ -22,6 +22,11 @@ use crate::gate::Gate;
 ///
 /// Maintenance is no reason to restart a process. A liveness probe answers as it always does, and no policy here is for it.
 ///
+/// # At the end of a process
+///
+/// A process that is about to end should be unready first, so that its load balancer sends it nothing more. That is the
+/// application's to say, from the signal on; neither policy knows of it.
+///
 /// # The route
 ///
 /// Flag it [`Always`](crate::RouteAccess::Always). Otherwise maintenance refuses the probe itself with 503, and the node

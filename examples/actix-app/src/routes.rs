@@ -44,11 +44,7 @@ pub(crate) fn routes(jobs: &Handle, gate: &Gate, readiness: ReadinessPolicy) -> 
 /// What a load balancer asks. Not whether the process lives, which `/health` says.
 fn ready(gate: &Gate, policy: ReadinessPolicy) -> impl Responder + use<> {
     let readiness = gate.readiness(policy);
-    let status = if readiness.is_ready() {
-        StatusCode::OK
-    } else {
-        StatusCode::SERVICE_UNAVAILABLE
-    };
+    let status = StatusCode::from_u16(readiness.status()).unwrap_or_default();
     readiness.as_str().customize().with_status(status)
 }
 

@@ -32,11 +32,7 @@ pub(crate) fn routes(readiness: ReadinessPolicy) -> MaintenanceRouter<Gate> {
 /// What a load balancer asks. Not whether the process lives, which `/health` says.
 fn ready(gate: &Gate, policy: ReadinessPolicy) -> Response {
     let readiness = gate.readiness(policy);
-    let status = if readiness.is_ready() {
-        StatusCode::OK
-    } else {
-        StatusCode::SERVICE_UNAVAILABLE
-    };
+    let status = StatusCode::from_u16(readiness.status()).unwrap_or_default();
     (status, readiness.as_str()).into_response()
 }
 

@@ -64,11 +64,7 @@ fn get() -> impl Filter<Extract = (), Error = Rejection> + Copy {
 /// What a load balancer asks. Not whether the process lives, which `/health` says.
 fn ready(gate: &Gate, policy: ReadinessPolicy) -> impl Reply + use<> {
     let readiness = gate.readiness(policy);
-    let status = if readiness.is_ready() {
-        StatusCode::OK
-    } else {
-        StatusCode::SERVICE_UNAVAILABLE
-    };
+    let status = StatusCode::from_u16(readiness.status()).unwrap_or_default();
     reply::with_status(readiness.as_str(), status)
 }
 

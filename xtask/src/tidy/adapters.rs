@@ -28,8 +28,8 @@ pub(super) const FEATURES: &[Feature] = &[
     feature("flags-beside-routes", "Flags beside the routes"),
     feature("flags-in-a-table", "Flags in a table of paths"),
     feature(
-        "path-as-sent",
-        "The table compares paths as sent, not as routed",
+        "always-as-sent",
+        "A row that opens matches the path as sent",
     ),
     feature("peer-address", "The peer's address comes from"),
     feature("permission-sees", "The permission sees"),

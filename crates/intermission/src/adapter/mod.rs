@@ -10,12 +10,20 @@
 //! 3. Otherwise it shows the request as a [`RequestHead`] to [`Entrance::ask`], which reads what the decision depends
 //!    on: the visitor's address, the permission, the pass. What comes back is an [`Answer`].
 //! 4. It keeps the [`Passage`] until the response's body has ended or was dropped. Then the request has ended.
+//! 5. If the gate had to be asked, it puts the [`Decision`](crate::Decision) where the handler finds it, and the
+//!    [`ExecutionHandle`] too, and the decision into the response for what is outside. A response to somebody who passed the
+//!    closed gate ([`AdmitReason::is_bypass`](crate::AdmitReason::is_bypass)) gets the headers
+//!    [`BYPASSED`](crate::reply::BYPASSED).
+//!
+//! A refusal is answered with all lines of `Accept` and with `Content-Type`, which gRPC goes by. It is a response and no
+//! error, and the request's body is left unread. What a framework's crate has to keep in detail, `intermission-conformance`
+//! has as a table to be run (feature `adapter`).
 //!
 //! Frameworks differ in their versions of `http`, so the head of a request is strings and bytes here.
 //!
 //! # Examples
 //!
-//! The whole of an adapter, for a framework whose requests are a struct:
+//! The bones of an adapter (steps 1 to 4), for a framework whose requests are a struct:
 //!
 //! ```
 //! use std::net::IpAddr;

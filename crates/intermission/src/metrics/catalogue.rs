@@ -55,7 +55,7 @@ pub(super) const EXECUTIONS: Metric = Metric::gauge(
 );
 pub(super) const EXECUTIONS_SUSPENDED: Metric = Metric::gauge(
     "intermission_executions_suspended",
-    "1 while this node may begin no execution because it is out of contact or on probation.",
+    "1 while this node may begin no execution though its record would allow it.",
 );
 pub(super) const HOLD: Metric = Metric::gauge(
     "intermission_hold",
