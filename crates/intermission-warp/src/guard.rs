@@ -11,7 +11,7 @@ use warp::filters::path::FullPath;
 use warp::reject::Reject;
 use warp::{Filter, Rejection, Reply, reply};
 
-use crate::head::{Head, head};
+use crate::head::{Head, full_path, head};
 use crate::response::{counted, marked};
 
 /// Puts the gate in front of filters: what they are for is asked about as a whole, before any of them is tried.
@@ -58,16 +58,27 @@ where
     F: Filter<Extract = (R,), Error = Rejection> + Clone + Send + Sync + 'static,
     R: Reply,
 {
-    let open = {
+    // The filters after the first are tried only if the ones before have rejected. Nobody sees these rejections, which
+    // cost nothing.
+    let anywhere = {
         let maintenance = maintenance.clone();
-        let method_and_path = warp::method().and(warp::path::full());
-        method_and_path.and_then(move |method: Method, path: FullPath| {
-            let passage = maintenance.admit_open(&method, path.as_str());
-            // This rejection costs nothing, and nobody sees it: the other filter is tried then.
+        warp::method().and_then(move |method: Method| {
+            let passage = maintenance.admit_open_anywhere(&method);
             ready(passage.ok_or_else(warp::reject::not_found))
         })
     };
-    let asked = asked(maintenance, |passage, _| Some(passage));
+    let by_table = {
+        let maintenance = maintenance.clone();
+        let method_and_path = warp::method().and(full_path());
+        method_and_path.and_then(move |method: Method, path: Option<FullPath>| {
+            let path = path.as_ref().map_or("*", FullPath::as_str);
+            let passage = maintenance.admit_open(&method, path);
+            ready(passage.ok_or_else(warp::reject::not_found))
+        })
+    };
+    let open = anywhere.or(by_table).unify();
+    // Boxed, since every request would carry the room for it.
+    let asked = asked(maintenance, |passage, _| Some(passage)).boxed();
     let admitted = open.or(asked).unify();
     answered(
         admitted
@@ -84,7 +95,7 @@ pub(crate) fn asked<T: Send + 'static>(
 ) -> impl Filter<Extract = (T,), Error = Rejection> + Clone + Send + Sync + 'static + use<T> {
     let maintenance = maintenance.clone();
     let ask = move |head: Head| {
-        let mut parts = head.into_parts()?;
+        let mut parts = head.into_parts();
         match maintenance.ask(&mut parts) {
             Asked::Admitted(passage) => take(passage, &parts).ok_or_else(warp::reject::not_found),
             Asked::Answered(response) => {

@@ -16,21 +16,20 @@ use warp::{Reply, reply};
 /// The response, with a passage that lasts until its body has ended or was dropped.
 ///
 /// warp's body can be made of bytes or of a stream only, so it is boxed once more, and `Content-Length` is written here.
-pub(crate) fn counted(response: reply::Response, passage: Passage) -> reply::Response {
+pub(crate) fn counted(mut response: reply::Response, passage: Passage) -> reply::Response {
     if passage.is_uncounted() || response.body().is_end_stream() {
         // Nothing is left to wait for.
         return response;
     }
-    let (mut parts, body) = response.into_parts();
-    if let Some(length) = body.size_hint().exact()
-        && let Entry::Vacant(place) = parts.headers.entry(CONTENT_LENGTH)
+    if let Some(length) = response.body().size_hint().exact()
+        && let Entry::Vacant(place) = response.headers_mut().entry(CONTENT_LENGTH)
     {
         place.insert(HeaderValue::from(length));
     }
-    let (_, body) = reply::stream(Counted { body, passage })
-        .into_response()
-        .into_parts();
-    reply::Response::from_parts(parts, body)
+    let body = std::mem::take(response.body_mut());
+    let stream = reply::stream(Counted { body, passage }).into_response();
+    *response.body_mut() = stream.into_body();
+    response
 }
 
 /// The response to a request that was let in past a gate that had to be asked.
