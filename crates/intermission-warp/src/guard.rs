@@ -11,7 +11,7 @@ use warp::filters::path::FullPath;
 use warp::reject::Reject;
 use warp::{Filter, Rejection, Reply, reply};
 
-use crate::head::{Head, full_path, head};
+use crate::head::{Head, head, path_at_its_end, path_with_rest};
 use crate::response::{counted, marked};
 
 /// Puts the gate in front of filters: what they are for is asked about as a whole, before any of them is tried.
@@ -58,8 +58,7 @@ where
     F: Filter<Extract = (R,), Error = Rejection> + Clone + Send + Sync + 'static,
     R: Reply,
 {
-    // The filters after the first are tried only if the ones before have rejected. Nobody sees these rejections, which
-    // cost nothing.
+    // Each is tried only if those before have rejected. Nobody sees these rejections, which cost nothing.
     let anywhere = {
         let maintenance = maintenance.clone();
         warp::method().and_then(move |method: Method| {
@@ -67,24 +66,33 @@ where
             ready(passage.ok_or_else(warp::reject::not_found))
         })
     };
-    let by_table = {
-        let maintenance = maintenance.clone();
-        let method_and_path = warp::method().and(full_path());
-        method_and_path.and_then(move |method: Method, path: Option<FullPath>| {
-            let path = path.as_ref().map_or("*", FullPath::as_str);
-            let passage = maintenance.admit_open(&method, path);
-            ready(passage.ok_or_else(warp::reject::not_found))
-        })
-    };
-    let open = anywhere.or(by_table).unify();
-    // Boxed, since every request would carry the room for it.
-    let asked = asked(maintenance, |passage, _| Some(passage)).boxed();
-    let admitted = open.or(asked).unify();
+    let open = anywhere.or(admitted_open(maintenance, path_with_rest()));
+    let open_at_end = admitted_open(maintenance, path_at_its_end());
+    let asked = asked(maintenance, |passage, _| Some(passage));
+    // What is rare is boxed, since every request would carry the room for it.
+    let rare = open_at_end.or(asked).unify().boxed();
+    let admitted = open.unify().or(rare).unify();
     answered(
         admitted
             .and(filter)
             .map(|passage, reply: R| respond(passage, reply.into_response())),
     )
+}
+
+/// Lets a request in whose path needs no question.
+fn admitted_open<P>(
+    maintenance: &MaintenanceLayer,
+    path: P,
+) -> impl Filter<Extract = (Passage,), Error = Rejection> + Clone + Send + Sync + 'static + use<P>
+where
+    P: Filter<Extract = (FullPath,), Error = Rejection> + Copy + Send + Sync + 'static,
+{
+    let maintenance = maintenance.clone();
+    let method_and_path = warp::method().and(path);
+    method_and_path.and_then(move |method: Method, path: FullPath| {
+        let passage = maintenance.admit_open(&method, path.as_str());
+        ready(passage.ok_or_else(warp::reject::not_found))
+    })
 }
 
 /// Asks about a request. Gives what `take` makes of it if it may in, and otherwise rejects it with its answer, which is

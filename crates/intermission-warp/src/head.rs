@@ -71,30 +71,33 @@ fn target(path: Option<&FullPath>, query: Option<&str>) -> Uri {
     target.unwrap_or_else(|| Uri::from_static("*"))
 }
 
-/// The whole path of a request. A target that is only a host has none (`CONNECT host:443`), and warp's own filter panics
-/// there.
-pub(crate) fn full_path() -> impl Filter<Extract = (Option<FullPath>,), Error = Infallible> + Copy {
-    let at_end = path::end().map(|| true);
-    let at_end = at_end.or(warp::any().map(|| false)).unify();
-    // If segments are left, there is a path; and that is nearly always.
-    let left = at_end.and_then(|at_end: bool| ready(found(!at_end)));
-    let there = left.or(logged_path()).unify().untuple_one();
-    let path = there.and(path::full()).map(Some);
+/// The whole path of a request; `None` if there is none, as in a target that is only a host (`CONNECT host:443`).
+fn full_path() -> impl Filter<Extract = (Option<FullPath>,), Error = Infallible> + Copy {
+    let path = path_with_rest().or(path_at_its_end()).unify().map(Some);
     path.or(warp::any().map(|| None)).unify()
+}
+
+/// The whole path, if more of it is left than what was matched: nearly always, and at little cost. warp's own filter panics
+/// at a target without a path, and where something is left, there is one.
+pub(crate) fn path_with_rest() -> impl Filter<Extract = (FullPath,), Error = Rejection> + Copy {
+    let at_end = path::end().map(|| None);
+    let path = at_end.or(path::full().map(Some)).unify();
+    path.and_then(|path: Option<FullPath>| ready(path.ok_or_else(reject::not_found)))
+}
+
+/// The whole path, if all of it was matched.
+pub(crate) fn path_at_its_end() -> impl Filter<Extract = (FullPath,), Error = Rejection> + Copy {
+    // Only what logs a filter may look at the path as it is. What it sees can be told past it alone; both happen in one
+    // poll.
+    let log = log::custom(|seen| HAS_PATH.set(!seen.path().is_empty()));
+    let logged = warp::any().map(warp::reply).with(log);
+    let exists = logged.and_then(|_| {
+        let exists = HAS_PATH.get().then_some(());
+        ready(exists.ok_or_else(reject::not_found))
+    });
+    exists.untuple_one().and(path::full())
 }
 
 thread_local! {
     static HAS_PATH: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Rejects a target without a path. Only what logs a filter may look at the path as it is, and what it sees can be told
-/// past it alone: both happen in one poll.
-fn logged_path() -> impl Filter<Extract = ((),), Error = Rejection> + Copy {
-    let log = log::custom(|seen| HAS_PATH.set(!seen.path().is_empty()));
-    let logged = warp::any().map(warp::reply).with(log);
-    logged.and_then(|_| ready(found(HAS_PATH.get())))
-}
-
-fn found(is: bool) -> Result<(), Rejection> {
-    if is { Ok(()) } else { Err(reject::not_found()) }
 }

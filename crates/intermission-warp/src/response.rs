@@ -5,8 +5,8 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use futures_core::Stream;
-use http::HeaderValue;
-use http::header::{CONTENT_LENGTH, Entry};
+use http::header::{CONTENT_LENGTH, Entry, TRANSFER_ENCODING};
+use http::{HeaderValue, StatusCode};
 use http_body::Body;
 use intermission::{AdmitReason, Decision};
 use intermission_tower::{Passage, mark_admitted};
@@ -21,15 +21,29 @@ pub(crate) fn counted(mut response: reply::Response, passage: Passage) -> reply:
         // Nothing is left to wait for.
         return response;
     }
-    if let Some(length) = response.body().size_hint().exact()
+    if let Some(length) = length(&response)
         && let Entry::Vacant(place) = response.headers_mut().entry(CONTENT_LENGTH)
     {
-        place.insert(HeaderValue::from(length));
+        place.insert(length);
     }
     let body = std::mem::take(response.body_mut());
     let stream = reply::stream(Counted { body, passage }).into_response();
     *response.body_mut() = stream.into_body();
     response
+}
+
+/// The `Content-Length` that a server would find out for itself, if it saw the body.
+fn length(response: &reply::Response) -> Option<HeaderValue> {
+    let length = response.body().size_hint().exact()?;
+    let status = response.status();
+    let is_sent = !matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+        && !status.is_informational();
+    let is_framed = response.headers().contains_key(TRANSFER_ENCODING);
+    if !is_sent || is_framed {
+        return None;
+    }
+    // From text it is one allocation, and from the number it would be two.
+    HeaderValue::try_from(length.to_string()).ok()
 }
 
 /// The response to a request that was let in past a gate that had to be asked.

@@ -21,18 +21,21 @@ fn bodies() -> impl Filter<Extract = (impl Reply + use<>,), Error = Rejection> +
         reply::stream(stream::iter(pieces))
     };
     let own_length = || reply::with_header("hello", "content-length", "5");
+    let own_chunks = || reply::with_header("hello", "transfer-encoding", "chunked");
     let with_status = |status| move || reply::with_status("hello", status);
     let whole = warp::path!("whole").map(|| "hello");
-    let empty = warp::path!("empty").map(warp::reply);
+    let empty = warp::path!("empty").map(|| StatusCode::OK);
     let none = warp::path!("none").map(with_status(StatusCode::NO_CONTENT));
     let unmodified = warp::path!("unmodified").map(with_status(StatusCode::NOT_MODIFIED));
     let own_length = warp::path!("own-length").map(own_length);
+    let own_chunks = warp::path!("own-chunks").map(own_chunks);
     let pieces = warp::path!("pieces").map(pieces);
     whole
         .or(empty)
         .or(none)
         .or(unmodified)
         .or(own_length)
+        .or(own_chunks)
         .or(pieces)
 }
 
@@ -56,10 +59,15 @@ async fn responses_are_written_as_without_a_guard() {
             "none",
             "unmodified",
             "own-length",
+            "own-chunks",
             "pieces",
         ] {
             for method in ["GET", "HEAD"] {
                 let line = format!("{method} /{path}");
+                if line == "HEAD /own-chunks" {
+                    // Only a server that sees the body has a length here.
+                    continue;
+                }
                 let expected = ask(bare, &line, &[]).await;
                 let answer = ask(guarded, &line, &[]).await;
                 assert_eq!(timeless(&answer), timeless(&expected), "{line}");
