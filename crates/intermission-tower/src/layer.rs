@@ -55,19 +55,6 @@ impl MaintenanceLayer {
         Passage::unasked(self.settings.gate(), method.as_str(), access)
     }
 
-    /// As [`admit_open`](Self::admit_open), of a request to any path: `None` also if the path may have a flag.
-    ///
-    /// For faces that look at a path at some cost.
-    #[doc(hidden)]
-    #[inline]
-    #[must_use]
-    pub fn admit_open_anywhere(&self, method: &Method) -> Option<Passage> {
-        match self.flag {
-            FlagOf::All(access) => Passage::unasked(self.settings.gate(), method.as_str(), access),
-            FlagOf::Table => None,
-        }
-    }
-
     /// Asks the gate about a request. What was decided is in the extensions of its parts afterwards, and so is the
     /// [`ExecutionHandle`](crate::ExecutionHandle), if the route starts an execution.
     #[must_use]

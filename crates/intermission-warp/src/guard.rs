@@ -59,19 +59,12 @@ where
     R: Reply,
 {
     // Each is tried only if those before have rejected. Nobody sees these rejections, which cost nothing.
-    let anywhere = {
-        let maintenance = maintenance.clone();
-        warp::method().and_then(move |method: Method| {
-            let passage = maintenance.admit_open_anywhere(&method);
-            ready(passage.ok_or_else(warp::reject::not_found))
-        })
-    };
-    let open = anywhere.or(admitted_open(maintenance, path_with_rest()));
+    let open = admitted_open(maintenance, path_with_rest());
     let open_at_end = admitted_open(maintenance, path_at_its_end());
     let asked = asked(maintenance, |passage, _| Some(passage));
     // What is rare is boxed, since every request would carry the room for it.
     let rare = open_at_end.or(asked).unify().boxed();
-    let admitted = open.unify().or(rare).unify();
+    let admitted = open.or(rare).unify();
     answered(
         admitted
             .and(filter)

@@ -5,7 +5,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use futures_core::Stream;
-use http::header::{CONTENT_LENGTH, Entry, TRANSFER_ENCODING};
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderValue, StatusCode};
 use http_body::Body;
 use intermission::{AdmitReason, Decision};
@@ -21,10 +21,8 @@ pub(crate) fn counted(mut response: reply::Response, passage: Passage) -> reply:
         // Nothing is left to wait for.
         return response;
     }
-    if let Some(length) = length(&response)
-        && let Entry::Vacant(place) = response.headers_mut().entry(CONTENT_LENGTH)
-    {
-        place.insert(length);
+    if let Some(length) = length(&response) {
+        response.headers_mut().insert(CONTENT_LENGTH, length);
     }
     let body = std::mem::take(response.body_mut());
     let stream = reply::stream(Counted { body, passage }).into_response();
@@ -32,13 +30,14 @@ pub(crate) fn counted(mut response: reply::Response, passage: Passage) -> reply:
     response
 }
 
-/// The `Content-Length` that a server would find out for itself, if it saw the body.
+/// The `Content-Length` that a server would add by itself, if it saw the body.
 fn length(response: &reply::Response) -> Option<HeaderValue> {
     let length = response.body().size_hint().exact()?;
     let status = response.status();
     let is_sent = !matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
         && !status.is_informational();
-    let is_framed = response.headers().contains_key(TRANSFER_ENCODING);
+    let headers = response.headers();
+    let is_framed = headers.contains_key(CONTENT_LENGTH) || headers.contains_key(TRANSFER_ENCODING);
     if !is_sent || is_framed {
         return None;
     }
