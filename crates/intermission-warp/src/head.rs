@@ -90,7 +90,7 @@ pub(crate) fn path_at_its_end() -> impl Filter<Extract = (FullPath,), Error = Re
     // Only what logs a filter may look at the path as it is. What it sees can be told past it alone; both happen in one
     // poll.
     let log = log::custom(|seen| HAS_PATH.set(!seen.path().is_empty()));
-    let logged = path::end().map(warp::reply).with(log);
+    let logged = path::end().and(warp::any().map(warp::reply).with(log));
     let exists = logged.and_then(|_| {
         let exists = HAS_PATH.get().then_some(());
         ready(exists.ok_or_else(reject::not_found))

@@ -71,9 +71,10 @@ async fn a_scope_of_actix_allocates_the_box_of_the_body() {
     assert_adds(1, "actix-bare-scope", "actix-off-scope").await;
 }
 
-/// warp's body is a box around a stream, if it is not bytes.
+/// warp's body is a box around a stream, if it is not bytes. A stream has no length that a server could see, so that is
+/// written, and takes the other allocation.
 #[tokio::test]
-async fn a_guard_of_warp_allocates_the_box_of_the_body() {
-    assert_adds(1, "warp-bare", "warp-off").await;
-    assert_adds(1, "warp-bare", "warp-off-table").await;
+async fn a_guard_of_warp_allocates_the_box_of_the_body_and_its_length() {
+    assert_adds(2, "warp-bare", "warp-off").await;
+    assert_adds(2, "warp-bare", "warp-off-table").await;
 }
