@@ -58,9 +58,21 @@ where
     F: Filter<Extract = (R,), Error = Rejection> + Clone + Send + Sync + 'static,
     R: Reply,
 {
+    let admit_open = {
+        let maintenance = maintenance.clone();
+        move |method: Method, path: Option<FullPath>| {
+            let passage = match path {
+                Some(path) => maintenance.admit_open(&method, path.as_str()),
+                None => maintenance.admit_open_anywhere(&method),
+            };
+            ready(passage.ok_or_else(warp::reject::not_found))
+        }
+    };
     // Each is tried only if those before have rejected. Nobody sees these rejections, which cost nothing.
-    let open = admitted_open(maintenance, path_with_rest());
-    let open_at_end = admitted_open(maintenance, path_at_its_end());
+    let open = warp::method().and(path_with_rest());
+    let open = open.and_then(admit_open.clone());
+    let open_at_end = warp::method().and(path_at_its_end().map(Some));
+    let open_at_end = open_at_end.and_then(admit_open);
     let asked = asked(maintenance, |passage, _| Some(passage));
     // What is rare is boxed, since every request would carry the room for it.
     let rare = open_at_end.or(asked).unify().boxed();
@@ -70,22 +82,6 @@ where
             .and(filter)
             .map(|passage, reply: R| respond(passage, reply.into_response())),
     )
-}
-
-/// Lets a request in whose path needs no question.
-fn admitted_open<P>(
-    maintenance: &MaintenanceLayer,
-    path: P,
-) -> impl Filter<Extract = (Passage,), Error = Rejection> + Clone + Send + Sync + 'static + use<P>
-where
-    P: Filter<Extract = (FullPath,), Error = Rejection> + Copy + Send + Sync + 'static,
-{
-    let maintenance = maintenance.clone();
-    let method_and_path = warp::method().and(path);
-    method_and_path.and_then(move |method: Method, path: FullPath| {
-        let passage = maintenance.admit_open(&method, path.as_str());
-        ready(passage.ok_or_else(warp::reject::not_found))
-    })
 }
 
 /// Asks about a request. Gives what `take` makes of it if it may in, and otherwise rejects it with its answer, which is

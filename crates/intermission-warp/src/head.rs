@@ -73,16 +73,18 @@ fn target(path: Option<&FullPath>, query: Option<&str>) -> Uri {
 
 /// The whole path of a request; `None` if there is none, as in a target that is only a host (`CONNECT host:443`).
 fn full_path() -> impl Filter<Extract = (Option<FullPath>,), Error = Infallible> + Copy {
-    let path = path_with_rest().or(path_at_its_end()).unify().map(Some);
+    let path = path_with_rest()
+        .and_then(|path: Option<FullPath>| ready(path.ok_or_else(reject::not_found)));
+    let path = path.or(path_at_its_end()).unify().map(Some);
     path.or(warp::any().map(|| None)).unify()
 }
 
 /// The whole path, if more of it is left than what was matched: nearly always, and at little cost. warp's own filter panics
 /// at a target without a path, and where something is left, there is one.
-pub(crate) fn path_with_rest() -> impl Filter<Extract = (FullPath,), Error = Rejection> + Copy {
+pub(crate) fn path_with_rest()
+-> impl Filter<Extract = (Option<FullPath>,), Error = Infallible> + Copy {
     let at_end = path::end().map(|| None);
-    let path = at_end.or(path::full().map(Some)).unify();
-    path.and_then(|path: Option<FullPath>| ready(path.ok_or_else(reject::not_found)))
+    at_end.or(path::full().map(Some)).unify()
 }
 
 /// The whole path, if all of it was matched.
