@@ -27,7 +27,7 @@
 //! ```
 //!
 //! - [`maintenance`] are the settings: who may pass, which proxies are believed, which routes have a flag.
-//! - [`guard`] puts the gate in front of filters, under [`warp::serve`] and under [`warp::service`].
+//! - [`guard`] puts the gate in front of filters, under `warp::serve` and under [`warp::service`].
 //! - [`starts_execution`] gives a handler the execution that its route has begun. Handlers may also ask for the rule that
 //!   let their visitor in ([`admitted_by`]), and for a count that lasts as long as a WebSocket ([`long_lived`]).
 //!
