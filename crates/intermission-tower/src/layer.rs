@@ -55,6 +55,17 @@ impl MaintenanceLayer {
         Passage::unasked(self.settings.gate(), method.as_str(), access)
     }
 
+    /// As [`admit_open`](Self::admit_open), for a face that does not know the path: `None` also if it may have a flag.
+    #[doc(hidden)]
+    #[inline]
+    #[must_use]
+    pub fn admit_open_anywhere(&self, method: &Method) -> Option<Passage> {
+        match self.flag {
+            FlagOf::All(access) => Passage::unasked(self.settings.gate(), method.as_str(), access),
+            FlagOf::Table => None,
+        }
+    }
+
     /// Asks the gate about a request. What was decided is in the extensions of its parts afterwards, and so is the
     /// [`ExecutionHandle`](crate::ExecutionHandle), if the route starts an execution.
     #[must_use]

@@ -48,7 +48,7 @@ pub fn admitted_by(
         if maintenance.gate().is_open() {
             return None;
         }
-        let mut parts = head.into_parts().ok()?;
+        let mut parts = head.into_parts();
         // The guard counts the request already.
         drop(maintenance.ask(&mut parts));
         match parts.extensions.get() {

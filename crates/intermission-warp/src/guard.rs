@@ -11,7 +11,7 @@ use warp::filters::path::FullPath;
 use warp::reject::Reject;
 use warp::{Filter, Rejection, Reply, reply};
 
-use crate::head::{Head, head};
+use crate::head::{Head, head, path_at_its_end, path_with_rest};
 use crate::response::{counted, marked};
 
 /// Puts the gate in front of filters: what they are for is asked about as a whole, before any of them is tried.
@@ -58,17 +58,25 @@ where
     F: Filter<Extract = (R,), Error = Rejection> + Clone + Send + Sync + 'static,
     R: Reply,
 {
-    let open = {
+    let admit_open = {
         let maintenance = maintenance.clone();
-        let method_and_path = warp::method().and(warp::path::full());
-        method_and_path.and_then(move |method: Method, path: FullPath| {
-            let passage = maintenance.admit_open(&method, path.as_str());
-            // This rejection costs nothing, and nobody sees it: the other filter is tried then.
+        move |method: Method, path: Option<FullPath>| {
+            let passage = match path {
+                Some(path) => maintenance.admit_open(&method, path.as_str()),
+                None => maintenance.admit_open_anywhere(&method),
+            };
             ready(passage.ok_or_else(warp::reject::not_found))
-        })
+        }
     };
+    // Each is tried only if those before have rejected. Nobody sees these rejections, which cost nothing.
+    let open = warp::method().and(path_with_rest());
+    let open = open.and_then(admit_open.clone());
+    let open_at_end = warp::method().and(path_at_its_end().map(Some));
+    let open_at_end = open_at_end.and_then(admit_open);
     let asked = asked(maintenance, |passage, _| Some(passage));
-    let admitted = open.or(asked).unify();
+    // What is rare is boxed, since every request would carry the room for it.
+    let rare = open_at_end.or(asked).unify().boxed();
+    let admitted = open.or(rare).unify();
     answered(
         admitted
             .and(filter)
@@ -84,7 +92,7 @@ pub(crate) fn asked<T: Send + 'static>(
 ) -> impl Filter<Extract = (T,), Error = Rejection> + Clone + Send + Sync + 'static + use<T> {
     let maintenance = maintenance.clone();
     let ask = move |head: Head| {
-        let mut parts = head.into_parts()?;
+        let mut parts = head.into_parts();
         match maintenance.ask(&mut parts) {
             Asked::Admitted(passage) => take(passage, &parts).ok_or_else(warp::reject::not_found),
             Asked::Answered(response) => {

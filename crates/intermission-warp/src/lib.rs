@@ -27,7 +27,7 @@
 //! ```
 //!
 //! - [`maintenance`] are the settings: who may pass, which proxies are believed, which routes have a flag.
-//! - [`guard`] puts the gate in front of filters, under [`warp::serve`] and under [`warp::service`].
+//! - [`guard`] puts the gate in front of filters, under `warp::serve` and under [`warp::service`].
 //! - [`starts_execution`] gives a handler the execution that its route has begun. Handlers may also ask for the rule that
 //!   let their visitor in ([`admitted_by`]), and for a count that lasts as long as a WebSocket ([`long_lived`]).
 //!
@@ -54,7 +54,11 @@
 //! - **`Secure`** on the cookie of a pass needs [`with_https_only`](MaintenanceBuilder::with_https_only), or a trusted
 //!   proxy that sends `X-Forwarded-Proto`: filters do not see a request's scheme.
 //! - **One more box.** warp's body can be made of bytes or of a stream only, so the body of an admitted response is boxed
-//!   again; the future is not. Trailers are lost, of which warp itself has none.
+//!   again, and its `Content-Length` is written by the guard: two allocations. The future is not boxed while the gate is
+//!   open, but where nothing of the path is left at a guard whose layer has a table, as for `/`. Trailers are lost, of
+//!   which warp itself has none.
+//! - **A target without a path** (`CONNECT host:443`), at which `warp::path::full` panics, is asked about as `*`, for which
+//!   no table has a flag, and then left to the filters inside.
 
 mod admitted_by;
 mod guard;

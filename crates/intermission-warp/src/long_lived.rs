@@ -58,7 +58,7 @@ pub fn long_lived(
 + 'static
 + use<> {
     let maintenance = maintenance.clone();
-    head().map(move |head: Head| begin(&maintenance, &mut head.into_parts()?))
+    head().map(move |head: Head| begin(&maintenance, &mut head.into_parts()))
 }
 
 /// Asked anew rather than taken over: what counts the request so far ends with its response.

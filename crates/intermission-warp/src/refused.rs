@@ -6,8 +6,6 @@ use bytes::Bytes;
 use http::Response;
 use warp::{Reply, reply};
 
-use crate::head::BadTarget;
-
 /// The gate was closed between the guard and the handler. It is a reply: what the guard would have answered.
 pub struct Refused(Box<reply::Response>);
 
@@ -20,12 +18,6 @@ impl Reply for Refused {
 impl From<Response<Bytes>> for Refused {
     fn from(response: Response<Bytes>) -> Self {
         Self(Box::new(response.into_response()))
-    }
-}
-
-impl From<BadTarget> for Refused {
-    fn from(bad: BadTarget) -> Self {
-        Self(Box::new(bad.into_response()))
     }
 }
 

@@ -5,8 +5,8 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use futures_core::Stream;
-use http::HeaderValue;
-use http::header::{CONTENT_LENGTH, Entry};
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::{HeaderValue, StatusCode};
 use http_body::Body;
 use intermission::{AdmitReason, Decision};
 use intermission_tower::{Passage, mark_admitted};
@@ -16,21 +16,33 @@ use warp::{Reply, reply};
 /// The response, with a passage that lasts until its body has ended or was dropped.
 ///
 /// warp's body can be made of bytes or of a stream only, so it is boxed once more, and `Content-Length` is written here.
-pub(crate) fn counted(response: reply::Response, passage: Passage) -> reply::Response {
+pub(crate) fn counted(mut response: reply::Response, passage: Passage) -> reply::Response {
     if passage.is_uncounted() || response.body().is_end_stream() {
         // Nothing is left to wait for.
         return response;
     }
-    let (mut parts, body) = response.into_parts();
-    if let Some(length) = body.size_hint().exact()
-        && let Entry::Vacant(place) = parts.headers.entry(CONTENT_LENGTH)
-    {
-        place.insert(HeaderValue::from(length));
+    if let Some(length) = length(&response) {
+        response.headers_mut().insert(CONTENT_LENGTH, length);
     }
-    let (_, body) = reply::stream(Counted { body, passage })
-        .into_response()
-        .into_parts();
-    reply::Response::from_parts(parts, body)
+    let body = std::mem::take(response.body_mut());
+    let stream = reply::stream(Counted { body, passage }).into_response();
+    *response.body_mut() = stream.into_body();
+    response
+}
+
+/// The `Content-Length` that a server would add by itself, if it saw the body.
+fn length(response: &reply::Response) -> Option<HeaderValue> {
+    let length = response.body().size_hint().exact()?;
+    let status = response.status();
+    let is_sent = !matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+        && !status.is_informational();
+    let headers = response.headers();
+    let is_framed = headers.contains_key(CONTENT_LENGTH) || headers.contains_key(TRANSFER_ENCODING);
+    if !is_sent || is_framed {
+        return None;
+    }
+    // From text it is one allocation, and from the number it would be two.
+    HeaderValue::try_from(length.to_string()).ok()
 }
 
 /// The response to a request that was let in past a gate that had to be asked.

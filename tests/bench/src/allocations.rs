@@ -42,6 +42,8 @@ async fn an_adapter_allocates_nothing_for_whom_it_lets_in() {
         ("hyper-bare", "hyper-off-table"),
         ("tower-bare", "tower-off"),
         ("tower-bare", "tower-off-table"),
+        ("warp-bare", "warp-off-around"),
+        ("warp-bare", "warp-off-around-table"),
     ] {
         assert_adds(0, bare, with).await;
     }
@@ -67,4 +69,12 @@ async fn a_layer_of_an_axum_router_allocates_the_box_of_the_body_too() {
 #[tokio::test]
 async fn a_scope_of_actix_allocates_the_box_of_the_body() {
     assert_adds(1, "actix-bare-scope", "actix-off-scope").await;
+}
+
+/// warp's body is a box around a stream, if it is not bytes. A stream has no length that a server could see, so that is
+/// written, and takes the other allocation.
+#[tokio::test]
+async fn a_guard_of_warp_allocates_the_box_of_the_body_and_its_length() {
+    assert_adds(2, "warp-bare", "warp-off").await;
+    assert_adds(2, "warp-bare", "warp-off-table").await;
 }

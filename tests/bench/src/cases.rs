@@ -5,6 +5,7 @@ mod actix;
 mod axum;
 mod hyper;
 mod tower;
+mod warp;
 
 use std::future::Future;
 use std::hint::black_box;
@@ -40,6 +41,7 @@ const FRAMEWORKS: &[(&str, &[&str])] = &[
     ("axum", axum::NAMES),
     ("hyper", hyper::NAMES),
     ("tower", tower::NAMES),
+    ("warp", warp::NAMES),
 ];
 
 /// The names of all cases.
@@ -102,6 +104,7 @@ pub(crate) async fn prepare(name: &str) -> Result<Case> {
             Some(("axum", case)) => axum::prepare(case).await?,
             Some(("hyper", case)) => hyper::prepare(case).await?,
             Some(("tower", case)) => tower::prepare(case).await?,
+            Some(("warp", case)) => warp::prepare(case).await?,
             _ => return unknown(name),
         },
     })

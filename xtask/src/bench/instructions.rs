@@ -126,6 +126,24 @@ const CASES: &[Case] = &[
         "actix-web, middleware, refused",
         Budget::Below("actix-bare"),
     ),
+    case("warp-bare", "warp hello", Budget::None),
+    case("warp-off", "warp hello, guard, mode off", Budget::None),
+    case(
+        "warp-off-table",
+        "warp hello, guard with a table, mode off",
+        Budget::None,
+    ),
+    case(
+        "warp-off-around",
+        "warp hello, layer around the service, mode off",
+        Budget::None,
+    ),
+    case(
+        "warp-off-around-table",
+        "warp hello, layer with a table, mode off",
+        Budget::None,
+    ),
+    case("warp-refused", "warp, guard, refused", Budget::None),
     case("hyper-bare", "hyper hello, bytes to bytes", Budget::None),
     case(
         "hyper-off",
