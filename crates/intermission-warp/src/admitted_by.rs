@@ -10,7 +10,9 @@ use crate::head::{Head, head};
 
 /// The rule by which this request was let in; `None` if the gate is open, so that nothing has to be asked.
 ///
-/// The gate is asked anew, as what the guard was told cannot be passed on; so the answer is that of this moment.
+/// The gate is asked anew, as what the guard was told cannot be passed on. So the permission is asked again, the answer is
+/// that of this moment (`None` if the visitor would be refused by now), and it is that of an ordinary route or of a flag in
+/// the table: on a route with a flag of its own beside it, it says nothing of that.
 ///
 /// # Examples
 ///

@@ -11,6 +11,7 @@ use warp::filters::path::FullPath;
 use warp::reject::Reject;
 use warp::{Filter, Rejection, Reply, reply};
 
+use crate::filter_error::FilterError;
 use crate::head::{Head, head, path_at_its_end, path_with_rest};
 use crate::response::{counted, marked};
 
@@ -55,8 +56,8 @@ pub fn guard<F, R>(
 + 'static
 + use<F, R>
 where
-    F: Filter<Extract = (R,), Error = Rejection> + Clone + Send + Sync + 'static,
-    R: Reply,
+    F: Filter<Extract = (R,), Error: FilterError> + Clone + Send + Sync + 'static,
+    R: Reply + 'static,
 {
     let admit_open = {
         let maintenance = maintenance.clone();
@@ -79,7 +80,7 @@ where
     let admitted = open.or(rare).unify();
     answered(
         admitted
-            .and(filter)
+            .and(F::Error::rejecting(filter))
             .map(|passage, reply: R| respond(passage, reply.into_response())),
     )
 }

@@ -48,7 +48,10 @@
 //!   into the request's extensions; without it, nobody passes by address.
 //! - **The permission of a guard** sees the method, the target, the headers and the peer. Filters cannot put anything into
 //!   a request's extensions, and a guard cannot see what a layer has put there.
-//! - **The decision** is in the response's extensions only, since no filter can be told. [`admitted_by`] asks anew.
+//! - **The decision** is in the response's extensions only, since no filter can be told. [`admitted_by`] asks anew, and so
+//!   does [`long_lived`]; the permission is asked once more then.
+//! - **Rejections** of filters inside, such as for a wrong method, go on as they are, and warp makes a response of them
+//!   further outside: the marks of a bypass are not on it, and it is counted no longer.
 //! - **Unknown routes** are refused while the site is closed. They cannot get a 404, since only trying all filters shows
 //!   that a path is unknown.
 //! - **`Secure`** on the cookie of a pass needs [`with_https_only`](MaintenanceBuilder::with_https_only), or a trusted
@@ -61,6 +64,7 @@
 //!   no table has a flag, and then left to the filters inside.
 
 mod admitted_by;
+mod filter_error;
 mod guard;
 mod head;
 mod long_lived;
@@ -73,6 +77,7 @@ mod started;
 pub use intermission_tower::*;
 
 pub use admitted_by::admitted_by;
+pub use filter_error::FilterError;
 pub use guard::guard;
 pub use long_lived::{LongLived, long_lived};
 pub use refused::Refused;

@@ -7,6 +7,7 @@ use intermission::{Execution, RouteAccess};
 use intermission_tower::{ExecutionHandle, MaintenanceLayer, Passage};
 use warp::{Filter, Rejection, Reply, reply};
 
+use crate::filter_error::FilterError;
 use crate::guard::{answered, asked, respond};
 
 /// Begins an execution and gives it to a handler, which keeps it for as long as its work goes on: the flag
@@ -55,7 +56,7 @@ pub fn starts_execution<F, T, H, R>(
 + 'static
 + use<F, T, H, R>
 where
-    F: Filter<Extract = (T,), Error = Rejection> + Clone + Send + Sync + 'static,
+    F: Filter<Extract = (T,), Error: FilterError> + Clone + Send + Sync + 'static,
     T: Send + 'static,
     H: Fn(StartedExecution, T) -> R + Clone + Send + Sync + 'static,
     R: Future<Output: Reply> + Send + 'static,
@@ -64,13 +65,14 @@ where
         &maintenance.with_access(RouteAccess::StartsExecution),
         |passage, parts| Some((passage, taken(parts)?)),
     );
-    let route = started
-        .and(filter)
-        .then(move |started: (Passage, _), extracted| {
-            let (passage, execution) = started;
-            let reply = handler(execution, extracted);
-            async move { respond(passage, reply.await.into_response()) }
-        });
+    let route =
+        started
+            .and(F::Error::rejecting(filter))
+            .then(move |started: (Passage, _), extracted| {
+                let (passage, execution) = started;
+                let reply = handler(execution, extracted);
+                async move { respond(passage, reply.await.into_response()) }
+            });
     answered(route)
 }
 

@@ -3,7 +3,8 @@
 use std::convert::Infallible;
 
 use http::StatusCode;
-use intermission_warp::guard;
+use intermission::Activate;
+use intermission_warp::{guard, starts_execution};
 use warp::reject::Reject;
 use warp::{Filter, Rejection, Reply, reply};
 
@@ -111,4 +112,27 @@ async fn a_refusal_is_no_rejection() {
     let answer = ask(address, "GET /", &[]).await;
     assert_eq!(answer.status(), 503);
     assert_eq!(answer.header("maintenance-mode"), Some("activated"));
+}
+
+/// Such a filter has another kind of error, since it has none.
+#[tokio::test]
+async fn a_filter_that_answers_everything_can_be_guarded() {
+    let site = Site::open().await;
+    let maintenance = site.maintenance();
+    let handled = serve(guard(&maintenance, routes().recover(all_handled))).await;
+    let fallback = warp::path!("items" / u64).map(|id| format!("item {id}"));
+    let fallback = fallback.or(warp::any().map(|| "something else"));
+    let fallback = serve(guard(&maintenance, fallback)).await;
+    let nothing = warp::any().map(|| ());
+    let job = async |_, ()| "started";
+    let jobs = serve(starts_execution(&maintenance, nothing, job)).await;
+    assert_eq!(ask(handled, "GET /nothing", &[]).await.status(), 404);
+    assert_eq!(ask(fallback, "GET /x", &[]).await.body, "something else");
+    assert_eq!(ask(jobs, "POST /", &[]).await.body, "started");
+    site.activate(Activate::by("ana")).await;
+    for address in [handled, fallback, jobs] {
+        assert_eq!(ask(address, "GET /x", &[]).await.status(), 503);
+        let passing = ask(address, "GET /x", &["x-operator: yes"]).await;
+        assert_ne!(passing.status(), 503);
+    }
 }
