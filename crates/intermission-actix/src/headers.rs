@@ -1,48 +1,7 @@
-//! The headers of refusals, made once and cloned.
-
-use std::sync::Arc;
+//! The headers of refusals, in the types of `http`.
 
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue, TryIntoHeaderValue};
-use arc_swap::ArcSwapOption;
-use intermission::reply::{HeaderText, Reply, ReplyForm};
-
-/// The newest headers of each form of reply. While no end is announced they stay the same for every refusal; while
-/// `Retry-After` counts down, they are made anew each second.
-#[derive(Debug, Default)]
-pub(crate) struct AdaptedHeaders {
-    empty: Made,
-    grpc: Made,
-    page: Made,
-    page_that_stays: Made,
-    problem: Made,
-    text: Made,
-}
-
-type Made = ArcSwapOption<(u64, HeaderMap)>;
-
-impl AdaptedHeaders {
-    /// The headers of a reply. They are cloned, since outer layers add to them.
-    pub(crate) fn of(&self, reply: &Reply) -> HeaderMap {
-        let made = match reply.form() {
-            ReplyForm::Empty => &self.empty,
-            ReplyForm::Grpc => &self.grpc,
-            ReplyForm::Page => &self.page,
-            ReplyForm::PageThatStays => &self.page_that_stays,
-            ReplyForm::Problem => &self.problem,
-            ReplyForm::Text => &self.text,
-        };
-        if let Some(same) = made
-            .load()
-            .as_deref()
-            .filter(|(retry_after_s, _)| *retry_after_s == reply.retry_after_s())
-        {
-            return same.1.clone();
-        }
-        let headers = headers_of(reply);
-        made.store(Some(Arc::new((reply.retry_after_s(), headers.clone()))));
-        headers
-    }
-}
+use intermission::reply::{HeaderText, Reply};
 
 /// The headers of a reply, in the types of `http`.
 pub(crate) fn headers_of(reply: &Reply) -> HeaderMap {

@@ -3,12 +3,12 @@
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue, SET_COOKIE};
 use http::request::Parts;
-use http::{Response, StatusCode};
-use intermission::adapter::{Answer, Passage, RedeemedPass};
+use http::{HeaderMap, Response, StatusCode};
+use intermission::adapter::{Answer, Passage, RedeemedPass, ReplyHeaders};
 use intermission::reply::ReplyRequest;
 use intermission::{AdmitReason, Decision, Refusal, RouteAccess};
 
-use crate::headers::{AdaptedHeaders, headers_of};
+use crate::headers::headers_of;
 use crate::settings::Settings;
 
 /// What is to be done with a request about which the gate was asked.
@@ -90,8 +90,8 @@ pub fn refusal_response(refusal: &Refusal, parts: &Parts) -> Response<Bytes> {
         .with_accept(accept.map(HeaderValue::as_bytes))
         .with_content_type(content_type.map(HeaderValue::as_bytes));
     let reply = refusal.reply(request);
-    let headers = match refusal.adapted::<AdaptedHeaders>() {
-        Some(adapted) => adapted.of(&reply),
+    let headers = match refusal.adapted::<ReplyHeaders<HeaderMap>>() {
+        Some(made) => made.of(&reply, headers_of),
         None => headers_of(&reply),
     };
     // The status was checked when the policy was made.

@@ -89,6 +89,7 @@ mod execution_handle;
 mod head;
 mod pass_link;
 mod passage;
+mod reply_headers;
 
 pub use ask::Answer;
 pub use builder::{ConfigError, EntranceBuilder};
@@ -97,3 +98,4 @@ pub use execution_handle::ExecutionHandle;
 pub use head::RequestHead;
 pub use pass_link::{BadPassName, RedeemedPass};
 pub use passage::Passage;
+pub use reply_headers::ReplyHeaders;
