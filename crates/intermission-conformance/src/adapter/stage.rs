@@ -257,7 +257,9 @@ impl Stage {
         let pieces = lock(&self.pieces).take();
         in_time("the end of a stream that nobody reads", async {
             if let Some(pieces) = pieces {
-                while pieces.send(Bytes::from_static(b"more")).await.is_ok() {}
+                // Long ones, since a client of HTTP/2 takes a flood of short frames for an attack.
+                let piece = Bytes::from_static(&[b'x'; 1_024]);
+                while pieces.send(piece.clone()).await.is_ok() {}
             }
             Ok(())
         })
