@@ -18,6 +18,7 @@
 //! | [`ledger`] | the store's side of the protocol, as one state machine |
 //! | [`node`] | the node's side of it |
 //! | [`report`], [`history`], [`timing`] | what the two say to each other, and how long they wait |
+//! | [`view`] | what a state shows to people |
 //! | [`clock`] | where time comes from |
 //! | [`MaintenanceState`], [`StateUrl`], [`StateError`] | the contract of a backend, how a place is named, what can be wrong there (`state.rs`, `state_url.rs`, `error.rs`) |
 //! | [`NodeId`], [`Revision`], [`Timestamp`] | names and times (`id.rs`, `timestamp.rs`), and how they are written (`wire.rs`) |
@@ -73,6 +74,7 @@ mod state;
 mod state_url;
 mod timestamp;
 pub mod timing;
+pub mod view;
 pub mod visitor;
 mod wire;
 
@@ -96,12 +98,13 @@ pub use record::{
 };
 pub use report::{
     Actor, Departure, ExecutionView, FleetCount, Intent, LostContact, NodeFacts, NodeReport,
-    NodeView, OperateReply, Operation, SyncReply, View,
+    OperateReply, Operation, SyncReply,
 };
 pub use route::{BadPattern, RouteAccess, RouteTable};
 pub use state::{MaintenanceState, SharedState};
 pub use state_url::{BadStateUrl, StateLocation, StateUrl};
 pub use timestamp::{BadTimestamp, Timestamp};
 pub use timing::{BadTiming, Timing};
+pub use view::{Contacts, NodeView, View};
 pub use visitor::{Visitor, is_safe};
 pub use wire::BadRecord;

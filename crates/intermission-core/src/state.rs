@@ -9,7 +9,8 @@ use crate::error::StateError;
 use crate::history::HistoryEntry;
 use crate::id::{NodeId, Revision};
 use crate::record::Record;
-use crate::report::{Departure, NodeReport, OperateReply, Operation, SyncReply, View};
+use crate::report::{Departure, NodeReport, OperateReply, Operation, SyncReply};
+use crate::view::View;
 
 /// Where a site's record lives: one [`Ledger`](crate::Ledger) that many nodes and operators share.
 ///

@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 use crate::Timestamp;
 use crate::id::{ActivationId, NodeId, Revision};
 use crate::record::{Activation, Unconfirmed, UnconfirmedCause};
-use crate::report::{FleetCount, LostContact, NodeFacts, NodeReport, NodeView};
+use crate::report::{FleetCount, LostContact, NodeFacts, NodeReport};
 use crate::timing::Timing;
+use crate::view::NodeView;
 
 /// All that a ledger knows besides the record and its history.
 ///

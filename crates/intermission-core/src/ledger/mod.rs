@@ -30,10 +30,9 @@ use crate::history::{HistoryEntry, HistoryEvent};
 use crate::id::{ActivationId, NodeId, Revision};
 use crate::phase::Phase;
 use crate::record::{Completion, Record, Settings};
-use crate::report::{
-    Actor, Departure, Intent, NodeReport, OperateReply, Operation, SyncReply, View,
-};
+use crate::report::{Actor, Departure, Intent, NodeReport, OperateReply, Operation, SyncReply};
 use crate::timing::Timing;
+use crate::view::View;
 use members::Member;
 
 pub use members::Members;

@@ -14,9 +14,10 @@ use crate::history::HistoryEvent;
 use crate::id::{ActivationId, NodeId, OperationId, Revision};
 use crate::record::{Activation, Completion, Record};
 use crate::report::{
-    Actor, Departure, LostContact, NodeReport, OperateReply, Operation, SyncReply, View,
+    Actor, Departure, LostContact, NodeReport, OperateReply, Operation, SyncReply,
 };
 use crate::timing::Timing;
+use crate::view::View;
 use crate::{Activate, Change, Deactivate, Outcome, Phase, Timestamp};
 
 const SECOND: Duration = Duration::from_secs(1);
