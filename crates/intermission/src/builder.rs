@@ -187,7 +187,7 @@ impl GateBuilder {
         }
         let (stop, stopped) = mpsc::channel(1);
         let (started, first) = oneshot::channel();
-        let gate = Gate::new(Arc::clone(&shared), stop);
+        let gate = Gate::new(Arc::clone(&shared), state.clone(), stop);
         tokio::spawn(supervise(Keeper {
             shared,
             state,

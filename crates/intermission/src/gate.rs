@@ -8,8 +8,9 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use intermission_core::{
-    AdmitReason, Clock, Decision, Explanation, Hold, MaintenanceState, NodeId, Record,
-    RefuseReason, RouteAccess, Snapshot, StateErrorKind, Visitor, decide, explain, is_safe,
+    Actor, AdmitReason, Clock, Decision, Explanation, Hold, MaintenanceState, NodeId, Record,
+    RefuseReason, RouteAccess, SharedState, Snapshot, StateErrorKind, Visitor, decide, explain,
+    is_safe,
 };
 use tokio::sync::mpsc;
 
@@ -18,6 +19,7 @@ use crate::builder::GateBuilder;
 use crate::execution::{Execution, ExecutionInfo, ExecutionRefused, RunError};
 use crate::in_flight::{Entered, RequestClass};
 use crate::metrics::{Counted, publish};
+use crate::operator::Operator;
 use crate::shared::{Installed, Shared};
 use crate::subscription::Subscription;
 
@@ -42,6 +44,8 @@ pub struct Gate {
 
 struct Handle {
     shared: Arc<Shared>,
+    /// For operators alone: nothing on a request's way knows that there is a state.
+    state: SharedState,
     /// The keeper ends when this is closed or dropped.
     stop: mpsc::Sender<Stop>,
 }
@@ -80,13 +84,25 @@ pub struct GateStatus {
 impl Gate {
     /// A gate on this state.
     pub fn builder(state: impl MaintenanceState) -> GateBuilder {
-        GateBuilder::new(intermission_core::SharedState::new(state))
+        GateBuilder::new(SharedState::new(state))
     }
 
-    pub(crate) fn new(shared: Arc<Shared>, stop: mpsc::Sender<Stop>) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, state: SharedState, stop: mpsc::Sender<Stop>) -> Self {
         Self {
-            handle: Arc::new(Handle { shared, stop }),
+            handle: Arc::new(Handle {
+                shared,
+                state,
+                stop,
+            }),
         }
+    }
+
+    /// Somebody who may change the mode of the site that this gate guards.
+    ///
+    /// What is changed is the shared state; this node hears of it as every other does.
+    #[must_use]
+    pub fn operator(&self, actor: Actor) -> Operator {
+        Operator::new(self.handle.state.clone(), actor)
     }
 
     pub(crate) fn shared(&self) -> &Shared {
