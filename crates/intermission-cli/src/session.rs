@@ -7,7 +7,7 @@ use intermission::{Accepted, Actor, Change, Clock, Operator, Record, SharedState
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::patience::patiently;
-use crate::render::json;
+use intermission_admin::json;
 
 /// What a verb works with: a state, a clock, who asks, and where to say what.
 #[derive(Debug)]

@@ -3,66 +3,36 @@
 use std::time::Duration;
 
 use intermission::{
-    ExecutionView, LostContact, NodeId, NodeView, Phase, Revision, Timestamp, Unconfirmed,
-    UnconfirmedCause, View,
+    Contacts, ExecutionView, LostContact, NodeId, NodeView, Phase, Revision, Timestamp,
+    Unconfirmed, UnconfirmedCause, View,
 };
 
 use crate::render::text::printable;
 use crate::time::{ago, brief};
 
-/// How many nodes are how far.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Fleet {
-    /// Heard of within their lease.
-    pub(crate) live: u64,
-    /// Of these: nodes that have not yet seen the record.
-    pub(crate) behind: u64,
-    /// Of these: nodes that have seen a newer record, which the state has lost.
-    pub(crate) ahead: u64,
-    /// Silent for longer than their lease.
-    pub(crate) out_of_contact: u64,
-}
-
-impl Fleet {
-    pub(crate) fn of(view: &View) -> Self {
-        let revision = view.record.revision();
-        let mut fleet = Self::default();
-        for node in &view.nodes {
-            if node.out_of_contact {
-                fleet.out_of_contact += 1;
-            } else {
-                fleet.live += 1;
-                fleet.behind += u64::from(node.seen < revision);
-                fleet.ahead += u64::from(node.seen > revision);
-            }
-        }
-        fleet
+/// `12 (all at revision 7)`, or who is not.
+pub(crate) fn contacts_in_words(contacts: Contacts, revision: Revision) -> String {
+    let all = contacts.live + contacts.out_of_contact;
+    let current = contacts.live - contacts.behind - contacts.ahead;
+    if all == 0 {
+        return "0 (no service reports to this state)".to_owned();
     }
-
-    /// `12 (all at revision 7)`, or who is not.
-    pub(crate) fn in_words(self, revision: Revision) -> String {
-        let all = self.live + self.out_of_contact;
-        let current = self.live - self.behind - self.ahead;
-        if all == 0 {
-            return "0 (no service reports to this state)".to_owned();
-        }
-        if current == all {
-            return format!("{all} (all at revision {revision})");
-        }
-        let mut parts = vec![format!("{current} at revision {revision}")];
-        let others = [
-            (self.behind, "behind"),
-            (self.ahead, "ahead of the state"),
-            (self.out_of_contact, "out of contact"),
-        ];
-        parts.extend(
-            others
-                .iter()
-                .filter(|(count, _)| *count > 0)
-                .map(|(count, what)| format!("{count} {what}")),
-        );
-        format!("{all} ({})", parts.join(", "))
+    if current == all {
+        return format!("{all} (all at revision {revision})");
     }
+    let mut parts = vec![format!("{current} at revision {revision}")];
+    let others = [
+        (contacts.behind, "behind"),
+        (contacts.ahead, "ahead of the state"),
+        (contacts.out_of_contact, "out of contact"),
+    ];
+    parts.extend(
+        others
+            .iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, what)| format!("{count} {what}")),
+    );
+    format!("{all} ({})", parts.join(", "))
 }
 
 /// The node's name for people, or the beginning of its id if it has none.
@@ -77,22 +47,6 @@ pub(crate) fn name(label: &str, node: NodeId) -> String {
 /// The beginning of a node's id, which is enough to tell the nodes of a fleet apart.
 pub(crate) fn short(node: NodeId) -> String {
     node.to_string().chars().take(8).collect()
-}
-
-/// All listed executions with their nodes, the oldest first.
-pub(crate) fn executions(view: &View) -> Vec<(&NodeView, &ExecutionView)> {
-    let mut all: Vec<_> = view
-        .nodes
-        .iter()
-        .flat_map(|node| {
-            node.facts
-                .executions
-                .iter()
-                .map(move |execution| (node, execution))
-        })
-        .collect();
-    all.sort_by_key(|(node, execution)| (execution.started_at, node.node, execution.id));
-    all
 }
 
 /// `import prices.csv on web-2 for 1m 12s`.
@@ -174,19 +128,6 @@ pub(crate) fn silence_in_words(node: &NodeView, now: Timestamp) -> String {
     format!("out of contact, last heard {heard}")
 }
 
-/// Whether the activation ended its drain without knowing what this node runs, and nobody has found out since.
-pub(crate) fn is_unconfirmed(node: &NodeView, view: &View) -> bool {
-    let activation = view.record.activation();
-    activation
-        .and_then(|on| on.completion.as_ref())
-        .is_some_and(|done| done.unconfirmed.iter().any(|other| other.node == node.node))
-}
-
-/// Whether the state may have lost something, and hears its nodes first.
-pub(crate) fn is_reconciling(view: &View) -> bool {
-    !view.grace.is_zero()
-}
-
 /// `reconciling, 9 s left: …`
 pub(crate) fn reconciling_in_words(left: Duration) -> String {
     format!("reconciling, {}", grace_in_words(left))
@@ -210,7 +151,7 @@ pub(crate) fn pause_in_words(view: &View) -> String {
 
 /// How far an activation is, on one line: what still runs, where, for how long.
 pub(crate) fn progress_in_words(view: &View, now: Timestamp) -> String {
-    if is_reconciling(view) {
+    if view.is_reconciling() {
         let separator = if view.is_behind() { ":" } else { "," };
         return format!("reconciling{separator} {}", pause_in_words(view));
     }
@@ -219,7 +160,8 @@ pub(crate) fn progress_in_words(view: &View, now: Timestamp) -> String {
         return format!("quiescing: {}", quiescing_in_words(view));
     }
     let (what, detail) = if view.count.running > 0 {
-        let oldest = executions(view)
+        let oldest = view
+            .executions()
             .into_iter()
             .find(|(_, execution)| !execution.bypass);
         let executions = if view.count.running == 1 {

@@ -3,7 +3,8 @@
 pub(crate) mod explanation;
 pub(crate) mod fleet;
 pub(crate) mod history;
-pub(crate) mod json;
+#[cfg(test)]
+mod json_tests;
 pub(crate) mod manual;
 #[cfg(test)]
 pub(crate) mod sample;

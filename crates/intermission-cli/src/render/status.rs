@@ -8,7 +8,7 @@ use intermission::{
 };
 
 use crate::output::painted;
-use crate::render::fleet::{self, Fleet};
+use crate::render::fleet;
 use crate::render::text::printable;
 use crate::time::{ago, brief};
 
@@ -59,7 +59,10 @@ pub(crate) fn status(view: &View, now: Timestamp, coloured: bool, invocation: &s
         .unwrap_or_default();
     lines.add(
         "Nodes",
-        format!("{}{quiescent}", Fleet::of(view).in_words(record.revision())),
+        format!(
+            "{}{quiescent}",
+            fleet::contacts_in_words(view.contacts(), record.revision())
+        ),
     );
     say_who_is_silent(&mut lines, view, now, invocation);
     say_who_is_in_doubt(&mut lines, view, invocation);
@@ -80,7 +83,7 @@ fn headline(view: &View, coloured: bool) -> String {
     );
     if phase.is_on() {
         format!("{phase_word} ({})", view.record.level())
-    } else if fleet::is_reconciling(view) {
+    } else if view.is_reconciling() {
         format!("{phase_word} (not certain yet)")
     } else {
         phase_word
@@ -130,7 +133,7 @@ fn say_how(
 }
 
 fn say_what_was_lost(lines: &mut Lines, view: &View, invocation: &str) {
-    if fleet::is_reconciling(view) {
+    if view.is_reconciling() {
         lines.add("Reconciling", fleet::pause_in_words(view));
     }
     if view.is_behind() {
@@ -141,7 +144,7 @@ fn say_what_was_lost(lines: &mut Lines, view: &View, invocation: &str) {
     }
     let is_empty = view.record.revision() == Revision::ZERO && !view.is_behind();
     if let Some(lost_at) = view.lost_at
-        && !(is_empty && fleet::is_reconciling(view))
+        && !(is_empty && view.is_reconciling())
     {
         let more = if view.record.phase() == Phase::Activated {
             ", so quiescence cannot be known"
@@ -175,7 +178,8 @@ fn say_what_runs(lines: &mut Lines, view: &View, now: Timestamp, invocation: &st
     if view.record.phase() != Phase::Activating {
         return;
     }
-    let running = fleet::executions(view)
+    let running = view
+        .executions()
         .into_iter()
         .filter(|(_, execution)| !execution.bypass);
     let running: Vec<String> = running
@@ -208,7 +212,7 @@ fn say_who_is_silent(lines: &mut Lines, view: &View, now: Timestamp, invocation:
         view.nodes
             .iter()
             .filter(|node| node.out_of_contact && !waited_for.contains(&node.node))
-            .filter(|node| !fleet::is_unconfirmed(node, view))
+            .filter(|node| !view.is_unconfirmed(node.node))
     };
     let heard = |node: &NodeView| {
         let name = fleet::name(&node.facts.label, node.node);

@@ -64,7 +64,7 @@ fn node_state(node: &NodeView, view: &View, now: Timestamp) -> String {
     if node.seen > view.record.revision() {
         words.push("ahead of the state".to_owned());
     }
-    if fleet::is_unconfirmed(node, view) {
+    if view.is_unconfirmed(node.node) {
         words.push("unconfirmed".to_owned());
     }
     if node.out_of_contact {
@@ -83,22 +83,20 @@ fn shown(text: Option<&str>) -> String {
 /// `executions`.
 pub(crate) fn executions(view: &View, now: Timestamp) -> String {
     let header = ["NODE", "ID", "KIND", "LABEL", "RUNNING FOR", "NOTE"];
-    let rows = fleet::executions(view)
-        .into_iter()
-        .map(|(node, execution)| {
-            [
-                fleet::name(&node.facts.label, node.node),
-                execution.id.to_string(),
-                printable(&execution.kind).into_owned(),
-                shown(execution.label.as_deref()),
-                brief(now.saturating_since(execution.started_at)),
-                if execution.bypass {
-                    "bypass, not waited for".to_owned()
-                } else {
-                    String::new()
-                },
-            ]
-        });
+    let rows = view.executions().into_iter().map(|(node, execution)| {
+        [
+            fleet::name(&node.facts.label, node.node),
+            execution.id.to_string(),
+            printable(&execution.kind).into_owned(),
+            shown(execution.label.as_deref()),
+            brief(now.saturating_since(execution.started_at)),
+            if execution.bypass {
+                "bypass, not waited for".to_owned()
+            } else {
+                String::new()
+            },
+        ]
+    });
     table(header, rows)
 }
 

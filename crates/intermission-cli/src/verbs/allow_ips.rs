@@ -5,8 +5,8 @@ use intermission::Change;
 use crate::args::AllowIps;
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
-use crate::render::json;
 use crate::session::Session;
+use intermission_admin::json;
 
 pub(crate) async fn run(
     args: &AllowIps,

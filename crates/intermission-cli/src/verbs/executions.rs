@@ -2,8 +2,9 @@
 
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
-use crate::render::{json, table};
+use crate::render::table;
 use crate::session::Session;
+use intermission_admin::json;
 
 pub(crate) async fn run(session: &mut Session<'_, '_>) -> Result<ExitCode, Failure> {
     let view = session.operator.inspect(usize::MAX).await?;

@@ -9,8 +9,8 @@ use crate::args::Explain;
 use crate::exit_code::ExitCode;
 use crate::failure::{Failure, in_full};
 use crate::render::explanation::{NOT_KNOWN, explanation};
-use crate::render::json;
 use crate::session::Session;
+use intermission_admin::json;
 
 pub(crate) async fn run(
     args: &Explain,

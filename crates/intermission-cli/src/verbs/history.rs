@@ -3,8 +3,9 @@
 use crate::args::History;
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
-use crate::render::{json, table};
+use crate::render::table;
 use crate::session::Session;
+use intermission_admin::json;
 
 pub(crate) async fn run(
     args: &History,

@@ -7,8 +7,9 @@ use intermission::{NodeId, View};
 use crate::args::{Nodes, NodesVerb};
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
-use crate::render::{fleet, json, table};
+use crate::render::{fleet, table};
 use crate::session::Session;
+use intermission_admin::json;
 
 /// Fewer digits than this are more likely a slip than a node.
 const SHORTEST_PREFIX: usize = 4;

@@ -5,8 +5,9 @@ use intermission::{Change, PassId, PassSecret};
 use crate::args::{Pass, PassCreate, PassRevoke};
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
-use crate::render::{json, table};
+use crate::render::table;
 use crate::session::Session;
+use intermission_admin::json;
 
 /// How a pass travels in an address.
 const PARAMETER: &str = "intermission-pass";

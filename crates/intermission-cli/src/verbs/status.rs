@@ -5,8 +5,9 @@ use intermission::{Phase, View};
 use crate::args::Status;
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
-use crate::render::{json, status, table};
+use crate::render::{status, table};
 use crate::session::Session;
+use intermission_admin::json;
 
 pub(crate) async fn run(args: &Status, session: &mut Session<'_, '_>) -> Result<ExitCode, Failure> {
     let view = session.operator.inspect(usize::MAX).await?;

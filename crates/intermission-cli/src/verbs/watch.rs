@@ -6,9 +6,10 @@ use intermission::{HistoryEntry, Operator, Record, StateError, StateErrorKind};
 
 use crate::exit_code::ExitCode;
 use crate::failure::{Failure, in_full};
-use crate::render::history::{Line, since};
-use crate::render::json;
+use crate::render::history::in_words;
 use crate::session::Session;
+use intermission_admin::json;
+use intermission_admin::{Line, since};
 
 /// More changes than this between two looks, and some go untold.
 const LOOK_BACK: usize = 256;
@@ -106,6 +107,6 @@ fn tell(session: &mut Session<'_, '_>, line: &Line<'_>) -> Result<(), Failure> {
     if session.json {
         session.output.json(&json::Event::of(line))
     } else {
-        session.output.line(&line.in_words())
+        session.output.line(&in_words(line))
     }
 }

@@ -48,7 +48,7 @@ impl<'s, 'o> Teller<'s, 'o> {
         if std::mem::take(&mut self.is_out_of_reach) {
             self.say(|output| output.note("the state is in reach again"));
         }
-        let is_reconciling = fleet::is_reconciling(view);
+        let is_reconciling = view.is_reconciling();
         if is_reconciling && !self.is_reconciling && self.progress.is_hidden() {
             self.say(|output| output.note(&line));
         }

@@ -1,10 +1,11 @@
-//! Every object, byte for byte.
+//! Every object that `--json` prints, byte for byte.
 
 use std::time::Duration;
 
-use intermission::{Activate, AllowChange, Change, DrainPolicy, ExecutionView};
+use intermission::{Activate, AllowChange, Change, DrainPolicy, ExecutionView, Level, Pass};
+use intermission_admin::json::{Changed, Executions, History, Nodes, Passes, Status};
+use serde::Serialize;
 
-use super::*;
 use crate::render::sample::{Site, allow, at};
 
 fn json(object: &impl Serialize) -> String {

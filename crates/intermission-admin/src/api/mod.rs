@@ -1,0 +1,140 @@
+//! What each endpoint does.
+
+mod changes;
+mod explain;
+mod passes;
+mod reads;
+
+use std::sync::Arc;
+
+use intermission::{
+    Accepted, Change, Operator, OperatorError, Outcome, Record, StateErrorKind, View,
+};
+
+pub(crate) use changes::{__path_activate, __path_allow_ips, __path_deactivate};
+pub(crate) use explain::__path_explain;
+pub(crate) use passes::{
+    __path_create_pass, __path_list_passes, __path_revoke_all_passes, __path_revoke_pass,
+};
+pub(crate) use reads::{
+    __path_events, __path_executions, __path_history, __path_nodes, __path_status,
+};
+
+use crate::admin::Inner;
+use crate::endpoint::Endpoint;
+use crate::if_match::IfMatch;
+use crate::json::Changed;
+use crate::lockout;
+use crate::problem::Problem;
+use crate::reply::AdminReply;
+use crate::request::AdminRequest;
+
+/// One request of somebody who may administer.
+#[derive(Clone, Copy)]
+pub(crate) struct Call<'a> {
+    pub(crate) inner: &'a Inner,
+    pub(crate) request: &'a AdminRequest,
+    pub(crate) actor: &'a str,
+}
+
+/// Answers a request of somebody who may administer.
+pub(crate) async fn answer(endpoint: Endpoint, call: &Call<'_>, body: &[u8]) -> AdminReply {
+    let answered = match endpoint {
+        Endpoint::Page => crate::page::page(call).await,
+        Endpoint::OpenApi => reads::openapi(call),
+        Endpoint::Status => reads::status(call).await,
+        Endpoint::Activate => changes::activate(call, body).await,
+        Endpoint::Deactivate => changes::deactivate(call, body).await,
+        Endpoint::AllowIps => changes::allow_ips(call, body).await,
+        Endpoint::CreatePass => passes::create_pass(call, body).await,
+        Endpoint::ListPasses => passes::list_passes(call).await,
+        Endpoint::RevokePass(id) => passes::revoke_pass(call, &id).await,
+        Endpoint::RevokeAllPasses => passes::revoke_all_passes(call).await,
+        Endpoint::Nodes => reads::nodes(call).await,
+        Endpoint::Executions => reads::executions(call).await,
+        Endpoint::History => reads::history(call).await,
+        Endpoint::Explain => explain::explain(call),
+        Endpoint::Events => reads::events(call),
+    };
+    answered.unwrap_or_else(|reply| reply)
+}
+
+/// A reply, either way: what went wrong is one, too.
+pub(crate) type Answered = Result<AdminReply, AdminReply>;
+
+impl From<Problem<'_>> for AdminReply {
+    fn from(problem: Problem<'_>) -> Self {
+        problem.reply()
+    }
+}
+
+impl Call<'_> {
+    pub(crate) fn operator(&self) -> Operator {
+        self.inner.operator(self.request, self.actor)
+    }
+
+    /// The state at this moment.
+    pub(crate) async fn inspect(&self, limit: usize) -> Result<View, AdminReply> {
+        let view = self.operator().inspect(limit).await;
+        view.map_err(|error| Problem::from(&error).into())
+    }
+
+    /// Makes a change, if `If-Match` allows it, and unless it would lock everybody out.
+    pub(crate) async fn change(
+        &self,
+        change: Change,
+        is_lockout_accepted: bool,
+    ) -> Result<Accepted, AdminReply> {
+        let expected = IfMatch::of(self.request)?;
+        let operator = self.operator();
+        let view = self.inspect(0).await?;
+        if !expected.is_met_by(view.record.revision()) {
+            let detail = format!(
+                "somebody has changed it since: it is at revision {} now",
+                view.record.revision()
+            );
+            return Err(Problem::conflict(detail, &view, self.inner.clock.now()).into());
+        }
+        if !is_lockout_accepted && self.locks_out(&view.record, &change) {
+            let problem = Problem::conflict(lockout::EXPLANATION, &view, self.inner.clock.now());
+            return Err(problem.with_override("lockout_accepted").into());
+        }
+        let accepted = if expected.is_any() {
+            operator.change(change).await
+        } else {
+            operator
+                .change_exactly(Arc::clone(&view.record), change)
+                .await
+        };
+        match accepted {
+            Ok(accepted) => Ok(accepted),
+            Err(OperatorError::State(error)) if error.kind() == StateErrorKind::Conflict => {
+                let view = self.inspect(0).await?;
+                let problem = Problem::conflict(error.to_string(), &view, self.inner.clock.now());
+                Err(problem.into())
+            }
+            Err(error) => Err(Problem::from(&error).into()),
+        }
+    }
+
+    fn locks_out(&self, before: &Record, change: &Change) -> bool {
+        let now = self.inner.clock.now();
+        // What makes no sense is told by whoever makes the change.
+        let Ok(Outcome::Changed(after)) = before.apply(change, now) else {
+            return false;
+        };
+        let client = self.inner.client_address(self.request);
+        lockout::locks_out(self.inner.settings.access, client, &after)
+    }
+}
+
+/// What a change came to.
+pub(crate) fn changed(accepted: &Accepted) -> AdminReply {
+    let record = &accepted.record;
+    AdminReply::json(200, &Changed::of(record, accepted.changed)).with_header("etag", etag(record))
+}
+
+/// What `If-Match` is compared with.
+pub(crate) fn etag(record: &Record) -> String {
+    format!("\"{}\"", record.revision())
+}
