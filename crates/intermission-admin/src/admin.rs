@@ -32,12 +32,13 @@ const STREAMS: usize = 64;
 /// # Examples
 ///
 /// ```
-/// use intermission::{Gate, MemoryState};
+/// use intermission::{Gate, MemoryState, RouteAccess};
 /// use intermission_admin::{Admin, AdminRequest, Authorization, BodyError};
 ///
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let gate = Gate::builder(MemoryState::new()).start().await?;
-/// let admin = Admin::new(gate);
+/// // Whoever mounts it on a route that is always open says so.
+/// let admin = Admin::new(gate).with_access(RouteAccess::Always);
 ///
 /// let request = AdminRequest::new("POST", "/api/activate", Authorization::granted("ana"))
 ///     .with_header("content-type", "application/json");
