@@ -20,6 +20,7 @@
 mod admin;
 mod api;
 mod authorization;
+mod body;
 mod endpoint;
 mod events;
 mod if_match;
@@ -28,6 +29,7 @@ pub mod json;
 mod line;
 mod lockout;
 mod metrics;
+mod mount;
 mod openapi;
 mod page;
 mod problem;
@@ -37,7 +39,9 @@ mod same_origin;
 
 pub use admin::{Admin, BODY_LIMIT};
 pub use authorization::Authorization;
+pub use body::read_body;
 pub use events::EventStream;
 pub use line::{Line, since};
+pub use mount::split_mount;
 pub use reply::{AdminBody, AdminReply};
 pub use request::{AdminRequest, BodyError};
