@@ -24,10 +24,11 @@
 //! let gate = Gate::builder(MemoryState::new()).start().await?;
 //! let maintenance = maintenance(gate.clone()).with_always_elsewhere().build()?;
 //! // Made once, outside of the factory that runs for each worker.
-//! let admin = Admin::new(gate).with_site("shop");
+//! let admin = Admin::new(gate.clone()).with_site("shop");
 //! let routes = || {
 //!     MaintenanceScope::new("")
 //!         .service(web::resource("/").to(|| async { "hello" }))
+//!         .service(admin::public_status("/maintenance-status", gate.clone()))
 //!         .service(admin::scope("/admin/maintenance", admin.clone(), authorize))
 //! };
 //! let app = App::new().service(routes().behind(&maintenance));
@@ -65,7 +66,7 @@ use actix_web::http::uri::Scheme;
 use actix_web::web::{self, Bytes, Payload};
 use actix_web::{HttpRequest, HttpResponse, Scope};
 use futures_core::Stream;
-use intermission::RouteAccess;
+use intermission::{Gate, RouteAccess};
 #[doc(no_inline)]
 pub use intermission_admin::{Admin, Authorization};
 use intermission_admin::{
@@ -154,6 +155,16 @@ impl HttpServiceFactory for AdminScope {
     fn register(self, config: &mut AppService) {
         self.into_scope().register(config);
     }
+}
+
+/// How the site is, for the public ([`intermission_admin::public_status`]), at this path: for
+/// [`MaintenanceScope::service`](crate::MaintenanceScope::service). Always open, to everybody.
+pub fn public_status(path: &str, gate: Gate) -> FlaggedService {
+    let answer = move |request: HttpRequest| {
+        let reply = intermission_admin::public_status(&gate, request.method().as_str());
+        std::future::ready(response(reply))
+    };
+    web::resource(path).to(answer).always()
 }
 
 async fn answer(

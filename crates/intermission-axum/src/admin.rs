@@ -26,6 +26,7 @@
 //! let admin = Admin::new(gate.clone()).with_site("shop");
 //! let app = MaintenanceRouter::new()
 //!     .route("/", get(|| async { "hello" }))
+//!     .route("/maintenance-status", admin::public_status(gate.clone()))
 //!     .merge(admin::routes("/admin/maintenance", admin.clone(), authorize))
 //!     .into_service(maintenance(gate))?;
 //!
@@ -62,9 +63,9 @@ use futures_core::Stream;
 use http::header::{HOST, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::uri::Scheme;
-use http::{StatusCode, Uri};
+use http::{Method, StatusCode, Uri};
 use http_body::Frame;
-use intermission::RouteAccess;
+use intermission::{Gate, RouteAccess};
 #[doc(no_inline)]
 pub use intermission_admin::{Admin, Authorization};
 use intermission_admin::{
@@ -72,7 +73,7 @@ use intermission_admin::{
 };
 
 use crate::face::peer_address;
-use crate::flags::MethodRouterExt;
+use crate::flags::{FlaggedRoute, MethodRouterExt};
 use crate::router::MaintenanceRouter;
 
 /// Who may administer.
@@ -168,6 +169,19 @@ impl AdminRoutes {
         let segments = path.matches('/').count();
         any(move |request: Request| answer(admin, authorize, segments, request))
     }
+}
+
+/// How the site is, for the public ([`intermission_admin::public_status`]): for [`MaintenanceRouter::route`]. Always open,
+/// to everybody.
+pub fn public_status<S>(gate: Gate) -> FlaggedRoute<S>
+where
+    S: Clone + Send + Sync + 'static,
+{
+    let answer = move |method: Method| {
+        let reply = intermission_admin::public_status(&gate, method.as_str());
+        std::future::ready(response(reply))
+    };
+    any(answer).always()
 }
 
 /// The mount, the page, and all that is below.

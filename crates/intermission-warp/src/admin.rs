@@ -21,13 +21,14 @@
 //!
 //! let gate = Gate::builder(MemoryState::new()).start().await?;
 //! let maintenance = maintenance(gate.clone()).with_always("/health").build()?;
-//! let admin = Admin::new(gate).with_site("shop");
+//! let admin = Admin::new(gate.clone()).with_site("shop");
 //! let administer = warp::path!("admin" / "maintenance" / ..);
 //! let administer = administer.and(admin::routes(admin.clone(), authorize));
+//! let status = warp::path!("maintenance-status").and(admin::public_status(gate));
 //! let hello = warp::path::end().map(|| "hello");
 //! let health = warp::path!("health").map(|| "ok");
-//! // Before the guard, so that it is open whatever is closed.
-//! let site = administer.or(guard(&maintenance, hello.or(health)));
+//! // Before the guard, so that they are open whatever is closed.
+//! let site = administer.or(status).or(guard(&maintenance, hello.or(health)));
 //!
 //! // Browsers keep a stream of events open. A server that waits for its connections ends with:
 //! let shutdown = async move {
@@ -58,8 +59,8 @@ use futures_core::Stream;
 use http::header::{HOST, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::uri::Authority;
-use http::{Response, StatusCode};
-use intermission::RouteAccess;
+use http::{Method, Response, StatusCode};
+use intermission::{Gate, RouteAccess};
 #[doc(no_inline)]
 pub use intermission_admin::{Admin, Authorization};
 use intermission_admin::{AdminBody, AdminReply, AdminRequest, EventStream, read_body};
@@ -109,6 +110,17 @@ pub fn routes(
             };
             answer(admin.clone(), Arc::clone(&authorize), asked, body)
         })
+}
+
+/// How the site is, for the public ([`intermission_admin::public_status`]). Open to everybody, if it goes before the
+/// [`guard`](crate::guard); comes after what selects its path.
+#[must_use]
+pub fn public_status(
+    gate: Gate,
+) -> impl Filter<Extract = (reply::Response,), Error = Infallible> + Clone + Send + Sync + 'static {
+    warp::method().map(move |method: Method| {
+        response(intermission_admin::public_status(&gate, method.as_str()))
+    })
 }
 
 /// The host in a request's target, which HTTP/2 has there.

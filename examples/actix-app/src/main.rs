@@ -65,8 +65,10 @@ async fn main() -> Result<()> {
     // The factory runs once for each worker; what it clones into each is one and the same gate.
     let (jobs, probed, readiness) = (Handle::current(), gate.clone(), flags.readiness);
     let routes = move || {
-        let routes = routes::routes(&jobs, &probed, readiness);
-        routes.service(mounted()).behind(&maintenance)
+        routes::routes(&jobs, &probed, readiness)
+            .service(admin::public_status("/maintenance-status", probed.clone()))
+            .service(mounted())
+            .behind(&maintenance)
     };
     let server = HttpServer::new(move || App::new().service(routes()))
         // A client that has hung up is to be waited for no longer.

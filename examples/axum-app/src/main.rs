@@ -60,6 +60,7 @@ async fn main() -> Result<()> {
         .with_permission(move |request: &Parts| tokens.may_bypass(credentials(request)))
         .with_trusted_proxies(proxies);
     let app = routes::routes(flags.readiness)
+        .route("/maintenance-status", admin::public_status(gate.clone()))
         .merge(mounted)
         .with_state(gate.clone())
         .into_service(maintenance)?;

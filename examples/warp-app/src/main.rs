@@ -72,8 +72,10 @@ async fn main() -> Result<()> {
         // A page that somebody has left open would keep the server waiting.
         admin.end_events();
     };
-    // The mount goes first: it is open whatever the guard says.
-    warp::serve(mounted.or(routes::routes(&maintenance, flags.readiness)))
+    let status = warp::path!("maintenance-status").and(admin::public_status(gate.clone()));
+    // These go first: they are open whatever the guard says.
+    let open = mounted.or(status);
+    warp::serve(open.or(routes::routes(&maintenance, flags.readiness)))
         .incoming(listener)
         .graceful(end)
         .run()
