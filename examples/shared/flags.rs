@@ -23,7 +23,7 @@ pub(crate) struct Flags {
 
     /// Which of the sites on that state this is.
     #[arg(long, value_name = "NAME")]
-    site: Option<String>,
+    pub(crate) site: Option<String>,
 
     /// Proxies whose `X-Forwarded-For` is believed. None by default.
     #[arg(long, value_name = "CIDR", num_args = 1.., value_delimiter = ',')]
