@@ -17,6 +17,7 @@ pub(crate) struct Flags {
     pub(crate) listen: SocketAddr,
 
     /// Where the maintenance state is kept: `memory:` for this process alone, `file:DIR` for one machine,
+    /// `magento:DIR` for one machine together with the Magento whose `var` directory it is,
     /// `redis://HOST:6379/0` (also `redis+sentinel://…`, `redis+cluster://…`) for a fleet.
     #[arg(long, value_name = "URL", default_value = "memory:")]
     state: String,
