@@ -276,8 +276,13 @@ impl Shared {
         self.tally.of(counted) + self.in_flight.counted(counted)
     }
 
-    /// Refuses a request, once.
-    pub(crate) fn refusal(&self, installed: &Installed, reason: RefuseReason) -> Refusal {
+    /// Refuses a request for this path, once.
+    pub(crate) fn refusal(
+        &self,
+        installed: &Installed,
+        reason: RefuseReason,
+        path: &str,
+    ) -> Refusal {
         self.in_flight.count(Counted::Refused(reason));
         // Spreads the jitter; an odd stride visits every value.
         let entropy = self
@@ -286,6 +291,7 @@ impl Shared {
         Refusal::new(
             reason,
             Arc::clone(installed.replies(&self.reply_policy)),
+            path,
             self.clock.now(),
             entropy,
         )
