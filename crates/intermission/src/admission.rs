@@ -4,7 +4,7 @@ use std::any::Any;
 use std::sync::Arc;
 
 use crossbeam_utils::CachePadded;
-use intermission_core::reply::{Replies, Reply, ReplyRequest};
+use intermission_core::reply::{Replies, Reply, ReplyRequest, VendorIndex};
 use intermission_core::{AdmitReason, RefuseReason, Timestamp};
 
 use crate::execution::Execution;
@@ -63,19 +63,22 @@ impl Drop for RequestInFlight {
 pub struct Refusal {
     reason: RefuseReason,
     replies: Arc<Replies>,
+    vendor: Option<VendorIndex>,
     now: Timestamp,
     entropy: u64,
 }
 
 impl Refusal {
-    pub(crate) const fn new(
+    pub(crate) fn new(
         reason: RefuseReason,
         replies: Arc<Replies>,
+        path: &str,
         now: Timestamp,
         entropy: u64,
     ) -> Self {
         Self {
             reason,
+            vendor: replies.vendor_at(path),
             replies,
             now,
             entropy,
@@ -94,12 +97,14 @@ impl Refusal {
         self.replies.adapted()
     }
 
-    /// What to answer: status, headers and body, in the form that the request accepts.
+    /// What to answer: status, headers and body, in the form that the request accepts, or in the
+    /// [vendor format](intermission_core::reply::VendorFormat) of the path that the visitor asked for.
     #[must_use]
     pub fn reply<'a, A>(&self, request: ReplyRequest<'a, A>) -> Reply
     where
         A: IntoIterator<Item = &'a [u8]>,
     {
+        let request = request.with_vendor(self.vendor);
         self.replies.reply(request, self.now, self.entropy)
     }
 }

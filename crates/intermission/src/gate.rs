@@ -202,7 +202,7 @@ impl Gate {
                     return self.admit_closed(visitor, &installed, reason, in_flight);
                 }
                 Decision::Refuse(reason) => {
-                    return Admission::Refused(shared.refusal(&installed, reason));
+                    return Admission::Refused(shared.refusal(&installed, reason, visitor.path));
                 }
             }
             let mut execution = None;
@@ -211,9 +211,11 @@ impl Gate {
                 if execution.is_none() {
                     if shared.is_fenced() {
                         // No snapshot says so before the keeper wakes.
-                        return Admission::Refused(
-                            shared.refusal(&installed, RefuseReason::OutOfContact),
-                        );
+                        return Admission::Refused(shared.refusal(
+                            &installed,
+                            RefuseReason::OutOfContact,
+                            visitor.path,
+                        ));
                     }
                     // The keeper moved the door after this decision, so there is a newer snapshot to decide by, or
                     // will be in a few instructions.
@@ -227,7 +229,7 @@ impl Gate {
             });
         }
         let reason = shared.execution_refusal();
-        Admission::Refused(shared.refusal(&shared.installed.load(), reason))
+        Admission::Refused(shared.refusal(&shared.installed.load(), reason, visitor.path))
     }
 
     /// Lets a request in although the door is not open to everybody.
@@ -254,7 +256,11 @@ impl Gate {
             execution = shared.begin(started_by(visitor), reason.is_bypass());
             if execution.is_none() {
                 // Whoever passes a closed door passes no fence; and nobody else gets here with something to start.
-                return Admission::Refused(shared.refusal(installed, RefuseReason::OutOfContact));
+                return Admission::Refused(shared.refusal(
+                    installed,
+                    RefuseReason::OutOfContact,
+                    visitor.path,
+                ));
             }
         }
         shared.in_flight.count(Counted::Admitted(reason));

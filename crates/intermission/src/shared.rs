@@ -276,11 +276,16 @@ impl Shared {
         self.tally.of(counted) + self.in_flight.counted(counted)
     }
 
-    /// Refuses a request, once.
-    pub(crate) fn refusal(&self, installed: &Installed, reason: RefuseReason) -> Refusal {
+    /// Refuses a request for this path, once.
+    pub(crate) fn refusal(
+        &self,
+        installed: &Installed,
+        reason: RefuseReason,
+        path: &str,
+    ) -> Refusal {
         self.in_flight.count(Counted::Refused(reason));
         let replies = Arc::clone(installed.replies(&self.reply_policy));
-        Refusal::new(reason, replies, self.clock.now(), self.entropy())
+        Refusal::new(reason, replies, path, self.clock.now(), self.entropy())
     }
 
     /// What `Retry-After` says to whoever is refused now.

@@ -13,6 +13,7 @@
 //! | a JSON type by name: `application/json`, `application/problem+json`, `application/*+json`, `text/json` | `application/problem+json` (RFC 9457) |
 //! | `text/plain`, only wildcards, nothing at all, or nothing that exists here | `text/plain` |
 //! | content type `application/grpc` or `application/grpc+…` | none: a trailers-only response with `grpc-status: 14` |
+//! | a path for which there is a [`VendorFormat`], whatever is accepted | in that format |
 //!
 //! - The weights of `Accept` decide (RFC 9110, section 12.5.1). Between equal weights a type asked for by name
 //!   goes before a wildcard, and then the page before JSON before text.
@@ -73,6 +74,7 @@ mod problem;
 mod retry_after;
 mod template;
 mod text;
+mod vendor;
 
 use std::any::Any;
 
@@ -84,10 +86,12 @@ pub use header::HeaderText;
 pub use notice::{BYPASSED, MARKER_HEADER, Marker, Notice};
 pub use policy::{BadStatus, RefusalStatus, ReplyPolicy};
 pub use template::{BadTemplate, BadTemplateKind, PageTemplate};
+pub use vendor::{VendorFormat, VendorIndex};
 
 use accept::Form;
 use adapted::Adapted;
 use retry_after::RetryAfter;
+use vendor::VendorReplies;
 
 /// Every reply that one notice can need, rendered.
 ///
@@ -104,6 +108,7 @@ pub struct Replies {
     problem: Bytes,
     text: Bytes,
     grpc_message: Bytes,
+    vendors: VendorReplies,
     adapted: Adapted,
 }
 
@@ -128,6 +133,7 @@ impl Replies {
             problem: problem::render(policy.status(), notice, &message),
             text: text::render(policy, notice, &message),
             grpc_message: grpc::message(&message),
+            vendors: VendorReplies::render(policy, notice, &message),
             adapted: Adapted::default(),
         }
     }
@@ -152,20 +158,9 @@ impl Replies {
             return self.made(200, Kind::Grpc(self.grpc_message.clone()), retry_after_s);
         }
         let is_head = request.method == "HEAD";
-        let (kind, body) = match accept::negotiate(request.accept, request.content_type) {
-            Form::Html => (
-                Kind::Html {
-                    content_security_policy: self.content_security_policy.clone(),
-                    refresh_s: (is_head || request.method == "GET")
-                        .then(|| retry_after::refresh_s(retry_after_s)),
-                },
-                &self.html,
-            ),
-            Form::Problem => (Kind::Problem, &self.problem),
-            Form::Text => (Kind::Text, &self.text),
-        };
-        let reply = self.made(self.status.as_u16(), kind, retry_after_s);
-        if !self.status.allows_content() {
+        let (status, kind, body) = self.chosen(request, retry_after_s);
+        let reply = self.made(status.as_u16(), kind, retry_after_s);
+        if !status.allows_content() {
             return Reply {
                 kind: Kind::Empty,
                 ..reply
@@ -176,6 +171,48 @@ impl Replies {
             body: if is_head { Bytes::new() } else { body.clone() },
             ..reply
         }
+    }
+
+    /// What the request gets by its path, or else by what it accepts.
+    fn chosen<'a, A>(
+        &self,
+        request: ReplyRequest<'a, A>,
+        retry_after_s: u64,
+    ) -> (RefusalStatus, Kind, &Bytes)
+    where
+        A: IntoIterator<Item = &'a [u8]>,
+    {
+        let vendor = request.vendor.and_then(|index| {
+            let reply = self.vendors.get(index)?;
+            Some((index, reply))
+        });
+        if let Some((index, reply)) = vendor {
+            let kind = Kind::Vendor {
+                index,
+                content_type: reply.content_type.clone(),
+            };
+            return (reply.status, kind, &reply.body);
+        }
+        let is_repeatable = matches!(request.method, "GET" | "HEAD");
+        let (kind, body) = match accept::negotiate(request.accept, request.content_type) {
+            Form::Html => (
+                Kind::Html {
+                    content_security_policy: self.content_security_policy.clone(),
+                    refresh_s: is_repeatable.then(|| retry_after::refresh_s(retry_after_s)),
+                },
+                &self.html,
+            ),
+            Form::Problem => (Kind::Problem, &self.problem),
+            Form::Text => (Kind::Text, &self.text),
+        };
+        (self.status, kind, body)
+    }
+
+    /// Which vendor format refusals on this path have, for [`ReplyRequest::with_vendor`]. The path is as sent, without the
+    /// query.
+    #[must_use]
+    pub fn vendor_at(&self, path: &str) -> Option<VendorIndex> {
+        self.vendors.at(path)
     }
 
     /// The page, in UTF-8.
@@ -234,6 +271,7 @@ pub struct ReplyRequest<'a, A = Option<&'a [u8]>> {
     method: &'a str,
     accept: A,
     content_type: Option<&'a [u8]>,
+    vendor: Option<VendorIndex>,
 }
 
 impl<'a> ReplyRequest<'a> {
@@ -245,6 +283,7 @@ impl<'a> ReplyRequest<'a> {
             method,
             accept: None,
             content_type: None,
+            vendor: None,
         }
     }
 }
@@ -260,6 +299,7 @@ impl<'a, A> ReplyRequest<'a, A> {
             method: self.method,
             accept: lines,
             content_type: self.content_type,
+            vendor: self.vendor,
         }
     }
 
@@ -268,6 +308,13 @@ impl<'a, A> ReplyRequest<'a, A> {
     #[must_use]
     pub fn with_content_type(mut self, value: impl Into<Option<&'a [u8]>>) -> Self {
         self.content_type = value.into();
+        self
+    }
+
+    /// The vendor format of the request's path: see [`Replies::vendor_at`]. A gate's refusal knows it, and sets it by itself.
+    #[must_use]
+    pub fn with_vendor(mut self, vendor: impl Into<Option<VendorIndex>>) -> Self {
+        self.vendor = vendor.into();
         self
     }
 }
@@ -295,6 +342,10 @@ enum Kind {
     },
     Problem,
     Text,
+    Vendor {
+        index: VendorIndex,
+        content_type: Bytes,
+    },
 }
 
 /// The form of a reply.
@@ -316,6 +367,8 @@ pub enum ReplyForm {
     Problem,
     /// `text/plain`.
     Text,
+    /// In the format of clients that exist already.
+    Vendor(VendorIndex),
 }
 
 impl Reply {
@@ -334,6 +387,7 @@ impl Reply {
             } => ReplyForm::PageThatStays,
             Kind::Problem => ReplyForm::Problem,
             Kind::Text => ReplyForm::Text,
+            Kind::Vendor { index, .. } => ReplyForm::Vendor(*index),
         }
     }
 
@@ -351,10 +405,11 @@ impl Reply {
 
         let content_type = match &self.kind {
             Kind::Empty => None,
-            Kind::Grpc(_) => Some("application/grpc"),
-            Kind::Html { .. } => Some("text/html; charset=utf-8"),
-            Kind::Problem => Some("application/problem+json"),
-            Kind::Text => Some("text/plain; charset=utf-8"),
+            Kind::Grpc(_) => Some(Static("application/grpc")),
+            Kind::Html { .. } => Some(Static("text/html; charset=utf-8")),
+            Kind::Problem => Some(Static("application/problem+json")),
+            Kind::Text => Some(Static("text/plain; charset=utf-8")),
+            Kind::Vendor { content_type, .. } => Some(Shared(content_type)),
         };
         let own = match &self.kind {
             Kind::Grpc(message) => [
@@ -373,10 +428,10 @@ impl Reply {
                 Some(("referrer-policy", Static("no-referrer"))),
                 refresh_s.map(|seconds| ("refresh", Number(seconds))),
             ],
-            Kind::Empty | Kind::Problem | Kind::Text => [None, None, None],
+            Kind::Empty | Kind::Problem | Kind::Text | Kind::Vendor { .. } => [None, None, None],
         };
         [
-            content_type.map(|value| ("content-type", Static(value))),
+            content_type.map(|value| ("content-type", value)),
             self.content_length
                 .map(|length| ("content-length", Number(length))),
             Some(("retry-after", Number(self.retry_after_s))),

@@ -5,6 +5,7 @@ use std::fmt;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use super::vendor::{VendorFormat, VendorFormats};
 use super::{Marker, Notice, PageTemplate};
 
 /// How an application refuses: what does not change from one activation to the next.
@@ -34,6 +35,7 @@ pub struct ReplyPolicy {
     until_label: String,
     language: String,
     page: PageTemplate,
+    vendor_formats: VendorFormats,
 }
 
 impl Default for ReplyPolicy {
@@ -49,6 +51,7 @@ impl Default for ReplyPolicy {
             until_label: "Expected back".to_owned(),
             language: "en".to_owned(),
             page: PageTemplate::default(),
+            vendor_formats: VendorFormats::default(),
         }
     }
 }
@@ -129,6 +132,14 @@ impl ReplyPolicy {
         self
     }
 
+    /// Another format of refusals, for the paths of an API whose clients know one already. Of several that are for the same
+    /// path, the first counts. None by default.
+    #[must_use]
+    pub fn with_vendor_format(mut self, format: impl VendorFormat) -> Self {
+        self.vendor_formats.add(format);
+        self
+    }
+
     /// The HTTP status of a refusal.
     #[must_use]
     pub const fn status(&self) -> RefusalStatus {
@@ -175,6 +186,10 @@ impl ReplyPolicy {
     #[must_use]
     pub const fn page(&self) -> &PageTemplate {
         &self.page
+    }
+
+    pub(super) const fn vendor_formats(&self) -> &VendorFormats {
+        &self.vendor_formats
     }
 
     /// The site's name, if it was given one.

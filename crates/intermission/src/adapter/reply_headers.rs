@@ -17,31 +17,42 @@ pub struct ReplyHeaders<H> {
     page_that_stays: Made<H>,
     problem: Made<H>,
     text: Made<H>,
+    vendor: Made<H>,
 }
 
-type Made<H> = ArcSwapOption<(u64, H)>;
+/// Headers, and the form and time for which they were made.
+type Made<H> = ArcSwapOption<(ReplyForm, u64, H)>;
 
 impl<H: Clone> ReplyHeaders<H> {
     /// The headers of a reply, made by `make` if there are none yet. They are cloned, since what is outside of the adapter
     /// adds to them.
     pub fn of(&self, reply: &Reply, make: impl FnOnce(&Reply) -> H) -> H {
-        let made = match reply.form() {
+        let form = reply.form();
+        let made = match form {
             ReplyForm::Empty => &self.empty,
             ReplyForm::Grpc => &self.grpc,
             ReplyForm::Page => &self.page,
             ReplyForm::PageThatStays => &self.page_that_stays,
             ReplyForm::Problem => &self.problem,
             ReplyForm::Text => &self.text,
+            // Few applications have several, and these share the place.
+            ReplyForm::Vendor(_) => &self.vendor,
         };
         if let Some(same) = made
             .load()
             .as_deref()
-            .filter(|(retry_after_s, _)| *retry_after_s == reply.retry_after_s())
+            .filter(|(made_for, retry_after_s, _)| {
+                *made_for == form && *retry_after_s == reply.retry_after_s()
+            })
         {
-            return same.1.clone();
+            return same.2.clone();
         }
         let headers = make(reply);
-        made.store(Some(Arc::new((reply.retry_after_s(), headers.clone()))));
+        made.store(Some(Arc::new((
+            form,
+            reply.retry_after_s(),
+            headers.clone(),
+        ))));
         headers
     }
 }
@@ -55,6 +66,7 @@ impl<H> Default for ReplyHeaders<H> {
             page_that_stays: Made::empty(),
             problem: Made::empty(),
             text: Made::empty(),
+            vendor: Made::empty(),
         }
     }
 }
