@@ -43,18 +43,18 @@ struct Api;
 struct Secured;
 
 impl Modify for Secured {
-    fn modify(&self, document: &mut Document) {
+    fn modify(&self, openapi: &mut Document) {
         let schemes = [
             ("basic", HttpAuthScheme::Basic),
             ("bearer", HttpAuthScheme::Bearer),
         ];
-        let components = document.components.get_or_insert_with(Components::new);
+        let components = openapi.components.get_or_insert_with(Components::new);
         for (name, scheme) in schemes {
             let scheme = SecurityScheme::Http(Http::new(scheme));
             components.add_security_scheme(name, scheme);
         }
         let either = schemes_of(&["basic", "bearer"]);
-        document.security = Some(either);
+        openapi.security = Some(either);
     }
 }
 
