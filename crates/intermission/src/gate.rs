@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use arc_swap::Guard;
 use intermission_core::{
     Actor, AdmitReason, Clock, Decision, Explanation, Hold, MaintenanceState, NodeId, Record,
     RefuseReason, RouteAccess, SharedState, Snapshot, StateErrorKind, Visitor, decide, explain,
@@ -48,6 +49,12 @@ struct Handle {
     state: SharedState,
     /// The keeper ends when this is closed or dropped.
     stop: mpsc::Sender<Stop>,
+}
+
+/// Who may not in, and by what that was decided.
+pub(crate) struct TurnedAway {
+    reason: RefuseReason,
+    installed: Guard<Arc<Installed>>,
 }
 
 /// Asks the keeper to say goodbye and end.
@@ -184,8 +191,18 @@ impl Gate {
     /// On a route that [starts an execution](RouteAccess::StartsExecution), the execution begins here.
     #[must_use]
     pub fn admit(&self, visitor: &Visitor<'_>) -> Admission {
+        match self.try_admit(visitor) {
+            Ok(admitted) => Admission::Admitted(admitted),
+            Err(TurnedAway { reason, installed }) => {
+                Admission::Refused(self.shared().refusal(&installed, reason, visitor.path))
+            }
+        }
+    }
+
+    /// The same, without counting the refusal: for a question that is asked again when more is known of the visitor.
+    pub(crate) fn try_admit(&self, visitor: &Visitor<'_>) -> Result<Admitted, TurnedAway> {
         if visitor.access == RouteAccess::Always {
-            return Admission::Admitted(always());
+            return Ok(always());
         }
         let shared = self.shared();
         let class = class_of(visitor.method);
@@ -199,11 +216,9 @@ impl Gate {
             match decide(&installed.snapshot, &shared.policy, visitor, now) {
                 Decision::Admit(AdmitReason::Deactivated) => {}
                 Decision::Admit(reason) => {
-                    return self.admit_closed(visitor, &installed, reason, in_flight);
+                    return self.admit_closed(visitor, installed, reason, in_flight);
                 }
-                Decision::Refuse(reason) => {
-                    return Admission::Refused(shared.refusal(&installed, reason, visitor.path));
-                }
+                Decision::Refuse(reason) => return Err(TurnedAway { reason, installed }),
             }
             let mut execution = None;
             if visitor.access == RouteAccess::StartsExecution {
@@ -211,25 +226,23 @@ impl Gate {
                 if execution.is_none() {
                     if shared.is_fenced() {
                         // No snapshot says so before the keeper wakes.
-                        return Admission::Refused(shared.refusal(
-                            &installed,
-                            RefuseReason::OutOfContact,
-                            visitor.path,
-                        ));
+                        let reason = RefuseReason::OutOfContact;
+                        return Err(TurnedAway { reason, installed });
                     }
                     // The keeper moved the door after this decision, so there is a newer snapshot to decide by, or
                     // will be in a few instructions.
                     continue;
                 }
             }
-            return Admission::Admitted(Admitted {
+            return Ok(Admitted {
                 reason: AdmitReason::Deactivated,
                 in_flight: Some(in_flight),
                 execution,
             });
         }
         let reason = shared.execution_refusal();
-        Admission::Refused(shared.refusal(&shared.installed.load(), reason, visitor.path))
+        let installed = shared.installed.load();
+        Err(TurnedAway { reason, installed })
     }
 
     /// Lets a request in although the door is not open to everybody.
@@ -237,10 +250,10 @@ impl Gate {
     fn admit_closed(
         &self,
         visitor: &Visitor<'_>,
-        installed: &Installed,
+        installed: Guard<Arc<Installed>>,
         reason: AdmitReason,
         mut in_flight: RequestInFlight,
-    ) -> Admission {
+    ) -> Result<Admitted, TurnedAway> {
         let shared = self.shared();
         if reason.is_bypass() {
             let shard = shared.in_flight.shard();
@@ -256,15 +269,12 @@ impl Gate {
             execution = shared.begin(started_by(visitor), reason.is_bypass());
             if execution.is_none() {
                 // Whoever passes a closed door passes no fence; and nobody else gets here with something to start.
-                return Admission::Refused(shared.refusal(
-                    installed,
-                    RefuseReason::OutOfContact,
-                    visitor.path,
-                ));
+                let reason = RefuseReason::OutOfContact;
+                return Err(TurnedAway { reason, installed });
             }
         }
         shared.in_flight.count(Counted::Admitted(reason));
-        Admission::Admitted(Admitted {
+        Ok(Admitted {
             reason,
             in_flight: Some(in_flight),
             execution,

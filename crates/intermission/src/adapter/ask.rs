@@ -43,9 +43,8 @@ impl<P> Entrance<P> {
         let visitor = Visitor::new(head.method(), head.path()).with_access(access);
         if self.gate.is_open() {
             // An execution is to begin. If the gate closes at this moment, more must be known of the visitor.
-            let admission = self.gate.admit(&visitor);
-            if matches!(admission, Admission::Admitted(_)) {
-                return Answer::from(admission);
+            if let Ok(admitted) = self.gate.try_admit(&visitor) {
+                return Answer::from(Admission::Admitted(admitted));
             }
         }
         let pass = pass_link::carried(head, &self.pass_name, |secret| self.opens(secret));
