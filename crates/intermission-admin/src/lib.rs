@@ -20,6 +20,7 @@
 mod admin;
 mod api;
 mod authorization;
+pub mod cloudify;
 mod endpoint;
 mod events;
 mod if_match;
