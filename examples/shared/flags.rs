@@ -17,13 +17,14 @@ pub(crate) struct Flags {
     pub(crate) listen: SocketAddr,
 
     /// Where the maintenance state is kept: `memory:` for this process alone, `file:DIR` for one machine,
+    /// `magento:DIR` for one machine together with the Magento whose `var` directory it is,
     /// `redis://HOST:6379/0` (also `redis+sentinel://…`, `redis+cluster://…`) for a fleet.
     #[arg(long, value_name = "URL", default_value = "memory:")]
     state: String,
 
     /// Which of the sites on that state this is.
     #[arg(long, value_name = "NAME")]
-    site: Option<String>,
+    pub(crate) site: Option<String>,
 
     /// Proxies whose `X-Forwarded-For` is believed. None by default.
     #[arg(long, value_name = "CIDR", num_args = 1.., value_delimiter = ',')]

@@ -1,5 +1,6 @@
 //! The example application, as a process.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::process::Stdio;
 
@@ -12,6 +13,31 @@ use crate::command::State;
 use crate::http::{Answer, send};
 use crate::programs;
 
+/// What the example application is written with: there is one for each, and they answer alike.
+#[expect(missing_docs, reason = "a name has nothing to explain")]
+#[expect(clippy::exhaustive_enums, reason = "tests go through them all")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Framework {
+    Axum,
+    Actix,
+    Warp,
+}
+
+impl Framework {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Axum, Self::Actix, Self::Warp];
+}
+
+impl fmt::Display for Framework {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Axum => "axum",
+            Self::Actix => "actix",
+            Self::Warp => "warp",
+        })
+    }
+}
+
 /// One running application. It is killed when this is dropped.
 #[derive(Debug)]
 pub struct App {
@@ -21,13 +47,27 @@ pub struct App {
 }
 
 impl App {
-    /// Starts one on that state, and waits until it listens.
+    /// Starts the one on axum on that state, and waits until it listens. For tests in which the framework does not matter.
     ///
     /// # Panics
     ///
     /// It does not start.
     pub async fn start(state: &(impl State + ?Sized), name: &str, flags: &[&str]) -> Self {
-        let mut child = Command::new(programs::axum_app())
+        Self::start_on(Framework::Axum, state, name, flags).await
+    }
+
+    /// Starts the one on that framework on that state, and waits until it listens.
+    ///
+    /// # Panics
+    ///
+    /// It does not start.
+    pub async fn start_on(
+        framework: Framework,
+        state: &(impl State + ?Sized),
+        name: &str,
+        flags: &[&str],
+    ) -> Self {
+        let mut child = Command::new(programs::app(framework))
             .arg("--state")
             .arg(state.url())
             .args(["--node", name])
@@ -53,6 +93,12 @@ impl App {
             address: address.parse().expect("an address"),
             child,
         }
+    }
+
+    /// The URL of a path.
+    #[must_use]
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
     }
 
     /// Sends a request.

@@ -11,9 +11,13 @@
 )]
 
 pub mod app;
+pub mod browser;
 pub mod command;
 pub mod http;
+mod port;
+mod process;
 pub mod programs;
+pub mod python;
 pub mod redis;
 pub mod wait;
 

@@ -4,6 +4,24 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
+use crate::app::Framework;
+
+/// Cargo's target folder.
+///
+/// # Panics
+///
+/// The running program is no test of cargo's.
+#[must_use]
+pub fn target() -> PathBuf {
+    // A test runs from `target/PROFILE/deps`.
+    let own = std::env::current_exe().expect("a test knows where it is");
+    own.ancestors()
+        .find(|folder| folder.ends_with("debug") || folder.ends_with("release"))
+        .and_then(Path::parent)
+        .expect("a test lies in cargo's target folder")
+        .to_owned()
+}
+
 /// Where cargo puts the programs of this build.
 fn folder() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
@@ -18,28 +36,24 @@ fn folder() -> &'static Path {
                 "--package",
                 "axum-app",
                 "--package",
+                "actix-app",
+                "--package",
+                "warp-app",
+                "--package",
                 "relay",
             ])
             .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
             .status()
             .expect("cargo starts");
         assert!(status.success(), "the programs under test do not build");
-        // A test runs from `target/PROFILE/deps`.
-        let own = std::env::current_exe().expect("a test knows where it is");
-        let profile = own
-            .ancestors()
-            .find(|folder| folder.ends_with("debug") || folder.ends_with("release"));
-        let target = profile
-            .and_then(Path::parent)
-            .expect("a test lies in cargo's target folder");
-        target.join("debug")
+        target().join("debug")
     })
 }
 
-/// The example application on axum.
+/// The example application on that framework.
 #[must_use]
-pub fn axum_app() -> PathBuf {
-    folder().join("axum-app")
+pub fn app(framework: Framework) -> PathBuf {
+    folder().join(format!("{framework}-app"))
 }
 
 /// The example of one fleet that follows another.

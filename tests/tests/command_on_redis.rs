@@ -10,7 +10,7 @@ mod new_site;
 use std::collections::BTreeSet;
 use std::process::Stdio;
 
-use intermission_tests::app::App;
+use intermission_tests::app::{App, Framework};
 use intermission_tests::command::{Outcome, command, intermission};
 use intermission_tests::programs;
 use intermission_tests::redis::{Cluster, RedisServer, Sentinels, ServerOptions};
@@ -352,7 +352,7 @@ async fn a_password_is_never_repeated() {
     }
     drop(app);
     server.kill();
-    let mut refused = Command::new(programs::axum_app());
+    let mut refused = Command::new(programs::app(Framework::Axum));
     let refused = refused
         .args(["--state", &url])
         .output()

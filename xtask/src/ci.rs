@@ -17,7 +17,7 @@ pub(crate) const COMMAND: Command = Command {
 fn command(arguments: &[String]) -> anyhow::Result<ExitCode> {
     no_arguments(COMMAND.name, arguments)?;
     let workspace = Workspace::find()?;
-    test::provide_requirements()?;
+    test::provide_requirements(&workspace)?;
 
     // All of them, even after a failure: a gate that stops at the first complaint makes its reader come back for each.
     let checks = [

@@ -104,6 +104,8 @@
 //! - **An error of a middleware inside** is passed on as it is, and actix-web makes the response out of it: the marks
 //!   of a bypass are not on it.
 
+#[cfg(feature = "admin")]
+pub mod admin;
 mod ask;
 mod body;
 mod builder;

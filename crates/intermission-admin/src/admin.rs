@@ -32,12 +32,13 @@ const STREAMS: usize = 64;
 /// # Examples
 ///
 /// ```
-/// use intermission::{Gate, MemoryState};
+/// use intermission::{Gate, MemoryState, RouteAccess};
 /// use intermission_admin::{Admin, AdminRequest, Authorization, BodyError};
 ///
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let gate = Gate::builder(MemoryState::new()).start().await?;
-/// let admin = Admin::new(gate);
+/// // Whoever mounts it on a route that is always open says so.
+/// let admin = Admin::new(gate).with_access(RouteAccess::Always);
 ///
 /// let request = AdminRequest::new("POST", "/api/activate", Authorization::granted("ana"))
 ///     .with_header("content-type", "application/json");
@@ -85,10 +86,6 @@ impl Admin {
             challenge: "Bearer realm=\"maintenance\"".to_owned(),
             access: RouteAccess::Ordinary,
         };
-        Self::with(gate, settings)
-    }
-
-    fn with(gate: Gate, settings: Settings) -> Self {
         let (end, _) = watch::channel(false);
         Self {
             inner: Arc::new(Inner {
@@ -101,10 +98,19 @@ impl Admin {
         }
     }
 
+    /// The same with other settings. Streams of events are counted and ended together, whatever is set in between.
     fn set(self, set: impl FnOnce(&mut Settings)) -> Self {
         let mut settings = self.inner.settings.clone();
         set(&mut settings);
-        Self::with(self.inner.gate.clone(), settings)
+        Self {
+            inner: Arc::new(Inner {
+                gate: self.inner.gate.clone(),
+                clock: Arc::clone(&self.inner.clock),
+                settings,
+                streams: Arc::clone(&self.inner.streams),
+                end: self.inner.end.clone(),
+            }),
+        }
     }
 
     /// Which proxies are believed about the address of whoever administers. None by default. Give it what the gate's

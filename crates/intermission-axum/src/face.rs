@@ -49,7 +49,7 @@ pub fn maintenance(gate: Gate) -> MaintenanceBuilder {
     MaintenanceLayer::builder(gate).with_face(FACE)
 }
 
-fn peer_address(parts: &Parts) -> Option<IpAddr> {
+pub(crate) fn peer_address(parts: &Parts) -> Option<IpAddr> {
     let extensions = &parts.extensions;
     let connected = extensions.get().map(|ConnectInfo::<SocketAddr>(peer)| peer);
     let given = || extensions.get().map(|PeerAddress(peer)| peer);

@@ -45,6 +45,8 @@
 //! around each. The gate is named once, at the end, where nobody can forget it; modules that give routes need not know
 //! it.
 
+#[cfg(feature = "admin")]
+pub mod admin;
 mod extract;
 mod face;
 mod flags;

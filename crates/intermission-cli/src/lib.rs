@@ -193,11 +193,15 @@ fn with_state(
         output.note(&format!("the state is {}", place.url()))?;
     }
     let ended = runtime.block_on(async {
-        let state = if matches!(verb, Verb::Init) {
+        let reached = if matches!(verb, Verb::Init) {
             place.open_or_create()?
         } else {
             place.open()?
         };
+        if let Some(warning) = reached.warning {
+            output.warning(&warning)?;
+        }
+        let state = reached.state;
         let mut session = Session::new(state, Arc::new(SystemClock), requested_by, manner, output);
         dispatch(verb, &mut session).await
     });

@@ -9,6 +9,7 @@ use intermission_redis::RedisOptions;
 use crate::environment::{self, Environment};
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
+use crate::render::text::printable;
 
 /// Where the state is if nobody says so.
 pub(crate) const DEFAULT_DIRECTORY: &str = "./.intermission";
@@ -86,28 +87,33 @@ impl Place {
     }
 
     /// Reaches a state that is there.
-    pub(crate) fn open(&self) -> Result<SharedState, Failure> {
+    pub(crate) fn open(&self) -> Result<Reached, Failure> {
         self.reach(FileOptions::open)
     }
 
     /// Reaches a state, and makes the place for it if there is none.
-    pub(crate) fn open_or_create(&self) -> Result<SharedState, Failure> {
+    pub(crate) fn open_or_create(&self) -> Result<Reached, Failure> {
         self.reach(FileOptions::open_or_create)
     }
 
     fn reach(
         &self,
         open: impl FnOnce(FileOptions) -> Result<FileState, StateError>,
-    ) -> Result<SharedState, Failure> {
+    ) -> Result<Reached, Failure> {
         match self.url.location() {
-            StateLocation::File(_) => {
+            StateLocation::File(_) | StateLocation::Magento(_) => {
                 let opened = FileOptions::from_url(&self.url).and_then(open);
-                opened
-                    .map(SharedState::new)
-                    .map_err(|error| self.unreached(error))
+                let state = opened.map_err(|error| self.unreached(error))?;
+                Ok(Reached {
+                    warning: ignored(&state),
+                    state: SharedState::new(state),
+                })
             }
             StateLocation::Redis(_) => RedisOptions::from_url(&self.url)
-                .map(|options| SharedState::new(options.build()))
+                .map(|options| Reached {
+                    warning: None,
+                    state: SharedState::new(options.build()),
+                })
                 .map_err(needs_tls),
             StateLocation::Memory => Err(Failure::new(
                 ExitCode::Failed,
@@ -138,6 +144,39 @@ impl Place {
         }
     }
 }
+
+/// A state that was reached.
+#[derive(Debug)]
+pub(crate) struct Reached {
+    pub(crate) state: SharedState,
+    /// What somebody should put right there.
+    pub(crate) warning: Option<String>,
+}
+
+/// What somebody has written among Magento's addresses and is none. Whoever does not come in for want of it will ask
+/// the command why.
+fn ignored(state: &FileState) -> Option<String> {
+    // If the file cannot be read, the verb says so.
+    let ignored = state.ignored_addresses().ok().flatten()?;
+    let entries = ignored.entries();
+    let mut names: Vec<String> = entries
+        .iter()
+        .take(NAMED)
+        .map(|entry| format!("`{}`", printable(entry.text())))
+        .collect();
+    if let Some(more) = entries.len().checked_sub(NAMED).filter(|more| *more > 0) {
+        names.push(format!("{more} more"));
+    }
+    let file = state.directory().join(".maintenance.ip");
+    Some(format!(
+        "{} holds what is no address or network, and nobody passes by it: {}",
+        file.display(),
+        names.join(", ")
+    ))
+}
+
+/// How many of these are named.
+const NAMED: usize = 5;
 
 /// What to do where the command was built without TLS.
 fn needs_tls(error: StateError) -> Failure {

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use intermission::{
     ActivationId, Completion, Goal, HistoryEntry, HistoryEvent, Operator, Record, StateError,
-    StateErrorKind, View, Waited,
+    StateErrorKind, UnconfirmedCause, View, Waited,
 };
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
@@ -20,6 +20,7 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::render::fleet;
+use crate::render::text::printable;
 use crate::session::Session;
 use crate::time::brief;
 use crate::witness::unwitnessed;
@@ -156,9 +157,15 @@ fn reached_as(
             .map(fleet::unconfirmed_in_words)
             .collect();
         let nodes = nodes.join(", ");
-        session.output.warning(&format!(
-            "activated, but nobody knows what still runs on {nodes}"
-        ))?;
+        let is_known = unconfirmed
+            .iter()
+            .all(|node| node.cause == UnconfirmedCause::StillRunning);
+        let what = if is_known {
+            "activated, with work that still runs on"
+        } else {
+            "activated, but nobody knows what still runs on"
+        };
+        session.output.warning(&format!("{what} {nodes}"))?;
         for hint in fleet::ways_out(unconfirmed, &session.invocation) {
             session.output.hint(&hint)?;
         }
@@ -246,11 +253,11 @@ async fn superseded(
             format!("the state had lost data, and a node brought another record back at {at}"),
         ),
         _ => {
-            let by = ending.by.as_deref().unwrap_or("somebody");
+            let by = printable(ending.by.as_deref().unwrap_or("somebody"));
             let origin = ending
                 .origin
                 .as_deref()
-                .map(|origin| format!(" ({origin})"))
+                .map(|origin| format!(" ({})", printable(origin)))
                 .unwrap_or_default();
             (
                 ExitCode::ChangedMeanwhile,

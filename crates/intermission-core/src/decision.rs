@@ -426,7 +426,7 @@ impl<'a> Question<'a> {
                     "the phase is {}, but this node is held: {hold}",
                     snapshot.record.phase()
                 ),
-                None if snapshot.executions_suspended => {
+                None if snapshot.executions_suspended && self.starts_execution => {
                     format!(
                         "the phase is {phase}, but this node may start no execution until it hears from its state"
                     )
@@ -460,7 +460,15 @@ impl<'a> Question<'a> {
                 } else {
                     "is not safe"
                 };
-                format!("the level is {level}, and {} {safe}", visitor.method)
+                let starts = if self.starts_execution {
+                    ", but the route starts an execution"
+                } else {
+                    ""
+                };
+                format!(
+                    "the level is {level}, and {} {safe}{starts}",
+                    visitor.method
+                )
             }
             Rule::Exclusive => format!("the level is {level}"),
             Rule::Permission => {

@@ -23,7 +23,7 @@ pub enum Phase {
     Deactivated,
     /// Draining: nothing that starts an execution is let in, and what runs may finish.
     Activating,
-    /// Closed: no execution runs, and visitors are refused.
+    /// Closed: visitors are refused, and no execution runs but what [`Completion::unconfirmed`](crate::Completion) names.
     Activated,
 }
 

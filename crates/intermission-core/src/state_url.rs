@@ -10,12 +10,12 @@ use std::str::FromStr;
 /// |---|---|
 /// | `memory:` | this process alone |
 /// | `file:/var/lib/app/maintenance` | a directory shared by the processes of a machine |
-/// | `magento:/srv/shop/var` | Magento's flag files, for a state of your own |
+/// | `magento:/srv/shop/var` | Magento's flag files in its `var` directory, shared by Magento and the processes of a machine |
 /// | `redis://host:6379/0` | a Redis server, shared by a fleet |
 /// | `redis+sentinel://h1:26379,h2:26379/mymaster` | Redis behind Sentinel; `/mymaster/1` for database 1 |
 /// | `redis+cluster://h1:7000,h2:7001` | a Redis Cluster |
 ///
-/// Each may end in `?site=NAME`, for many sites on one store. Redis over TLS is `rediss://`, `rediss+sentinel://`,
+/// Each but Magento's, which has one flag, may end in `?site=NAME`, for many sites on one store. Redis over TLS is `rediss://`, `rediss+sentinel://`,
 /// `rediss+cluster://`. A user and a password stand before the hosts, percent-encoded: `redis://user:pass%2Fword@host`.
 ///
 /// # Security
@@ -66,6 +66,15 @@ impl StateUrl {
         }
     }
 
+    /// Magento's flag files in its `var` directory.
+    #[must_use]
+    pub fn magento(directory: impl Into<PathBuf>) -> Self {
+        Self {
+            location: StateLocation::Magento(directory.into()),
+            site: None,
+        }
+    }
+
     /// Where the state is.
     #[must_use]
     pub const fn location(&self) -> &StateLocation {
@@ -82,9 +91,15 @@ impl StateUrl {
     ///
     /// # Errors
     ///
-    /// The name is not one that every store can keep.
+    /// The name is not one that every store can keep, or the store has one site only.
     pub fn with_site(mut self, site: &str) -> Result<Self, BadStateUrl> {
         check_site(site)?;
+        if matches!(self.location, StateLocation::Magento(_)) {
+            return Err(BadStateUrl::OneSite {
+                shown: self.to_string(),
+                site: site.to_owned(),
+            });
+        }
         self.site = Some(site.to_owned());
         Ok(self)
     }
@@ -130,6 +145,16 @@ pub enum BadStateUrl {
     Parameter {
         /// The parameter's name.
         parameter: String,
+    },
+    /// The store has one site only.
+    #[error(
+        "the state `{shown}` has one flag, and so it cannot be that of a site `{site}` among others: leave the site away"
+    )]
+    OneSite {
+        /// The store.
+        shown: String,
+        /// The site's name.
+        site: String,
     },
     /// The site's name cannot be kept by every store.
     #[error(
@@ -386,6 +411,7 @@ mod tests {
             assert_eq!(url.to_string(), text);
         }
         assert_eq!("file:///a/b".parse(), Ok(StateUrl::file("/a/b")));
+        assert_eq!("magento:///a/b".parse(), Ok(StateUrl::magento("/a/b")));
     }
 
     #[test]
@@ -400,11 +426,32 @@ mod tests {
             "file:",
             "file:/a?size=1",
             "file:/a?x",
+            "magento:",
         ] {
             assert!(text.parse::<StateUrl>().is_err(), "{text}");
         }
         for site in ["", "../x", ".x", "a/b", "a b", "é"] {
             assert!(StateUrl::file("/a").with_site(site).is_err(), "{site}");
+        }
+    }
+
+    #[test]
+    fn magento_has_one_flag_and_so_one_site() {
+        let url: StateUrl = "magento:/srv/shop/var".parse().unwrap();
+        assert_eq!(url, StateUrl::magento("/srv/shop/var"));
+        for refused in [
+            "magento:/srv/shop/var?site=shop".parse(),
+            url.with_site("shop"),
+        ] {
+            let Err(error @ BadStateUrl::OneSite { .. }) = refused else {
+                panic!("{refused:?}")
+            };
+            assert!(
+                error
+                    .to_string()
+                    .contains("`magento:/srv/shop/var` has one flag"),
+                "{error}"
+            );
         }
     }
 

@@ -1,18 +1,21 @@
 //! The directory and the files in it.
 //!
-//! | file | holds |
-//! |---|---|
-//! | `record.json` | the record and its history |
-//! | `members.json` | what the ledger knows of the nodes |
-//! | `members.json.next` | the same, until the step that it belongs to is taken |
-//! | `lock` | nothing; locked by whoever takes a step |
+//! | file | in Magento's directory | holds |
+//! |---|---|---|
+//! | `record.json` | `.intermission.json` | the record and its history |
+//! | | `.intermission.json.next` | the same, until the flag files say that the step is taken |
+//! | `members.json` | `.intermission.members.json` | what the ledger knows of the nodes |
+//! | `members.json.next` | `.intermission.members.json.next` | the same, until the step that it belongs to is taken |
+//! | `lock` | `.intermission.lock` | nothing; locked by whoever takes a step |
+//! | | `.maintenance.flag` | nothing; that it is there is the mode |
+//! | | `.maintenance.ip` | who passes by address |
 
 use std::fs::{self, DirBuilder, File};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use intermission_core::{StateError, StateErrorKind, StateUrl};
+use intermission_core::{StateError, StateErrorKind, StateLocation, StateUrl};
 use rustix::fs::OFlags;
 
 use crate::error::failed;
@@ -49,20 +52,61 @@ impl Directory {
         &self.path
     }
 
+    /// Whether it is Magento's, who makes it and puts its flag there.
+    pub(crate) const fn is_magentos(&self) -> bool {
+        matches!(self.url.location(), StateLocation::Magento(_))
+    }
+
     pub(crate) fn record(&self) -> PathBuf {
-        self.path.join("record.json")
+        self.file("record.json", ".intermission.json")
+    }
+
+    pub(crate) fn next_record(&self) -> PathBuf {
+        self.file("record.json.next", ".intermission.json.next")
     }
 
     pub(crate) fn members(&self) -> PathBuf {
-        self.path.join("members.json")
+        self.file("members.json", ".intermission.members.json")
     }
 
     pub(crate) fn next_members(&self) -> PathBuf {
-        self.path.join("members.json.next")
+        self.file("members.json.next", ".intermission.members.json.next")
     }
 
     pub(crate) fn lock(&self) -> PathBuf {
-        self.path.join("lock")
+        self.file("lock", ".intermission.lock")
+    }
+
+    /// Magento looks for this name.
+    pub(crate) fn flag(&self) -> PathBuf {
+        self.path.join(".maintenance.flag")
+    }
+
+    /// Magento reads this name.
+    pub(crate) fn addresses(&self) -> PathBuf {
+        self.path.join(".maintenance.ip")
+    }
+
+    pub(crate) fn next_addresses(&self) -> PathBuf {
+        self.path.join(".intermission.ip.next")
+    }
+
+    /// The files whose change may be a change of the record.
+    pub(crate) fn watched(&self) -> Vec<PathBuf> {
+        if self.is_magentos() {
+            vec![self.record(), self.flag(), self.addresses()]
+        } else {
+            vec![self.record()]
+        }
+    }
+
+    /// Magento's directory holds files of others, so ours are named after us, and hidden as Magento's own are.
+    fn file(&self, own: &str, among_others: &str) -> PathBuf {
+        self.path.join(if self.is_magentos() {
+            among_others
+        } else {
+            own
+        })
     }
 
     /// Says whether it is there and may be read.
@@ -81,8 +125,12 @@ impl Directory {
         }
     }
 
-    /// Makes it, and the directories above it, unless it is there.
+    /// Makes it, and the directories above it, unless it is there. Magento's is never made: if it is missing, the path
+    /// is wrong, and Magento would look for its flag elsewhere.
     pub(crate) fn create(&self) -> Result<(), StateError> {
+        if self.is_magentos() {
+            return self.check();
+        }
         let missing: Vec<&Path> = self
             .path
             .ancestors()
@@ -112,6 +160,14 @@ impl Directory {
     /// The error for a file in it that could not be opened: it names the directory if that is what is missing.
     pub(crate) fn not_found(&self, error: io::Error) -> StateError {
         match error.kind() {
+            io::ErrorKind::NotFound if self.is_magentos() => StateError::new(
+                StateErrorKind::Unavailable,
+                format!(
+                    "there is no directory {}: name Magento's `var` directory, which must be there already",
+                    self.path.display()
+                ),
+            )
+            .with_source(error),
             io::ErrorKind::NotFound => StateError::new(
                 StateErrorKind::Unavailable,
                 format!(
@@ -148,13 +204,12 @@ impl Directory {
         }
         self.hand_over(path, parent)
             .map_err(|error| failed("hand over", path, error))?;
-        match File::open(parent).and_then(|parent| parent.sync_all()) {
-            // Who may write a directory but not read it cannot make sure that what was created survives a power cut.
-            Err(error) if error.kind() != io::ErrorKind::PermissionDenied => {
-                Err(failed("sync", parent, error))
-            }
-            _ => Ok(()),
-        }
+        sync(parent)
+    }
+
+    /// Makes sure that the files that were put into it, or taken out of it, stay so after a power cut.
+    pub(crate) fn sync(&self) -> Result<(), StateError> {
+        sync(&self.path)
     }
 
     /// Gives a directory that root has created to the owner of the one that it is in.
@@ -191,6 +246,16 @@ pub(crate) fn flags(more: OFlags) -> i32 {
     (OFlags::NOFOLLOW | OFlags::NONBLOCK | more)
         .bits()
         .cast_signed()
+}
+
+fn sync(path: &Path) -> Result<(), StateError> {
+    match File::open(path).and_then(|directory| directory.sync_all()) {
+        // Who may write a directory but not read it cannot make sure that what was created survives a power cut.
+        Err(error) if error.kind() != io::ErrorKind::PermissionDenied => {
+            Err(failed("sync", path, error))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn is_missing(path: &Path) -> bool {

@@ -79,9 +79,12 @@
 //! |---|---|---|
 //! | `notify` | yes | hears of changes at once where the system can watch a directory, instead of within 100 ms |
 
+mod beside;
 mod directory;
 mod document;
 mod error;
+mod flag_files;
+mod foreign;
 mod lock;
 mod members_file;
 mod options;
@@ -89,6 +92,7 @@ mod ownership;
 mod process;
 mod record_file;
 mod step;
+mod stored;
 #[cfg(test)]
 mod tests;
 mod watcher;
@@ -98,8 +102,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use intermission_core::{
-    Departure, HistoryEntry, Ledger, MaintenanceState, Moment, NodeId, NodeReport, OperateReply,
-    Operation, Record, Revision, StateError, StateErrorKind, SyncReply, View,
+    BadNetworks, Departure, HistoryEntry, Ledger, MaintenanceState, Moment, NodeId, NodeReport,
+    OperateReply, Operation, Record, Revision, StateError, StateErrorKind, SyncReply, View,
 };
 use tokio::runtime::Handle;
 
@@ -165,6 +169,18 @@ impl FileState {
         self.0.store.directory().path()
     }
 
+    /// What stands in Magento's `.maintenance.ip` and is no address or network. It is left out of the allow list; show
+    /// it to somebody who can put it right. `None` if there is nothing of the kind, and where there is no such file.
+    ///
+    /// Reads the file, so it may block for as long as that takes.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read.
+    pub fn ignored_addresses(&self) -> Result<Option<BadNetworks>, StateError> {
+        self.0.store.ignored_addresses()
+    }
+
     fn new(store: Store, creates: bool) -> Self {
         Self(Arc::new(Shared {
             store: Arc::new(store),
@@ -177,7 +193,7 @@ impl FileState {
     async fn step<T: Send + 'static>(
         &self,
         joins: Option<NodeId>,
-        act: impl FnOnce(&mut Ledger, Moment) -> T + Send + 'static,
+        act: impl Fn(&mut Ledger, Moment) -> T + Send + 'static,
     ) -> Result<T, StateError> {
         let turn = Arc::clone(&self.0.turn).lock_owned().await;
         let creates = self.0.creates || joins.is_some();
@@ -222,7 +238,7 @@ impl FileState {
         if let Some(watcher) = watcher.as_ref().filter(|watcher| !watcher.has_ended()) {
             return Ok(Arc::clone(watcher));
         }
-        let started = Arc::new(Watcher::start(self.0.store.record().clone())?);
+        let started = Arc::new(Watcher::start(Arc::clone(&self.0.store))?);
         *watcher = Some(Arc::clone(&started));
         Ok(started)
     }

@@ -4,20 +4,18 @@
 //! are dead anyway.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs;
+use std::io;
 use std::path::Path;
 
 use intermission_core::{Members, NodeId, StateError, StateErrorKind, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::directory::{Directory, flags};
+use crate::beside::write_beside;
+use crate::directory::Directory;
 use crate::error::failed;
-use crate::ownership::Ownership;
 use crate::process::Process;
 use crate::record_file::read_regular;
-use rustix::fs::OFlags;
 
 const VERSION: u64 = 1;
 
@@ -100,19 +98,8 @@ impl MembersFile {
     pub(crate) fn write_next(&self, directory: &Directory) -> Result<(), StateError> {
         let path = directory.next_members();
         let write = || -> io::Result<()> {
-            match fs::remove_file(&path) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
-            let mut options = File::options();
-            options
-                .write(true)
-                .create_new(true)
-                .mode(0o600)
-                .custom_flags(flags(OFlags::empty()));
-            let mut file = options.open(&path)?;
-            Ownership::of_file(&directory.members(), directory.path())?.apply(&file)?;
-            file.write_all(&serde_json::to_vec(self)?)
+            let text = serde_json::to_vec(self)?;
+            write_beside(&path, &directory.members(), directory, &text).map(drop)
         };
         write().map_err(|error| failed("write", &path, error))
     }

@@ -55,13 +55,37 @@ impl FileOptions {
         }
     }
 
-    /// The directory, and the site in it, that the URL names.
+    /// Magento's `var` directory, whose flag files are to say the same as this state. See the
+    /// [crate's documentation](crate#magentos-flag-files).
+    ///
+    /// It must be there: [`open_or_create`](Self::open_or_create) does not make it. It holds one site.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use intermission_file::FileOptions;
+    ///
+    /// let shop = tempfile::tempdir()?;
+    /// let state = FileOptions::magento(shop.path()).open()?;
+    /// assert_eq!(state.directory(), shop.path());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn magento(directory: impl Into<PathBuf>) -> Self {
+        let base = directory.into();
+        Self {
+            url: StateUrl::magento(base.clone()),
+            ..Self::new(base)
+        }
+    }
+
+    /// The directory, and the site in it, that the URL names: `file:` or `magento:`.
     ///
     /// # Errors
     ///
     /// It names no directory, but another kind of state: [`Unsupported`](StateErrorKind::Unsupported).
     pub fn from_url(url: &StateUrl) -> Result<Self, StateError> {
-        let StateLocation::File(directory) = url.location() else {
+        let (StateLocation::File(directory) | StateLocation::Magento(directory)) = url.location()
+        else {
             return Err(StateError::new(
                 StateErrorKind::Unsupported,
                 format!(
@@ -79,7 +103,7 @@ impl FileOptions {
     ///
     /// # Errors
     ///
-    /// The name is not one that every store can keep.
+    /// The name is not one that every store can keep, or the directory is Magento's, which has one site.
     pub fn with_site(mut self, site: &str) -> Result<Self, BadStateUrl> {
         self.url = self.url.with_site(site)?;
         Ok(self)

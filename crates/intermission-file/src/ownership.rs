@@ -37,6 +37,11 @@ impl Ownership {
         }
     }
 
+    /// That of a file that replaces none.
+    pub(crate) fn of_new_file(directory: &Path) -> io::Result<Self> {
+        Ok(Self::wanted_by(&fs::metadata(directory)?))
+    }
+
     /// For the lock: only who may change the directory may open it, since whoever may open it may hold it.
     pub(crate) fn of_lock(directory: &Path) -> io::Result<Self> {
         let directory = fs::metadata(directory)?;

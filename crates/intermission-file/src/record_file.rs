@@ -11,6 +11,7 @@ use atomic_write_file::unix::OpenOptionsExt as _;
 use intermission_core::{StateError, StateErrorKind};
 use rustix::fs::OFlags;
 
+use crate::beside::{remove_if_there, write_beside};
 use crate::directory::Directory;
 use crate::document::Document;
 use crate::error::failed;
@@ -72,6 +73,10 @@ impl RecordFile {
     ///
     /// Only whoever holds the lock may.
     pub(crate) fn replace(&self, document: Document) -> Result<(), StateError> {
+        if self.directory.is_magentos() {
+            // Beside Magento's files, no file has a name that is not known beforehand.
+            return self.stage(document)?.put_in_place();
+        }
         let path = self.directory.record();
         let text = document
             .to_json()
@@ -79,12 +84,71 @@ impl RecordFile {
         self.remove_leftovers();
         self.write(&path, &text)
             .map_err(|error| failed("write", &path, error))?;
+        self.remember(text, document);
+        Ok(())
+    }
+
+    /// Writes the next document beside its place, for good. Readers of Magento's directory see by the flag files
+    /// whether it counts.
+    ///
+    /// Only whoever holds the lock may.
+    pub(crate) fn stage(&self, document: Document) -> Result<Staged<'_>, StateError> {
+        let path = self.directory.next_record();
+        let stage = || -> io::Result<Vec<u8>> {
+            let text = document.to_json()?;
+            let place = self.directory.record();
+            write_beside(&path, &place, &self.directory, &text)?.sync_all()?;
+            Ok(text)
+        };
+        let text = stage().map_err(|error| failed("write", &path, error))?;
+        self.directory.sync()?;
+        Ok(Staged {
+            file: self,
+            text,
+            document,
+        })
+    }
+
+    /// What is beside its place.
+    pub(crate) fn read_next(&self) -> Result<Next, StateError> {
+        let path = self.directory.next_record();
+        match read_regular(&path) {
+            Ok(text) => Ok(text
+                .and_then(|text| Document::from_json(&text).ok())
+                .map_or(Next::Rubbish, |document| Next::Document(Arc::new(document)))),
+            Err(error) => match error.kind() {
+                io::ErrorKind::NotFound => Ok(Next::Nothing),
+                // It has not got its owner yet.
+                io::ErrorKind::PermissionDenied => Ok(Next::Rubbish),
+                _ => Err(failed("read", &path, error)),
+            },
+        }
+    }
+
+    /// Puts in its place what somebody else has staged.
+    ///
+    /// Only whoever holds the lock may.
+    pub(crate) fn put_next_in_place(&self) -> Result<(), StateError> {
+        let path = self.directory.record();
+        fs::rename(self.directory.next_record(), &path)
+            .map_err(|error| failed("replace", &path, error))?;
+        self.directory.sync()
+    }
+
+    /// Takes away what somebody else has staged, and what does not count.
+    ///
+    /// Only whoever holds the lock may.
+    pub(crate) fn discard_next(&self) -> Result<(), StateError> {
+        let path = self.directory.next_record();
+        remove_if_there(&path).map_err(|error| failed("remove", &path, error))
+    }
+
+    fn remember(&self, text: Vec<u8>, document: Document) {
         let last = LastRead {
             text,
             document: Arc::new(document),
         };
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(last);
-        Ok(())
     }
 
     fn write(&self, path: &Path, text: &[u8]) -> io::Result<()> {
@@ -126,6 +190,32 @@ impl RecordFile {
         )
         .with_source(cause)
     }
+}
+
+/// A document beside its place.
+#[must_use]
+pub(crate) struct Staged<'a> {
+    file: &'a RecordFile,
+    text: Vec<u8>,
+    document: Document,
+}
+
+impl Staged<'_> {
+    /// Puts it there.
+    pub(crate) fn put_in_place(self) -> Result<(), StateError> {
+        self.file.put_next_in_place()?;
+        self.file.remember(self.text, self.document);
+        Ok(())
+    }
+}
+
+/// What was found beside the place of the document.
+#[derive(Debug)]
+pub(crate) enum Next {
+    Nothing,
+    /// Something that was not written to its end.
+    Rubbish,
+    Document(Arc<Document>),
 }
 
 /// Named as `atomic-write-file` names them. What editors leave, such as `.record.json.swp`, is not ours.

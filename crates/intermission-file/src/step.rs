@@ -4,6 +4,20 @@
 //! number that the new edition of `record.json` will have. Then `record.json` is replaced: that is the moment at which
 //! the step is taken. Then `members.json.next` takes its place. Whoever finds that it has not, because somebody died
 //! in between, sees by its number whether it counts. A step that changes no record is taken by that last renaming.
+//!
+//! In Magento's directory there is the pair of flag files besides, and the flag is the mode: for Magento, which reads
+//! nothing else, and so for us. So a step that changes what the pair says is taken at the moment at which the flag
+//! appears or vanishes (or the list of addresses is replaced, if the flag stays as it is):
+//!
+//! 1. `.intermission.members.json.next` and `.intermission.json.next` are written.
+//! 2. The flag is put there or taken away, and then the list of addresses.
+//! 3. `.intermission.json.next` takes its place, then `.intermission.members.json.next`.
+//!
+//! Whoever finds an `.intermission.json.next` sees by the pair whether it counts, and finishes the step or throws it
+//! away. So a crash leaves the old record with the old pair or the new with the new, and nobody's change is taken for
+//! the rest of an unfinished step: where the pair says something that neither the record nor an unfinished step asks
+//! for, somebody else has changed it (see `foreign.rs`). Then the record follows, as a change of its own, in the next
+//! step of whichever process takes one first.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -11,16 +25,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use intermission_core::{
-    Clock, Departure, HistoryEntry, Ledger, Members, Moment, NodeId, Record, StateError,
-    StateErrorKind, Timing, View,
+    BadNetworks, Clock, Departure, HistoryEntry, Ledger, Members, Moment, NodeId, Record,
+    StateError, StateErrorKind, Timing, View,
 };
 
 use crate::directory::Directory;
 use crate::document::Document;
+use crate::flag_files::{self, FlagFiles, Pair, Writes};
+use crate::foreign::{Followed, Foreign, writes};
 use crate::lock::Lock;
 use crate::members_file::{Found, MembersFile, put_in_place};
 use crate::process::{Process, Surroundings};
 use crate::record_file::RecordFile;
+use crate::stored::{Stored, Unfinished};
 
 /// How often a reader, who takes no lock, looks again when he has seen the two files at different steps.
 const READS: u32 = 5;
@@ -31,6 +48,8 @@ pub(crate) type Look = Arc<dyn Fn() -> Surroundings + Send + Sync>;
 /// The ledger in a directory.
 pub(crate) struct Store {
     record: RecordFile,
+    /// In Magento's directory.
+    flag_files: Option<FlagFiles>,
     timing: Timing,
     clock: Arc<dyn Clock>,
     look: Look,
@@ -41,6 +60,8 @@ pub(crate) struct Store {
 /// What the files hold.
 struct Kept {
     document: Option<Arc<Document>>,
+    flag_files: Option<flag_files::Found>,
+    unfinished: Unfinished,
     members: Members,
     processes: BTreeMap<NodeId, Process>,
     /// The newest edition of which anybody knows.
@@ -60,18 +81,16 @@ impl Store {
         clock: Arc<dyn Clock>,
         look: Look,
     ) -> Self {
-        let record = RecordFile::new(directory);
         Self {
-            record,
+            flag_files: directory
+                .is_magentos()
+                .then(|| FlagFiles::new(directory.clone())),
+            record: RecordFile::new(directory),
             timing,
             clock,
             look,
             seen_edition: AtomicU64::new(0),
         }
-    }
-
-    pub(crate) const fn record(&self) -> &RecordFile {
-        &self.record
     }
 
     pub(crate) const fn directory(&self) -> &Directory {
@@ -82,7 +101,7 @@ impl Store {
     pub(crate) fn step<T>(
         &self,
         joins: Option<NodeId>,
-        act: impl FnOnce(&mut Ledger, Moment) -> T,
+        act: impl Fn(&mut Ledger, Moment) -> T,
     ) -> Result<T, StateError> {
         let lock = Lock::acquire(self.directory())?;
         self.step_locked(&lock, joins, act)
@@ -97,6 +116,7 @@ impl Store {
         let mut ledger = self.ledger(&kept);
         let quiescent_at = ledger.view(0, now).quiescent_at;
         kept.tell(&mut ledger, &surroundings, now);
+        kept.follow(&mut ledger, now);
         ledger.tick(now);
         if (kept.is_on() && quiescent_at.is_none() || !kept.holds_what(&ledger))
             && let Ok(lock) = Lock::acquire_at_once(self.directory())
@@ -113,53 +133,128 @@ impl Store {
         let mut view = ledger.view(limit, now);
         // What the ledger would make of it has not happened, and nobody could change a record that is not there.
         view.quiescent_at = view.quiescent_at.and(quiescent_at);
-        view.record = kept.record().cloned().unwrap_or_default();
+        view.record = kept.shown_record(now);
         Ok(view)
     }
 
     /// The newest lines of the history, newest first.
     pub(crate) fn history(&self, limit: usize) -> Result<Vec<HistoryEntry>, StateError> {
-        let document = self.record.read()?;
+        let document = self.glimpse()?.document;
         let history = document
             .iter()
             .flat_map(|document| document.history.iter().rev());
         Ok(history.take(limit).cloned().collect())
     }
 
+    /// The document as it is now, without a ledger. Where somebody else has changed the flag files, it is made to
+    /// follow, if the lock is free and this process may.
+    pub(crate) fn glimpse(&self) -> Result<Glimpse, StateError> {
+        let mut stored = self.stored_without_lock()?;
+        let mut is_busy = false;
+        if stored.is_behind() {
+            match Lock::acquire_at_once(self.directory()) {
+                Ok(lock) => {
+                    // Whoever had the lock before may have done it.
+                    if self.stored()?.is_behind() {
+                        // Whoever may not write may nevertheless look.
+                        drop(self.step_locked(&lock, None, |_, _| ()));
+                    }
+                    stored = self.stored()?;
+                }
+                Err(error) => is_busy = error.kind() == StateErrorKind::Unavailable,
+            }
+        }
+        Ok(Glimpse {
+            document: stored.document,
+            is_busy,
+        })
+    }
+
+    /// What stands among Magento's addresses and is none.
+    pub(crate) fn ignored_addresses(&self) -> Result<Option<BadNetworks>, StateError> {
+        let found = self.flag_files.as_ref().map(FlagFiles::read).transpose()?;
+        Ok(found.and_then(|found| found.ignored))
+    }
+
     fn step_locked<T>(
         &self,
         _lock: &Lock,
         joins: Option<NodeId>,
-        act: impl FnOnce(&mut Ledger, Moment) -> T,
+        act: impl Fn(&mut Ledger, Moment) -> T,
     ) -> Result<T, StateError> {
         let surroundings = (self.look)();
-        let kept = self.read(&surroundings)?;
-        if kept.is_unfinished {
-            put_in_place(self.directory())?;
-        }
+        let mut kept = self.read(&surroundings)?;
+        self.finish(&mut kept)?;
         let now = self.now();
         let mut ledger = self.ledger(&kept);
         kept.tell(&mut ledger, &surroundings, now);
-        let reply = act(&mut ledger, now);
-        self.write(kept, &ledger, joins, surroundings)?;
+        let (reply, left) = if kept.is_lost {
+            // A node that knows the lost record knows more than the flag files say.
+            let reply = act(&mut ledger, now);
+            let (followed, left) = kept.follow(&mut ledger, now);
+            if followed == Followed::Stored {
+                (act(&mut ledger, now), left)
+            } else {
+                (reply, left)
+            }
+        } else {
+            let (_, left) = kept.follow(&mut ledger, now);
+            (act(&mut ledger, now), left)
+        };
+        self.write(kept, &ledger, joins, surroundings, &left)?;
         Ok(reply)
+    }
+
+    /// Finishes the step of somebody who was killed, or throws it away if it does not count.
+    fn finish(&self, kept: &mut Kept) -> Result<(), StateError> {
+        match (&kept.unfinished, &self.flag_files) {
+            (Unfinished::Taken(rest), Some(flag_files)) => {
+                flag_files.write(rest)?;
+                if let (Some(found), Some(allow)) = (&mut kept.flag_files, &rest.allow) {
+                    found.pair.allow = allow.clone();
+                }
+                self.record.put_next_in_place()?;
+            }
+            (Unfinished::NotTaken, _) => self.record.discard_next()?,
+            _ => {}
+        }
+        if kept.is_unfinished {
+            put_in_place(self.directory())?;
+        }
+        Ok(())
     }
 
     fn now(&self) -> Moment {
         Moment::new(self.clock.now(), self.clock.steady())
     }
 
+    /// What is stored, as whoever holds the lock sees it.
+    fn stored(&self) -> Result<Stored, StateError> {
+        Stored::read(&self.record, self.flag_files.as_ref())
+    }
+
+    fn stored_without_lock(&self) -> Result<Stored, StateError> {
+        let mut stored = self.stored()?;
+        for _ in 1..READS {
+            if !stored.is_behind() {
+                break;
+            }
+            stored = self.stored()?;
+        }
+        Ok(stored)
+    }
+
     fn read(&self, surroundings: &Surroundings) -> Result<Kept, StateError> {
-        let document = self.record.read()?;
+        let stored = self.stored()?;
         let members = MembersFile::read(&self.directory().members())?;
         let next = MembersFile::read(&self.directory().next_members())?;
-        self.judge(document, members, next, surroundings)
+        self.judge(stored, members, next, surroundings)
     }
 
     fn read_without_lock(&self, surroundings: &Surroundings) -> Result<Kept, StateError> {
         let mut kept = self.read(surroundings)?;
         for _ in 1..READS {
-            if !kept.is_lost {
+            if !kept.is_lost && kept.foreign(kept.record()).is_empty() {
                 break;
             }
             kept = self.read(surroundings)?;
@@ -170,11 +265,16 @@ impl Store {
     /// Says which of what was found counts.
     fn judge(
         &self,
-        document: Option<Arc<Document>>,
+        stored: Stored,
         members: Found,
         next: Found,
         surroundings: &Surroundings,
     ) -> Result<Kept, StateError> {
+        let Stored {
+            document,
+            flag_files,
+            unfinished,
+        } = stored;
         let edition = document.as_ref().map_or(0, |document| document.edition);
         let seen_edition = self
             .seen_edition
@@ -194,6 +294,8 @@ impl Store {
                 // was started since the record was written does not matter: they may have been started since, too.
                 is_lost: document.is_some() || was_rubbish || seen_edition > edition,
                 document,
+                flag_files,
+                unfinished,
                 members,
                 processes,
                 newest_edition: seen_edition,
@@ -212,6 +314,8 @@ impl Store {
         Ok(Kept {
             is_lost: newest_edition > edition || is_stale,
             document,
+            flag_files,
+            unfinished,
             members,
             processes,
             newest_edition,
@@ -236,7 +340,18 @@ impl Store {
         ledger: &Ledger,
         joins: Option<NodeId>,
         surroundings: Surroundings,
+        left: &Foreign,
     ) -> Result<(), StateError> {
+        let record = ledger.record().cloned();
+        let writes = match &kept.flag_files {
+            Some(found) => writes(&found.pair, record.as_deref(), left),
+            None => Writes::default(),
+        };
+        // Otherwise the pair cannot tell whether the step was taken, and need not.
+        let is_told_by_pair = !writes.is_empty() && {
+            let before = kept.record().map(|record| &**record);
+            Pair::of(before) != Pair::of(record.as_deref())
+        };
         let is_changed = kept.is_lost || !kept.holds_what(ledger);
         let edition = if is_changed {
             kept.newest_edition.saturating_add(1)
@@ -265,13 +380,40 @@ impl Store {
         if is_changed {
             let before = kept.document.unwrap_or_default();
             let history = ledger.kept_history().cloned().collect();
-            self.record
-                .replace(before.succeeded_by(edition, ledger.record().cloned(), history))?;
+            let document = before.succeeded_by(edition, record, history);
+            match &self.flag_files {
+                Some(flag_files) if is_told_by_pair => {
+                    let staged = self.record.stage(document)?;
+                    flag_files.write(&writes)?;
+                    staged.put_in_place()?;
+                }
+                _ => {
+                    self.record.replace(document)?;
+                    self.write_flag_files(&writes)?;
+                }
+            }
+        } else {
+            self.write_flag_files(&writes)?;
         }
         put_in_place(self.directory())?;
         self.seen_edition.fetch_max(edition, Ordering::Relaxed);
         Ok(())
     }
+
+    fn write_flag_files(&self, writes: &Writes) -> Result<(), StateError> {
+        match &self.flag_files {
+            Some(flag_files) if !writes.is_empty() => flag_files.write(writes),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What a look without a ledger sees.
+#[derive(Debug)]
+pub(crate) struct Glimpse {
+    pub(crate) document: Option<Arc<Document>>,
+    /// Whether the document has not followed the flag files yet, because somebody else had the lock.
+    pub(crate) is_busy: bool,
 }
 
 impl fmt::Debug for Store {
@@ -302,6 +444,36 @@ impl Kept {
             (kept, record) => kept.is_none() && record.is_none(),
         };
         same_record && ledger.kept_history().eq(self.history())
+    }
+
+    /// What somebody else has changed in the flag files, where the ledger holds this record.
+    fn foreign(&self, present: Option<&Arc<Record>>) -> Foreign {
+        self.flag_files
+            .as_ref()
+            .map_or_else(Foreign::default, |found| {
+                let stored = self.record().map(|record| &**record);
+                Foreign::between(&found.pair, stored, present.map(|record| &**record))
+            })
+    }
+
+    /// Makes the ledger follow the flag files. Says what it did, and what is left to follow later.
+    fn follow(&self, ledger: &mut Ledger, now: Moment) -> (Followed, Foreign) {
+        let foreign = self.foreign(ledger.record());
+        let Some(found) = self.flag_files.as_ref().filter(|_| !foreign.is_empty()) else {
+            return (Followed::Already, Foreign::default());
+        };
+        match foreign.follow(found, ledger, now) {
+            Followed::Refused => (Followed::Refused, foreign),
+            followed => (followed, Foreign::default()),
+        }
+    }
+
+    /// The record, for people. Where it has not followed the flag files yet, it says what they say, with its old
+    /// revision, so that nobody can change what is not stored.
+    fn shown_record(&self, now: Moment) -> Arc<Record> {
+        let record = self.record().cloned().unwrap_or_default();
+        let shown = self.foreign(self.record()).applied_to(&record, now);
+        shown.map_or(record, Arc::new)
     }
 
     /// Whether there is a drain, or may soon be quiescence.

@@ -1,7 +1,8 @@
-//! One thread for each handle that sees when `record.json` has changed.
+//! One thread for each handle that sees when `record.json` has changed, or one of Magento's flag files.
 //!
-//! It looks ten times a second whether the file is another one, since no other way works on every file system, and
-//! at once when the system says that the directory has changed, where it does.
+//! It looks ten times a second whether a file is another one, since no other way works on every file system, and
+//! at once when the system says that the directory has changed, where it does. Where somebody else has changed the flag
+//! files, it makes the record follow, so that nobody need wait for the next heartbeat.
 
 use std::error::Error;
 use std::fmt;
@@ -17,7 +18,7 @@ use intermission_core::{Record, Revision, StateError, StateErrorKind};
 use tokio::sync::watch;
 
 use crate::error::failed;
-use crate::record_file::RecordFile;
+use crate::step::Store;
 
 /// How often the file is looked at in any case.
 const POLL: Duration = Duration::from_millis(100);
@@ -39,15 +40,15 @@ pub(crate) struct Watcher {
 }
 
 impl Watcher {
-    pub(crate) fn start(record: RecordFile) -> Result<Self, StateError> {
+    pub(crate) fn start(store: Arc<Store>) -> Result<Self, StateError> {
         let (sender, sights) = watch::channel(Sight::NotYet);
         let is_over = Arc::new(AtomicBool::new(false));
-        let path = record.directory().path().to_owned();
+        let path = store.directory().path().to_owned();
         let thread = thread::Builder::new()
             .name("intermission-file".to_owned())
             .spawn({
                 let is_over = Arc::clone(&is_over);
-                move || keep_looking(&record, &sender, &is_over)
+                move || keep_looking(&store, &sender, &is_over)
             })
             .map_err(|error| failed("start a thread to watch", &path, error))?;
         Ok(Self {
@@ -114,29 +115,39 @@ impl Sight {
     }
 }
 
-fn keep_looking(record: &RecordFile, sights: &watch::Sender<Sight>, is_over: &AtomicBool) {
+fn keep_looking(store: &Store, sights: &watch::Sender<Sight>, is_over: &AtomicBool) {
+    let watched = store.directory().watched();
     let nudge = Arc::new(Nudge {
         #[cfg(feature = "notify")]
         thread: thread::current(),
+        #[cfg(feature = "notify")]
+        names: watched
+            .iter()
+            .filter_map(|path| path.file_name())
+            .map(ToOwned::to_owned)
+            .collect(),
         is_pending: AtomicBool::new(true),
     });
     let mut system = SystemWatch::default();
-    let mut last = None;
+    let mut last = Vec::new();
     let mut look_again = true;
     while !is_over.load(Ordering::Acquire) {
         // Before the look, so that no change falls between them.
-        system.follow(record.directory().path(), &nudge);
-        let stamp = stamp_of(&record.directory().record());
-        let is_new = last != stamp;
+        system.follow(store.directory().path(), &nudge);
+        let stamps: Vec<Stamp> = watched.iter().map(|path| stamp_of(path)).collect();
+        let is_new = last != stamps;
         if nudge.is_pending.swap(false, Ordering::AcqRel) || look_again || is_new {
-            let sight = record.read().map_or_else(
-                |error| Sight::Failure(Arc::new(error)),
-                |document| Sight::Record(document.and_then(|document| document.record.clone())),
-            );
+            let (sight, is_busy) = match store.glimpse() {
+                Ok(seen) => (
+                    Sight::Record(seen.document.and_then(|document| document.record.clone())),
+                    seen.is_busy,
+                ),
+                Err(error) => (Sight::Failure(Arc::new(error)), false),
+            };
             // A file's time is coarse, so two changes in a row may leave the same stamp: whatever is new is looked at
             // once more. What failed may work again without a new stamp.
-            look_again = is_new || matches!(sight, Sight::Failure(_));
-            last = stamp;
+            look_again = is_new || is_busy || matches!(sight, Sight::Failure(_));
+            last = stamps;
             sights.send_if_modified(|seen| {
                 let is_other = sight.differs_from(seen);
                 if is_other {
@@ -149,8 +160,10 @@ fn keep_looking(record: &RecordFile, sights: &watch::Sender<Sight>, is_over: &At
     }
 }
 
-/// What changes when the file is replaced: its place, its length, its times.
-fn stamp_of(path: &Path) -> Option<[i64; 7]> {
+/// What changes when a file is replaced: its place, its length, its times. `None` if there is none.
+type Stamp = Option<[i64; 7]>;
+
+fn stamp_of(path: &Path) -> Stamp {
     let file = fs::metadata(path).ok()?;
     Some([
         file.dev().cast_signed(),
@@ -168,6 +181,9 @@ fn stamp_of(path: &Path) -> Option<[i64; 7]> {
 struct Nudge {
     #[cfg(feature = "notify")]
     thread: Thread,
+    /// The names of the files that matter.
+    #[cfg(feature = "notify")]
+    names: Vec<std::ffi::OsString>,
     is_pending: AtomicBool,
 }
 
@@ -207,13 +223,16 @@ impl SystemWatch {
         }
         let nudge = Arc::clone(nudge);
         let on_event = move |event: notify::Result<notify::Event>| {
-            // Every heartbeat replaces another file in the directory, and every look opens this one.
-            let concerns_record = |event: &notify::Event| {
-                !event.kind.is_access()
-                    && (event.need_rescan()
-                        || event.paths.iter().any(|path| path.ends_with("record.json")))
+            // Every heartbeat replaces another file in the directory, and every look opens one of these.
+            let is_watched = |path: &std::path::PathBuf| {
+                path.file_name()
+                    .is_some_and(|name| nudge.names.iter().any(|watched| watched == name))
             };
-            if event.as_ref().map_or(true, concerns_record) {
+            let concerns_us = |event: &notify::Event| {
+                !event.kind.is_access()
+                    && (event.need_rescan() || event.paths.iter().any(is_watched))
+            };
+            if event.as_ref().map_or(true, concerns_us) {
                 nudge.now();
             }
         };

@@ -48,6 +48,12 @@ pub(crate) fn head() -> impl Filter<Extract = (Head,), Error = Infallible> + Cop
 }
 
 impl Head {
+    /// Whether the target has a path, which one that is only a host does not.
+    #[cfg(feature = "admin")]
+    pub(crate) const fn has_path(&self) -> bool {
+        self.path.is_some()
+    }
+
     /// The same in the form that the gate is asked in.
     pub(crate) fn into_parts(self) -> Parts {
         let (mut parts, ()) = Request::new(()).into_parts();

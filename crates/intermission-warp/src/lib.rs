@@ -63,6 +63,8 @@
 //! - **A target without a path** (`CONNECT host:443`), at which `warp::path::full` panics, is asked about as `*`, for which
 //!   no table has a flag, and then left to the filters inside.
 
+#[cfg(feature = "admin")]
+pub mod admin;
 mod admitted_by;
 mod filter_error;
 mod guard;

@@ -350,6 +350,13 @@ impl Gate {
         Arc::clone(&self.shared().installed.load().snapshot.record)
     }
 
+    /// What `Retry-After` says to whoever is refused now, in seconds; `None` while this node is
+    /// [open](Self::is_open). Asking refuses nobody and is not counted.
+    #[must_use]
+    pub fn retry_after_s(&self) -> Option<u64> {
+        (!self.is_open()).then(|| self.shared().retry_after_s())
+    }
+
     /// How this node is.
     #[must_use]
     pub fn status(&self) -> GateStatus {

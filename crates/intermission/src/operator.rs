@@ -25,7 +25,9 @@ pub struct Operator {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Accepted {
-    /// The record after it.
+    /// The record to which it was made.
+    pub before: Arc<Record>,
+    /// The record after it. The state may have gone on in the same step: a drain whose limit has passed already is over.
     pub record: Arc<Record>,
     /// Whether anything was changed. If not, all was already as asked for.
     pub changed: bool,
@@ -141,8 +143,9 @@ impl Operator {
         let id = OperationId::random()?;
         let operation = Operation::replace(id, &record, same, self.actor.clone());
         match self.state.operate(operation).await? {
-            OperateReply::Stored(record) | OperateReply::Duplicate(record) => Ok(Accepted {
-                record,
+            OperateReply::Stored(after) | OperateReply::Duplicate(after) => Ok(Accepted {
+                before: record,
+                record: after,
                 changed: true,
             }),
             OperateReply::Reconciling(after) => Err(OperatorError::Reconciling { after }),
@@ -184,6 +187,7 @@ impl Operator {
                 Outcome::Changed(next) => next,
                 Outcome::Unchanged => {
                     return Ok(Accepted {
+                        before: Arc::clone(&record),
                         record,
                         changed: false,
                     });
@@ -191,15 +195,17 @@ impl Operator {
             };
             let operation = Operation::replace(id, &record, next, self.actor.clone());
             match self.state.operate(operation).await? {
-                OperateReply::Stored(record) | OperateReply::Duplicate(record) => {
+                OperateReply::Stored(after) | OperateReply::Duplicate(after) => {
                     return Ok(Accepted {
-                        record,
+                        before: record,
+                        record: after,
                         changed: true,
                     });
                 }
-                OperateReply::Unchanged(record) => {
+                OperateReply::Unchanged(after) => {
                     return Ok(Accepted {
-                        record,
+                        before: record,
+                        record: after,
                         changed: false,
                     });
                 }

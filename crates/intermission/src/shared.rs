@@ -23,7 +23,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use intermission_core::reply::{Marker, Notice, Replies, ReplyPolicy};
+use intermission_core::reply::{Marker, Notice, Replies, ReplyPolicy, ReplyRequest};
 use intermission_core::{
     ActivationId, Clock, Level, Moment, NodeFacts, NodeId, Phase, Policy, Record, RefuseReason,
     Revision, Snapshot, StateErrorKind, Timestamp, Visitor,
@@ -284,17 +284,22 @@ impl Shared {
         path: &str,
     ) -> Refusal {
         self.in_flight.count(Counted::Refused(reason));
-        // Spreads the jitter; an odd stride visits every value.
-        let entropy = self
-            .entropy
-            .fetch_add(0x9E37_79B9_7F4A_7C15, Ordering::Relaxed);
-        Refusal::new(
-            reason,
-            Arc::clone(installed.replies(&self.reply_policy)),
-            path,
-            self.clock.now(),
-            entropy,
-        )
+        let replies = Arc::clone(installed.replies(&self.reply_policy));
+        Refusal::new(reason, replies, path, self.clock.now(), self.entropy())
+    }
+
+    /// What `Retry-After` says to whoever is refused now.
+    pub(crate) fn retry_after_s(&self) -> u64 {
+        let installed = self.installed.load();
+        let replies = installed.replies(&self.reply_policy);
+        let reply = replies.reply(ReplyRequest::new("GET"), self.clock.now(), self.entropy());
+        reply.retry_after_s()
+    }
+
+    /// Spreads the jitter; an odd stride visits every value.
+    fn entropy(&self) -> u64 {
+        self.entropy
+            .fetch_add(0x9E37_79B9_7F4A_7C15, Ordering::Relaxed)
     }
 }
 

@@ -1,7 +1,7 @@
 //! A service on actix-web with maintenance mode.
 //!
-//! `main` shows the four things that an application does: open the state, start the gate, put the middleware around
-//! its routes, and say goodbye at the end. What the routes do is in `routes`. What all examples do alike is in `shared`.
+//! `main` shows the five things that an application does: open the state, start the gate, mount what operators
+//! use, put the middleware around its routes, and say goodbye at the end. What the routes do is in `routes`. What all examples do alike is in `shared`.
 
 #[path = "../../shared/flags.rs"]
 mod flags;
@@ -19,6 +19,7 @@ use anyhow::{Context, Result};
 use clap::Parser;
 use flags::Flags;
 use intermission::{ForwardedHeader, Gate, TrustedProxies};
+use intermission_actix::admin::{self, Admin};
 use intermission_actix::maintenance;
 use process::{announce, asked_to_end};
 use tokens::Tokens;
@@ -42,17 +43,33 @@ async fn main() -> Result<()> {
         list if list.is_empty() => TrustedProxies::none(),
         list => TrustedProxies::new(list, ForwardedHeader::XForwardedFor),
     };
+    let mut admin = Admin::new(gate.clone())
+        .with_trusted_proxies(proxies.clone())
+        .with_challenge("Basic realm=\"maintenance\"");
+    if let Some(site) = &flags.site {
+        admin = admin.with_site(site);
+    }
+    let mounted = {
+        let (admin, tokens) = (admin.clone(), tokens.clone());
+        move || {
+            let tokens = tokens.clone();
+            let authorize = move |request: &HttpRequest| tokens.authorize(credentials(request));
+            admin::scope("/admin/maintenance", admin.clone(), authorize)
+        }
+    };
     let maintenance = maintenance(gate.clone())
-        .with_permission(move |request: &HttpRequest| {
-            let value = request.headers().get(AUTHORIZATION);
-            tokens.may_bypass(value.map(HeaderValue::as_bytes))
-        })
+        .with_permission(move |request: &HttpRequest| tokens.may_bypass(credentials(request)))
         .with_trusted_proxies(proxies)
         .build()?;
 
     // The factory runs once for each worker; what it clones into each is one and the same gate.
     let (jobs, probed, readiness) = (Handle::current(), gate.clone(), flags.readiness);
-    let routes = move || routes::routes(&jobs, &probed, readiness).behind(&maintenance);
+    let routes = move || {
+        routes::routes(&jobs, &probed, readiness)
+            .service(admin::public_status("/maintenance-status", probed.clone()))
+            .service(mounted())
+            .behind(&maintenance)
+    };
     let server = HttpServer::new(move || App::new().service(routes()))
         // A client that has hung up is to be waited for no longer.
         .h1_allow_half_closed(false)
@@ -68,6 +85,8 @@ async fn main() -> Result<()> {
     let asked_to_end = asked_to_end()?;
     actix_web::rt::spawn(async move {
         asked_to_end.await;
+        // A page that somebody has left open would keep the server waiting.
+        admin.end_events();
         handle.stop(true).await;
     });
     server.await?;
@@ -75,4 +94,9 @@ async fn main() -> Result<()> {
     // Jobs may still run, in this runtime and not in that of a worker: the node leaves the list when the last one has ended.
     gate.shutdown().await;
     Ok(())
+}
+
+fn credentials(request: &HttpRequest) -> Option<&[u8]> {
+    let value = request.headers().get(AUTHORIZATION);
+    value.map(HeaderValue::as_bytes)
 }

@@ -1,7 +1,7 @@
 //! A service on axum with maintenance mode.
 //!
-//! `main` shows the four things that an application does: open the state, start the gate, put the layer around its
-//! routes, and say goodbye at the end. What the routes do is in `routes`. What all examples do alike is in `shared`.
+//! `main` shows the five things that an application does: open the state, start the gate, mount what operators
+//! use, put the layer around its routes, and say goodbye at the end. What the routes do is in `routes`. What all examples do alike is in `shared`.
 
 #[path = "../../shared/flags.rs"]
 mod flags;
@@ -21,6 +21,7 @@ use axum::http::request::Parts;
 use clap::Parser;
 use flags::Flags;
 use intermission::{ForwardedHeader, Gate, TrustedProxies};
+use intermission_axum::admin::{self, Admin};
 use intermission_axum::maintenance;
 use process::{announce, asked_to_end};
 use tokens::Tokens;
@@ -44,13 +45,23 @@ async fn main() -> Result<()> {
         list if list.is_empty() => TrustedProxies::none(),
         list => TrustedProxies::new(list, ForwardedHeader::XForwardedFor),
     };
+    let mut admin = Admin::new(gate.clone())
+        .with_trusted_proxies(proxies.clone())
+        .with_challenge("Basic realm=\"maintenance\"");
+    if let Some(site) = &flags.site {
+        admin = admin.with_site(site);
+    }
+    let mounted = {
+        let tokens = tokens.clone();
+        let authorize = move |request: &Parts| tokens.authorize(credentials(request));
+        admin::routes("/admin/maintenance", admin.clone(), authorize)
+    };
     let maintenance = maintenance(gate.clone())
-        .with_permission(move |request: &Parts| {
-            let value = request.headers.get(AUTHORIZATION);
-            tokens.may_bypass(value.map(HeaderValue::as_bytes))
-        })
+        .with_permission(move |request: &Parts| tokens.may_bypass(credentials(request)))
         .with_trusted_proxies(proxies);
     let app = routes::routes(flags.readiness)
+        .route("/maintenance-status", admin::public_status(gate.clone()))
+        .merge(mounted)
         .with_state(gate.clone())
         .into_service(maintenance)?;
     let app = app.into_make_service_with_connect_info::<SocketAddr>();
@@ -59,11 +70,22 @@ async fn main() -> Result<()> {
         .await
         .with_context(|| format!("cannot listen on {}", flags.listen))?;
     announce(listener.local_addr()?);
+    let asked_to_end = asked_to_end()?;
+    let end = async move {
+        asked_to_end.await;
+        // A page that somebody has left open would keep the server waiting.
+        admin.end_events();
+    };
     axum::serve(listener, app)
-        .with_graceful_shutdown(asked_to_end()?)
+        .with_graceful_shutdown(end)
         .await?;
 
     // Jobs may still run: the node leaves the list when the last one has ended.
     gate.shutdown().await;
     Ok(())
+}
+
+fn credentials(request: &Parts) -> Option<&[u8]> {
+    let value = request.headers.get(AUTHORIZATION);
+    value.map(HeaderValue::as_bytes)
 }

@@ -1,7 +1,7 @@
 //! A service on warp with maintenance mode.
 //!
-//! `main` shows the four things that an application does: open the state, start the gate, put the guard around its
-//! routes, and say goodbye at the end. What the routes do is in `routes`. What all examples do alike is in `shared`.
+//! `main` shows the five things that an application does: open the state, start the gate, mount what operators
+//! use, put the guard around its routes, and say goodbye at the end. What the routes do is in `routes`. What all examples do alike is in `shared`.
 
 #[path = "../../shared/flags.rs"]
 mod flags;
@@ -17,10 +17,12 @@ use anyhow::{Context, Result};
 use clap::Parser;
 use flags::Flags;
 use intermission::{ForwardedHeader, Gate, TrustedProxies};
+use intermission_warp::admin::{self, Admin};
 use intermission_warp::maintenance;
 use process::{announce, asked_to_end};
 use tokens::Tokens;
 use tokio::net::TcpListener;
+use warp::Filter;
 use warp::http::header::{AUTHORIZATION, HeaderValue};
 use warp::http::request::Parts;
 
@@ -42,11 +44,20 @@ async fn main() -> Result<()> {
         list if list.is_empty() => TrustedProxies::none(),
         list => TrustedProxies::new(list, ForwardedHeader::XForwardedFor),
     };
+    let mut admin = Admin::new(gate.clone())
+        .with_trusted_proxies(proxies.clone())
+        .with_challenge("Basic realm=\"maintenance\"");
+    if let Some(site) = &flags.site {
+        admin = admin.with_site(site);
+    }
+    let mounted = {
+        let tokens = tokens.clone();
+        let authorize = move |request: &Parts| tokens.authorize(credentials(request));
+        let path = warp::path!("admin" / "maintenance" / ..);
+        path.and(admin::routes(admin.clone(), authorize))
+    };
     let maintenance = maintenance(gate.clone())
-        .with_permission(move |request: &Parts| {
-            let value = request.headers.get(AUTHORIZATION);
-            tokens.may_bypass(value.map(HeaderValue::as_bytes))
-        })
+        .with_permission(move |request: &Parts| tokens.may_bypass(credentials(request)))
         .with_trusted_proxies(proxies)
         .with_routes(routes::flags()?)
         .build()?;
@@ -55,13 +66,27 @@ async fn main() -> Result<()> {
         .await
         .with_context(|| format!("cannot listen on {}", flags.listen))?;
     announce(listener.local_addr()?);
-    warp::serve(routes::routes(&maintenance, flags.readiness))
+    let asked_to_end = asked_to_end()?;
+    let end = async move {
+        asked_to_end.await;
+        // A page that somebody has left open would keep the server waiting.
+        admin.end_events();
+    };
+    let status = warp::path!("maintenance-status").and(admin::public_status(gate.clone()));
+    // These go first: they are open whatever the guard says.
+    let open = mounted.or(status);
+    warp::serve(open.or(routes::routes(&maintenance, flags.readiness)))
         .incoming(listener)
-        .graceful(asked_to_end()?)
+        .graceful(end)
         .run()
         .await;
 
     // Jobs may still run: the node leaves the list when the last one has ended.
     gate.shutdown().await;
     Ok(())
+}
+
+fn credentials(request: &Parts) -> Option<&[u8]> {
+    let value = request.headers.get(AUTHORIZATION);
+    value.map(HeaderValue::as_bytes)
 }

@@ -16,8 +16,6 @@
 mod clock;
 mod cluster;
 mod options;
-mod port;
-mod process;
 mod proxy;
 mod resp;
 mod sentinel;

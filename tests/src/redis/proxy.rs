@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
 use self::pump::{Link, prepare};
-use super::port::Port;
+use crate::port::Port;
 
 /// What happens to connections through a [`Proxy`], the present ones and those to come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

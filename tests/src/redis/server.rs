@@ -14,8 +14,8 @@ use tempfile::TempDir;
 
 use super::ask_for;
 use super::options::{Kind, ServerOptions};
-use super::port::Port;
-use super::process::{Process, mortal};
+use crate::port::Port;
+use crate::process::{Process, mortal};
 use crate::wait::PATIENCE;
 
 /// How long a server may take until it answers.

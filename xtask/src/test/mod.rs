@@ -3,6 +3,7 @@
 //! Plain on purpose: it runs the documentation's examples as well, needs nothing installed, and its closing lines are
 //! what every reader of a log knows.
 
+mod python;
 mod requirements;
 mod summary;
 
@@ -16,8 +17,6 @@ use anyhow::{Context as _, bail};
 use self::summary::Summary;
 use crate::workspace::{Workspace, line_of, run};
 use crate::{Command, UsageError};
-
-pub(crate) use self::requirements::provide as provide_requirements;
 
 pub(crate) const COMMAND: Command = Command {
     name: "test",
@@ -37,10 +36,16 @@ fn command(arguments: &[String]) -> anyhow::Result<ExitCode> {
         .into());
     }
     let workspace = Workspace::find()?;
-    provide_requirements()?;
+    provide_requirements(&workspace)?;
     let tested = everything(&workspace, arguments)?;
     tested.print();
     Ok(tested.code())
+}
+
+/// Makes sure that everything is there that the tests need and cargo does not bring.
+pub(crate) fn provide_requirements(workspace: &Workspace) -> anyhow::Result<()> {
+    requirements::provide()?;
+    python::provide(workspace)
 }
 
 /// Builds the workspace and runs its tests; with filters, those whose name contains one of them.

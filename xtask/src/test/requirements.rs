@@ -6,44 +6,76 @@ use anyhow::bail;
 
 use crate::workspace::{line_of, on_search_path, run};
 
-/// Something that must be on the search path.
+/// Something that must be there.
 struct Requirement {
-    /// Any of these will do.
-    programs: &'static [&'static str],
+    what: What,
     why: &'static str,
     /// What Debian and Ubuntu call it.
     package: &'static str,
 }
 
+enum What {
+    /// On the search path; any of these will do.
+    Programs(&'static [&'static str]),
+    /// What `python3` says with this must be success.
+    Python(&'static str, &'static str),
+}
+
 // One row for each, services that tests start included.
 const REQUIREMENTS: &[Requirement] = &[
     Requirement {
-        programs: &["cc", "gcc", "clang"],
+        what: What::Programs(&["cc", "gcc", "clang"]),
         why: "rustc links the tests with it",
         package: "gcc libc6-dev",
     },
     Requirement {
-        programs: &["git"],
+        what: What::Programs(&["git"]),
         why: "it knows which files belong to the repository",
         package: "git",
     },
     // Sentinel is the same program. Where there is an init, Debian's package starts a server of its own on port 6379;
     // the tests start theirs on other ports, in temporary folders, and leave that one alone.
     Requirement {
-        programs: &["redis-server"],
+        what: What::Programs(&["redis-server"]),
         why: "the tests of the state in Redis start it",
         package: "redis-server",
     },
     Requirement {
-        programs: &["setpriv"],
+        what: What::Programs(&["setpriv"]),
         why: "it makes servers end with the tests that started them, also when those are killed",
         package: "util-linux",
     },
+    Requirement {
+        what: What::Programs(BROWSERS),
+        why: "the tests of what people see open it, without a window",
+        package: "chromium",
+    },
+    Requirement {
+        what: What::Programs(&["chromedriver"]),
+        why: "the tests speak to the browser through it",
+        package: "chromium-driver",
+    },
+    Requirement {
+        what: What::Python(
+            "Python 3.11 or later with the module venv",
+            "import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))",
+        ),
+        why: "clients and checkers that are written in it are started by the tests",
+        package: "python3 python3-venv",
+    },
+];
+
+/// What the tests look for, too: `tests/src/browser`.
+const BROWSERS: &[&str] = &[
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "google-chrome-stable",
 ];
 
 /// Makes sure that everything needed is there: installs it where that is possible without asking, or says what to do.
 pub(crate) fn provide() -> anyhow::Result<()> {
-    let absent = missing(on_search_path);
+    let absent = missing(is_there);
     if absent.is_empty() {
         return Ok(());
     }
@@ -51,18 +83,29 @@ pub(crate) fn provide() -> anyhow::Result<()> {
     if may_install {
         install(&absent)?;
     }
-    match missing(on_search_path).as_slice() {
+    match missing(is_there).as_slice() {
         [] => Ok(()),
         absent => bail!("{}", advice(absent)),
     }
 }
 
 /// What is not there, if `found` says what is.
-fn missing(found: impl Fn(&str) -> bool) -> Vec<&'static Requirement> {
+fn missing(found: impl Fn(&What) -> bool) -> Vec<&'static Requirement> {
     REQUIREMENTS
         .iter()
-        .filter(|requirement| !requirement.programs.iter().any(|program| found(program)))
+        .filter(|requirement| !found(&requirement.what))
         .collect()
+}
+
+fn is_there(what: &What) -> bool {
+    match what {
+        What::Programs(programs) => programs.iter().any(|program| on_search_path(program)),
+        What::Python(_, question) => Command::new("python3")
+            .args(["-c", question])
+            .stdin(Stdio::null())
+            .output()
+            .is_ok_and(|answer| answer.status.success()),
+    }
 }
 
 /// Only for root with apt-get, as in a container: nobody is asked for a password, and nobody else's machine is changed.
@@ -91,15 +134,13 @@ fn install(absent: &[&Requirement]) -> anyhow::Result<()> {
 
 fn advice(absent: &[&Requirement]) -> String {
     let mut lines = vec!["something that the tests need is not installed:".to_owned()];
-    for Requirement {
-        programs,
-        why,
-        package,
-    } in absent
-    {
+    for Requirement { what, why, package } in absent {
+        let name = match what {
+            What::Programs(programs) => programs.join(" or "),
+            What::Python(name, _) => (*name).to_owned(),
+        };
         lines.push(format!(
-            "  {} ({why}); on Debian and Ubuntu: apt-get install {package}",
-            programs.join(" or ")
+            "  {name} ({why}); on Debian and Ubuntu: apt-get install {package}"
         ));
     }
     lines.push("install it and run this again".to_owned());
@@ -110,21 +151,43 @@ fn advice(absent: &[&Requirement]) -> String {
 mod tests {
     use super::*;
 
-    #[test]
-    fn one_of_the_alternatives_is_enough() {
-        assert!(missing(|program| !["cc", "gcc"].contains(&program)).is_empty());
-        assert_eq!(
-            missing(|program| program == "git").len(),
-            REQUIREMENTS.len() - 1
-        );
-        assert_eq!(missing(|_| false).len(), REQUIREMENTS.len());
+    /// What is there if these programs are, and no Python.
+    fn only<'a>(programs: &'a [&str]) -> impl Fn(&What) -> bool + 'a {
+        move |what| match what {
+            What::Programs(these) => these.iter().any(|program| programs.contains(program)),
+            What::Python(..) => false,
+        }
     }
 
     #[test]
-    fn advice_names_the_program_the_reason_and_the_package() {
-        let advice = advice(&missing(|program| program != "git"));
-        assert!(advice.contains("git (it knows which files"), "{advice}");
-        assert!(advice.contains("apt-get install git"), "{advice}");
+    fn one_of_the_alternatives_is_enough() {
+        for found in [["cc", "git"], ["clang", "git"], ["chromium", "cc"]] {
+            assert_eq!(missing(only(&found)).len(), REQUIREMENTS.len() - 2);
+        }
+        assert_eq!(missing(only(&[])).len(), REQUIREMENTS.len());
+        assert!(missing(|_| true).is_empty());
+    }
+
+    #[test]
+    fn python_is_asked_and_not_only_looked_for() {
+        assert!(!is_there(&What::Python(
+            "no Python",
+            "import sys; sys.exit(1)"
+        )));
+    }
+
+    #[test]
+    fn advice_names_the_thing_the_reason_and_the_package() {
+        let advice = advice(&missing(only(&["cc"])));
+        for line in [
+            "  git (it knows which files",
+            "apt-get install git\n",
+            "  chromium or chromium-browser or",
+            "  Python 3.11 or later with the module venv (",
+            "apt-get install python3 python3-venv\n",
+        ] {
+            assert!(advice.contains(line), "{advice}");
+        }
         assert!(!advice.contains("gcc"), "{advice}");
     }
 }

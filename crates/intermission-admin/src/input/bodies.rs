@@ -58,7 +58,7 @@ enum LevelWord {
 pub(crate) struct DrainBody {
     mode: DrainMode,
     /// Needed by `force` and `abort`, and by them alone.
-    #[schema(minimum = 0, maximum = 31_536_000)]
+    #[schema(minimum = 1, maximum = 31_536_000)]
     after_s: Option<u32>,
 }
 
@@ -242,7 +242,7 @@ fn drain(fields: &mut Fields) -> Option<DrainPolicy> {
     };
     let mut inner = Fields::from(object);
     let mode = inner.text("mode");
-    let after = inner.seconds("after_s", 0);
+    let after = inner.seconds("after_s", 1);
     let policy = match (mode.as_deref(), after) {
         (Some("wait"), None) => Some(DrainPolicy::Wait),
         (Some("force"), Some(after)) => Some(DrainPolicy::Force(after)),

@@ -14,7 +14,7 @@ pub struct Explained<'a> {
     path: &'a str,
     #[schema(example = "refuse")]
     decision: &'static str,
-    #[schema(example = "Maintenance")]
+    #[schema(example = "maintenance")]
     reason: &'static str,
     bypass: bool,
     #[schema(value_type = String)]

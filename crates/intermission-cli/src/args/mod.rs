@@ -55,6 +55,7 @@ Examples:
 pub(crate) const STATES: &str = "\
 States:
   file:/var/lib/app/maintenance                           a directory
+  magento:/srv/shop/var                                   Magento's flag files
   redis://cache:6379/0                                    a Redis server
   redis+sentinel://cache-1:26379,cache-2:26379/mymaster   Redis behind Sentinel
   redis+cluster://cache-1:7000,cache-2:7000               a Redis Cluster

@@ -33,6 +33,10 @@ fn addresses_come_separated_or_repeated() {
         // As `status` prints it, unquoted.
         &["--ip", "192.0.2.10/32,", "2001:db8::/64"],
         &["--ip=192.0.2.10,", "--ip=2001:db8::/64"],
+        // As Magento's `maintenance:status` prints it, with and without quotes.
+        &["--ip", "192.0.2.10 2001:db8::/64"],
+        &["--ip", "192.0.2.10/32\n2001:db8::/64\n"],
+        &["--ip", " 192.0.2.10 , 2001:db8::/64, "],
     ] {
         assert_eq!(activate(line).allow().unwrap(), both(), "{line:?}");
     }
@@ -66,6 +70,8 @@ fn all_bad_addresses_are_named_at_once() {
         &["--ip", ","],
         &["--ip", "192.0.2.1,,192.0.2.2"],
         &["--ip", "none,192.0.2.1"],
+        &["--ip", "none 192.0.2.1"],
+        &["--ip", " "],
     ] {
         assert!(activate(line).allow().is_err(), "{line:?}");
     }

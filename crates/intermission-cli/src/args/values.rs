@@ -69,13 +69,24 @@ pub(super) fn parse_drain(text: &str) -> Result<DrainPolicy, BadDrain> {
     parse_duration(limit).map(limited).map_err(BadDrain::Limit)
 }
 
-/// Reads the addresses of all values. Each may hold several, separated by commas, and may end in one: what `status`
-/// prints can be given back as it is.
+/// Reads the addresses of all values. Each may hold several, separated by commas or white space, and may end in one:
+/// what `status` prints, and what Magento's prints, can be given back as it is.
 pub(super) fn parse_addresses(values: &[String]) -> Result<AllowList, Failure> {
-    let entries = values
-        .iter()
-        .flat_map(|value| value.strip_suffix(',').unwrap_or(value).split(','));
+    let entries = values.iter().flat_map(|value| entries(value));
     AllowList::parse(entries).map_err(|error| Failure::usage(in_full(&error)))
+}
+
+fn entries(value: &str) -> impl Iterator<Item = &str> {
+    let value = value.trim();
+    let parts = value.strip_suffix(',').unwrap_or(value).split(',');
+    // An empty part is kept, to be named: between two commas an address may have got lost.
+    parts.flat_map(|part| {
+        let is_empty = part.trim().is_empty();
+        is_empty
+            .then_some(part)
+            .into_iter()
+            .chain(part.split_whitespace())
+    })
 }
 
 /// The change that replaces the list by these addresses, or clears it at the word `none`.
@@ -86,7 +97,7 @@ pub(super) fn replacement(values: &[String]) -> Result<Option<AllowChange>, Fail
         several
             if several
                 .iter()
-                .any(|value| value.split(',').any(|entry| entry.trim() == NONE)) =>
+                .any(|value| entries(value).any(|entry| entry == NONE)) =>
         {
             Err(Failure::usage(format!(
                 "`{NONE}` stands alone: write either `{NONE}` or addresses"

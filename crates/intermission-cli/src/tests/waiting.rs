@@ -59,7 +59,7 @@ async fn a_wait_that_the_drain_policy_ends_is_no_conflict() {
             panic!("{forced:?}")
         };
         assert!(
-            warning.starts_with("warning: activated, but nobody knows what still runs on web-1 ("),
+            warning.starts_with("warning: activated, with work that still runs on web-1 ("),
             "{warning}"
         );
         assert_eq!(

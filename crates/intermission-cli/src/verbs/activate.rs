@@ -1,6 +1,6 @@
 //! `activate`: close the service, or change how it is closed.
 
-use intermission::{Accepted, Change, Phase, Record, Timestamp};
+use intermission::{Accepted, Change, Phase, Timestamp};
 
 use crate::args::Activate;
 use crate::exit_code::ExitCode;
@@ -26,26 +26,33 @@ pub(crate) async fn run(
     }
     // A state that is out of reach now fails this at once, also with `--wait`: what was not accepted changes nothing, and
     // whoever asks should know that before anything else.
-    let before = session.operator.inspect(0).await?.record;
     let accepted = session.change(change).await?;
     let Accepted {
-        record, changed, ..
+        before,
+        record,
+        changed,
+        ..
     } = &accepted;
-    let wish = args
-        .wait
-        .zip(record.activation())
-        .map(|(goal, activation)| Wish {
-            activation: activation.id,
-            goal,
-            limit: args.timeout,
-        });
+    // The activation that is gone in the same step, because the limit of its drain had passed, is the one before.
+    let activation = record.activation().or(before.activation());
+    let wish = args.wait.zip(activation).map(|(goal, activation)| Wish {
+        activation: activation.id,
+        goal,
+        limit: args.timeout,
+    });
     if let Some(wish) = wish {
         if !changed {
-            session.output.note(&say(&before, &accepted))?;
+            session.output.note(&say(&accepted))?;
         }
         return wait(wish, *changed, session).await;
     }
-    session.output.note(&say(&before, &accepted))?;
+    if was_aborted_at_once(&accepted) {
+        return Err(Failure::new(
+            ExitCode::Failed,
+            "the limit of the drain has passed, and something still runs: the site is open",
+        ));
+    }
+    session.output.note(&say(&accepted))?;
     if record.phase().is_on() {
         witnessed(record, session).await?;
     }
@@ -86,11 +93,18 @@ fn request(
     Ok(request)
 }
 
+/// Whether the drain's limit was over before the request was answered, and the policy is to open again then.
+fn was_aborted_at_once(accepted: &Accepted) -> bool {
+    accepted.changed && !accepted.record.phase().is_on() && accepted.record.plan().is_none()
+}
+
 /// What came of it, for the person who asked.
 fn say(
-    before: &Record,
     Accepted {
-        record, changed, ..
+        before,
+        record,
+        changed,
+        ..
     }: &Accepted,
 ) -> String {
     let phase = record.phase();
@@ -102,7 +116,12 @@ fn say(
         return format!("already {phase}");
     }
     if before.phase().is_on() {
-        return format!("updated; still {phase}");
+        let still = if before.phase() == phase {
+            "still"
+        } else {
+            "now"
+        };
+        return format!("updated; {still} {phase}");
     }
     let instead = if before.plan().is_some() {
         ", instead of the planned maintenance"

@@ -16,8 +16,8 @@ pub(crate) async fn run(
     if let Some(allow) = args.allow()? {
         request = request.with_allow(allow);
     }
-    let before = session.operator.inspect(0).await?.record;
     let accepted = session.change(Change::Deactivate(request)).await?;
+    let before = &accepted.before;
     let said = if before.phase().is_on() {
         "deactivated"
     } else if before.plan().is_some() {

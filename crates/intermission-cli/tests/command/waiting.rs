@@ -60,6 +60,33 @@ async fn the_time_is_over_before_the_work_is() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_limit_that_has_passed_already_ends_the_drain_at_once() {
+    let site = Site::new();
+    let gate = gate(&site).await;
+    let _execution = import(&gate);
+    for line in [
+        &["activate", "--drain", "abort:1ms"][..],
+        &["activate", "--drain", "abort:1ms", "--wait"],
+    ] {
+        let drain = async || {
+            assert_eq!(ran(&site, &["activate"]).await.code, 0);
+            gate.reached(|record| record.phase() == Phase::Activating)
+                .await;
+        };
+        drain().await;
+        let aborted = ran(&site, line).await;
+        assert_eq!(aborted.code, 1, "{line:?}: {}", aborted.notes);
+        assert_eq!(ran(&site, &["status", "--exit-code"]).await.code, 0);
+        gate.reached(|record| !record.phase().is_on()).await;
+        drain().await;
+        let forced = ran(&site, &["activate", "--drain", "force:1ms"]).await;
+        assert_eq!(forced.notes, "updated; now activated\n");
+        assert_eq!(ran(&site, &["deactivate"]).await.code, 0);
+        gate.reached(|record| !record.phase().is_on()).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn another_operator_opens_meanwhile() {
     let site = Site::new();
     let gate = gate(&site).await;
@@ -99,7 +126,7 @@ async fn activated_with_a_node_in_doubt() {
         assert_eq!(waited.code, 9, "{goal}: {}", waited.notes);
         let said = waited.notes.lines().rev().nth(1).unwrap();
         assert!(
-            said.starts_with("warning: activated, but nobody knows what still runs on web-1 ("),
+            said.starts_with("warning: activated, with work that still runs on web-1 ("),
             "{said}"
         );
         let status = ran(&site, &["status"]).await.data;

@@ -3,6 +3,7 @@
 mod death;
 mod loss;
 mod reboot;
+mod torn;
 
 use std::fs;
 use std::path::Path;

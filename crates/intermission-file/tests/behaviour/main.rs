@@ -7,6 +7,7 @@
 )]
 
 mod corrupt;
+mod magento;
 mod opening;
 mod ownership;
 mod sharing;

@@ -12,14 +12,14 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 ///
 /// `setpriv` asks the kernel for that and then becomes the program, with the same process id. To ask for it from here
 /// would take `unsafe`, since it must happen between fork and exec.
-pub(super) fn mortal(program: &str) -> Command {
+pub(crate) fn mortal(program: &str) -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "KILL", "--", program]);
     command
 }
 
 /// A running process. It is killed and waited for when this is dropped.
-pub(super) struct Process {
+pub(crate) struct Process {
     child: Child,
 }
 
@@ -29,7 +29,7 @@ impl Process {
     /// # Errors
     ///
     /// The program cannot be started.
-    pub(super) fn start(command: Command) -> io::Result<Self> {
+    pub(crate) fn start(command: Command) -> io::Result<Self> {
         // "When the parent is gone" means the *thread* that started the process. A test's thread, or one of tokio's,
         // ends long before the test does; this one ends with the process.
         type Order = (Command, mpsc::Sender<io::Result<Child>>);
@@ -58,17 +58,17 @@ impl Process {
         Ok(Self { child })
     }
 
-    pub(super) fn id(&self) -> u32 {
+    pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
 
     /// How it has ended, if it has.
-    pub(super) fn ended(&mut self) -> Option<ExitStatus> {
+    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().expect("a child can be asked after")
     }
 
     /// Asks it to end.
-    pub(super) fn terminate(&self) {
+    pub(crate) fn terminate(&self) {
         self.signal(Signal::TERM);
     }
 
@@ -77,7 +77,7 @@ impl Process {
     /// # Panics
     ///
     /// It has ended.
-    pub(super) fn pause(&self) {
+    pub(crate) fn pause(&self) {
         self.signal(Signal::STOP);
         // `NOWAIT` leaves an end to be collected by `Child`.
         let changes = WaitIdOptions::STOPPED | WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
@@ -92,7 +92,7 @@ impl Process {
     }
 
     /// Lets it go on.
-    pub(super) fn resume(&self) {
+    pub(crate) fn resume(&self) {
         self.signal(Signal::CONT);
     }
 

@@ -1,0 +1,38 @@
+//! The page that visitors get instead of the site.
+
+use intermission_tests::app::App;
+use intermission_tests::browser::{Browser, View};
+use intermission_tests::command::intermission;
+use intermission_tests::wait::until;
+
+/// It reads well in each size and colour, and nothing keeps anybody from reading it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_closed_site_says_so_to_everybody() {
+    let folder = tempfile::tempdir().unwrap();
+    let app = App::start(folder.path(), "web-1", &[]).await;
+    let message = "The shop is being moved to new machines.\nOrders placed before are safe.";
+    let activate = ["activate", "--message", message, "--ends", "+30m"];
+    intermission(folder.path(), &activate).await.done();
+    until("the site is closed", || async {
+        (app.get("/").await.status == 503).then_some(())
+    })
+    .await;
+
+    let browser = Browser::open(View::WIDE).await;
+    // The refusal itself, and that of the icon that browsers ask for.
+    browser.expect_on_console("the server responded with a status of 503");
+    browser.goto(&app.url("/")).await;
+    browser
+        .read("The shop is being moved to new machines.")
+        .await;
+    browser.read("Orders placed before are safe.").await;
+    for view in View::ALL {
+        browser.show_as(view).await;
+        let sideways = "return document.documentElement.scrollWidth > innerWidth";
+        let scrolls = browser.execute(sideways, Vec::new()).await;
+        assert_eq!(scrolls, false, "{view}: it fits");
+        browser.screenshot(&format!("notice-{view}")).await;
+        browser.assert_accessible().await;
+    }
+    browser.close().await;
+}
