@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use anyhow::{Context, Result};
 use http::{Method, Request, StatusCode};
-use http_body_util::{BodyExt, Empty};
+use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
@@ -42,6 +42,21 @@ pub async fn send(
     path: &str,
     headers: &[(&str, &str)],
 ) -> Result<Answer> {
+    send_body(address, method, path, headers, "").await
+}
+
+/// Sends one request with a body.
+///
+/// # Errors
+///
+/// The server is not there, or hangs up.
+pub async fn send_body(
+    address: SocketAddr,
+    method: Method,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> Result<Answer> {
     let stream = TcpStream::connect(address)
         .await
         .with_context(|| format!("nobody listens on {address}"))?;
@@ -56,7 +71,7 @@ pub async fn send(
         request = request.header(*name, *value);
     }
     let response = sender
-        .send_request(request.body(Empty::<Bytes>::new())?)
+        .send_request(request.body(Full::new(Bytes::copy_from_slice(body.as_bytes())))?)
         .await?;
     let (head, body) = response.into_parts();
     let body = String::from_utf8(body.collect().await?.to_bytes().to_vec())?;

@@ -1,7 +1,8 @@
 //! The OpenAPI 3.1 document, from the types that are read and answered.
 
-use utoipa::openapi::{OpenApi as Document, Server};
-use utoipa::{IntoParams, IntoResponses, OpenApi};
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::{Components, OpenApi as Document, Server};
+use utoipa::{IntoParams, IntoResponses, Modify, OpenApi};
 
 use crate::api;
 use crate::problem::Problem;
@@ -33,9 +34,37 @@ pub(crate) fn document(mount: &str) -> Document {
         api::create_pass,
         api::revoke_pass,
         api::revoke_all_passes,
-    )
+    ),
+    modifiers(&Secured)
 )]
 struct Api;
+
+/// The application says who may administer. What it goes by is its own business; these are the ways that clients know.
+struct Secured;
+
+impl Modify for Secured {
+    fn modify(&self, openapi: &mut Document) {
+        let schemes = [
+            ("basic", HttpAuthScheme::Basic),
+            ("bearer", HttpAuthScheme::Bearer),
+        ];
+        let components = openapi.components.get_or_insert_with(Components::new);
+        for (name, scheme) in schemes {
+            let scheme = SecurityScheme::Http(Http::new(scheme));
+            components.add_security_scheme(name, scheme);
+        }
+        let either = schemes_of(&["basic", "bearer"]);
+        openapi.security = Some(either);
+    }
+}
+
+/// Any one of these is enough.
+fn schemes_of(names: &[&str]) -> Vec<SecurityRequirement> {
+    names
+        .iter()
+        .map(|name| SecurityRequirement::new(*name, Vec::<String>::new()))
+        .collect()
+}
 
 /// A change of exactly what somebody has looked at.
 #[derive(IntoParams)]
@@ -43,8 +72,18 @@ struct Api;
 #[expect(dead_code, reason = "it is what the document says of the header")]
 pub(crate) struct IfMatchHeader {
     /// Refuses the change if the site is no longer at this revision: `"7"`, as `ETag` says it.
-    #[param(rename = "If-Match", pattern = "^\"[0-9]{1,15}\"$")]
+    #[param(value_type = String, required = false, rename = "If-Match", pattern = "^\"[0-9]{1,15}\"$")]
     if_match: Option<String>,
+}
+
+/// Where a client of the events goes on.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "it is what the document says of the header")]
+pub(crate) struct LastEventIdHeader {
+    /// The id of the last change that was heard.
+    #[param(value_type = String, required = false, rename = "Last-Event-ID")]
+    last_event_id: Option<String>,
 }
 
 /// Why nothing is told.

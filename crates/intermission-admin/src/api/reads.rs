@@ -6,7 +6,7 @@ use super::{Answered, Call, etag};
 use crate::events::{EventId, EventStream};
 use crate::input::{HistoryQuery, nothing};
 use crate::json::{Executions, History, Nodes, Status};
-use crate::openapi::{self, ReadRefused};
+use crate::openapi::{self, LastEventIdHeader, ReadRefused};
 use crate::problem::Problem;
 use crate::reply::AdminReply;
 
@@ -67,7 +67,7 @@ pub(super) async fn history(call: &Call<'_>) -> Answered {
 /// `trouble` says that the state is out of reach. A client that comes back sends the last id and is told all changes since.
 #[utoipa::path(
     get, path = "/api/events", operation_id = "events", tag = "reads",
-    params(("Last-Event-ID" = Option<String>, Header, description = "The id of the last change that was heard")),
+    params(LastEventIdHeader),
     responses(
         (status = 200, description = "Events, until the client leaves", body = String, content_type = "text/event-stream"),
         ReadRefused,

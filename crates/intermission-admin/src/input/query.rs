@@ -85,10 +85,10 @@ pub(crate) enum AllowMode {
 #[into_params(parameter_in = Query)]
 pub(crate) struct AllowIpsQuery {
     /// What becomes of the list; `replace` if left out.
-    #[param(value_type = Option<AllowMode>, inline)]
+    #[param(value_type = AllowMode, required = false, inline)]
     pub(crate) mode: AllowMode,
     /// Changes the list even if nobody could open the site again over HTTP.
-    #[param(value_type = Option<bool>)]
+    #[param(value_type = bool, required = false)]
     pub(crate) lockout_accepted: bool,
 }
 
@@ -118,7 +118,7 @@ impl AllowIpsQuery {
 #[into_params(parameter_in = Query)]
 pub(crate) struct HistoryQuery {
     /// How many lines, the newest first; 50 if left out.
-    #[param(value_type = Option<u32>, minimum = 1, maximum = 1000)]
+    #[param(value_type = u32, required = false, minimum = 1, maximum = 1000)]
     pub(crate) n: usize,
 }
 
@@ -142,19 +142,19 @@ impl HistoryQuery {
 #[into_params(parameter_in = Query)]
 pub(crate) struct ExplainQuery {
     /// Its method; `GET` if left out.
-    #[param(value_type = Option<String>, pattern = "^[A-Za-z]{1,32}$")]
+    #[param(value_type = String, required = false, pattern = "^[A-Za-z]{1,32}$")]
     pub(crate) method: String,
     /// Its path; `/` if left out.
-    #[param(value_type = Option<String>, pattern = "^/[!-~]{0,1000}$")]
+    #[param(value_type = String, required = false, pattern = "^/[!-~]{0,1000}$")]
     pub(crate) path: String,
     /// The visitor's address; not known if left out.
-    #[param(value_type = Option<String>)]
+    #[param(value_type = String, required = false)]
     pub(crate) ip: Option<IpAddr>,
     /// Whether the visitor has the permission.
-    #[param(value_type = Option<bool>)]
+    #[param(value_type = bool, required = false)]
     pub(crate) permission: bool,
     /// The flag of the route.
-    #[param(value_type = Option<RouteWord>, inline)]
+    #[param(value_type = RouteWord, required = false, inline)]
     pub(crate) route: RouteAccess,
 }
 
