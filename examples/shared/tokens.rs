@@ -3,6 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use intermission_admin::Authorization;
+use intermission_admin::cloudify::{BYPASS_HEADER, TOKEN_HEADER, asks_to_bypass, is_api_path};
 use subtle::{Choice, ConstantTimeEq};
 
 /// The name under which whoever has the administrator's token administers.
@@ -27,36 +28,56 @@ impl Tokens {
         }
     }
 
-    /// Drupal's permission `access site in maintenance mode`, by the request's header `Authorization`. Whoever
-    /// administers has it, too.
-    pub(crate) fn may_bypass(&self, authorization: Option<&[u8]>) -> bool {
-        authorization
-            .is_some_and(|given| bool::from(self.is_operator(given) | self.is_admin(given)))
+    /// Drupal's permission `access site in maintenance mode`. Whoever administers has it, too. On Cloudify's paths one must
+    /// also ask for it.
+    pub(crate) fn may_bypass<'a>(
+        &self,
+        path: &str,
+        header: impl Fn(&str) -> Option<&'a [u8]>,
+    ) -> bool {
+        let asks = !is_api_path(path) || asks_to_bypass(header(BYPASS_HEADER));
+        asks & !matches!(self.authorize(header), Authorization::Unauthenticated)
     }
 
-    /// Who may administer, by the same header: the administrator, by token or by name and password. An operator is known,
-    /// and may not.
-    pub(crate) fn authorize(&self, authorization: Option<&[u8]>) -> Authorization {
-        let Some(given) = authorization else {
-            return Authorization::Unauthenticated;
+    /// Who may administer: the administrator, by token or by name and password. An operator is known, and may not.
+    pub(crate) fn authorize<'a>(&self, header: impl Fn(&str) -> Option<&'a [u8]>) -> Authorization {
+        let given = Given {
+            authorization: header("authorization").unwrap_or_default(),
+            token: header(TOKEN_HEADER).unwrap_or_default(),
         };
-        if bool::from(self.is_admin(given)) {
+        let (is_admin, is_operator) = (self.is_admin(given), self.is_operator(given));
+        if bool::from(is_admin) {
             Authorization::granted(ADMIN)
-        } else if bool::from(self.is_operator(given)) {
+        } else if bool::from(is_operator) {
             Authorization::Forbidden
         } else {
             Authorization::Unauthenticated
         }
     }
 
-    fn is_operator(&self, given: &[u8]) -> Choice {
-        same(given, &format!("Bearer {}", self.operator))
+    fn is_operator(&self, given: Given<'_>) -> Choice {
+        let bearer = format!("Bearer {}", self.operator);
+        same(given.authorization, &bearer) | same(given.token, &self.operator)
     }
 
-    fn is_admin(&self, given: &[u8]) -> Choice {
-        let password = STANDARD.encode(format!("{ADMIN}:{}", self.admin));
-        same(given, &format!("Bearer {}", self.admin)) | same(given, &format!("Basic {password}"))
+    fn is_admin(&self, given: Given<'_>) -> Choice {
+        let bearer = format!("Bearer {}", self.admin);
+        let basic = format!(
+            "Basic {}",
+            STANDARD.encode(format!("{ADMIN}:{}", self.admin))
+        );
+        same(given.authorization, &bearer)
+            | same(given.authorization, &basic)
+            | same(given.token, &self.admin)
     }
+}
+
+/// What a request says of who sends it; nothing is empty.
+#[derive(Clone, Copy)]
+struct Given<'a> {
+    authorization: &'a [u8],
+    /// As Cloudify's client sends it.
+    token: &'a [u8],
 }
 
 /// Compared in constant time, so that the time that it takes says nothing.
@@ -76,34 +97,56 @@ mod tests {
         };
         let basic = |credentials: &str| format!("Basic {}", STANDARD.encode(credentials));
         let admin = || Authorization::granted("admin");
-        for (value, may_bypass, authorization) in [
-            ("Bearer right", true, Authorization::Forbidden),
-            ("Bearer other", true, admin()),
-            (&*basic("admin:other"), true, admin()),
+        for (name, value, authorization) in [
+            ("authorization", "Bearer right", Authorization::Forbidden),
+            ("authorization", "Bearer other", admin()),
+            ("authorization", &*basic("admin:other"), admin()),
+            ("authentication-token", "right", Authorization::Forbidden),
+            ("authentication-token", "other", admin()),
         ] {
-            let value = Some(value.as_bytes());
-            assert_eq!(tokens.may_bypass(value), may_bypass);
-            assert_eq!(tokens.authorize(value), authorization);
+            let header = only(name, value);
+            assert!(tokens.may_bypass("/", &header), "{value}");
+            assert_eq!(tokens.authorize(&header), authorization);
+            // Cloudify's clients must ask.
+            assert!(!tokens.may_bypass("/api/v3.1/blueprints", &header));
+            for (asks, passes) in [("true", true), ("True", true), ("false", false)] {
+                let header = |asked: &str| match asked {
+                    "x-bypass-maintenance" => Some(asks.as_bytes()),
+                    other => header(other),
+                };
+                assert_eq!(tokens.may_bypass("/api/v3/x", header), passes, "{asks}");
+            }
         }
-        for wrong in [
-            "right",
-            "other",
-            "Bearer",
-            "Bearer ",
-            "Bearer righ",
-            "Bearer right ",
-            "Bearer Right",
-            "Basic right",
-            "Basic other",
-            &*basic("admin:right"),
-            &*basic("ana:other"),
-            &*basic("other"),
+        for (name, wrong) in [
+            ("authorization", "right"),
+            ("authorization", "other"),
+            ("authorization", "Bearer"),
+            ("authorization", "Bearer "),
+            ("authorization", "Bearer righ"),
+            ("authorization", "Bearer right "),
+            ("authorization", "Bearer Right"),
+            ("authorization", "Basic right"),
+            ("authorization", "Basic other"),
+            ("authorization", &*basic("admin:right")),
+            ("authorization", &*basic("ana:other")),
+            ("authorization", &*basic("other")),
+            ("authentication-token", ""),
+            ("authentication-token", "Bearer right"),
+            ("authentication-token", "righ"),
+            ("x-bypass-maintenance", "true"),
         ] {
-            let value = Some(wrong.as_bytes());
-            assert!(!tokens.may_bypass(value), "{wrong}");
-            assert_eq!(tokens.authorize(value), Authorization::Unauthenticated);
+            let header = only(name, wrong);
+            assert!(!tokens.may_bypass("/", &header), "{wrong}");
+            assert_eq!(
+                tokens.authorize(&header),
+                Authorization::Unauthenticated,
+                "{wrong}"
+            );
         }
-        assert!(!tokens.may_bypass(None));
-        assert_eq!(tokens.authorize(None), Authorization::Unauthenticated);
+        assert_eq!(tokens.authorize(|_| None), Authorization::Unauthenticated);
+    }
+
+    fn only<'a>(name: &'a str, value: &'a str) -> impl Fn(&str) -> Option<&'a [u8]> {
+        move |asked| (asked == name).then_some(value.as_bytes())
     }
 }

@@ -76,7 +76,7 @@ use intermission_admin::{
 use crate::flags::{FlaggedService, MaintenanceExt};
 
 /// Who may administer.
-type Authorize = Rc<dyn Fn(&HttpRequest) -> Authorization>;
+pub(crate) type Authorize = Rc<dyn Fn(&HttpRequest) -> Authorization>;
 
 /// The admin API and page under this prefix, such as `/admin/maintenance`: for
 /// [`MaintenanceScope::service`](crate::MaintenanceScope::service).
@@ -180,7 +180,7 @@ async fn answer(
 }
 
 /// The request as the framework-neutral part wants it. What is below the mount is what no scope has taken.
-fn admin_request(request: &HttpRequest, authorization: Authorization) -> AdminRequest {
+pub(crate) fn admin_request(request: &HttpRequest, authorization: Authorization) -> AdminRequest {
     // actix-web decodes the path before it routes. Slashes are the same in both.
     let matched = request.match_info();
     let taken = matched.as_str().strip_suffix(matched.unprocessed());
@@ -205,7 +205,7 @@ fn admin_request(request: &HttpRequest, authorization: Authorization) -> AdminRe
     }
 }
 
-fn response(reply: AdminReply) -> HttpResponse {
+pub(crate) fn response(reply: AdminReply) -> HttpResponse {
     let status = StatusCode::from_u16(reply.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = HttpResponse::with_body(status, BoxBody::new(()));
     let mut size = BodySize::None;

@@ -109,6 +109,8 @@ pub mod admin;
 mod ask;
 mod body;
 mod builder;
+#[cfg(feature = "admin")]
+pub mod cloudify;
 mod extract;
 mod flags;
 mod future;

@@ -254,11 +254,7 @@ impl Admin {
 }
 
 fn require_json(request: &AdminRequest) -> Result<(), AdminReply> {
-    let is_json = request.header("content-type").is_some_and(|line| {
-        let essence = line.split(';').next().unwrap_or_default();
-        essence.trim().eq_ignore_ascii_case("application/json")
-    });
-    if is_json {
+    if request.is_json() {
         Ok(())
     } else {
         Err(Problem::new(
@@ -280,10 +276,7 @@ impl Inner {
     }
 
     pub(crate) fn client_address(&self, request: &AdminRequest) -> ClientAddress {
-        let proxies = &self.settings.proxies;
-        let names = proxies.header_name().into_iter();
-        let lines = names.flat_map(|name| request.lines(name));
-        proxies.client_address(request.peer, lines)
+        request.client_address(&self.settings.proxies)
     }
 
     /// The address of the site's front page, as whoever asks knows it.

@@ -47,6 +47,12 @@ impl Authorization {
         catch_unwind(AssertUnwindSafe(authorize)).unwrap_or(Self::Forbidden)
     }
 
+    /// What the closure says, where those may read who are known but may not administer. If it panics, nobody knows who it
+    /// is.
+    pub fn identify(authorize: impl FnOnce() -> Self) -> Self {
+        catch_unwind(AssertUnwindSafe(authorize)).unwrap_or(Self::Unauthenticated)
+    }
+
     /// The word that metrics show.
     #[must_use]
     pub const fn as_str(&self) -> &'static str {
@@ -73,6 +79,10 @@ mod tests {
         assert_eq!(
             Authorization::ask(|| panic!("broken")),
             Authorization::Forbidden
+        );
+        assert_eq!(
+            Authorization::identify(|| panic!("broken")),
+            Authorization::Unauthenticated
         );
         let granted = Authorization::ask(|| Authorization::granted("ana"));
         assert_eq!(granted, Authorization::Granted("ana".into()));

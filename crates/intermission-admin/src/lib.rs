@@ -21,6 +21,7 @@ mod admin;
 mod api;
 mod authorization;
 mod body;
+pub mod cloudify;
 mod endpoint;
 mod events;
 mod if_match;

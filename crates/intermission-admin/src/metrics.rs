@@ -7,6 +7,11 @@ pub(crate) fn authorization(authorization: &Authorization) {
     count(authorization.as_str());
 }
 
+/// Counts somebody who may do what he asks for, whatever else he may not.
+pub(crate) fn granted() {
+    count("granted");
+}
+
 /// Counts a change that another site has asked a browser for.
 pub(crate) fn foreign_origin() {
     count("foreign-origin");

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::net::IpAddr;
 
+use intermission::{ClientAddress, TrustedProxies};
+
 use crate::authorization::Authorization;
 
 /// The head of a request to the admin API or page.
@@ -94,6 +96,21 @@ impl AdminRequest {
             return None;
         }
         str::from_utf8(line).ok().map(str::trim)
+    }
+
+    /// Where the request comes from, as far as these proxies are believed.
+    pub(crate) fn client_address(&self, proxies: &TrustedProxies) -> ClientAddress {
+        let names = proxies.header_name().into_iter();
+        let lines = names.flat_map(|name| self.lines(name));
+        proxies.client_address(self.peer, lines)
+    }
+
+    /// Whether it says that its body is JSON.
+    pub(crate) fn is_json(&self) -> bool {
+        self.header("content-type").is_some_and(|line| {
+            let essence = line.split(';').next().unwrap_or_default();
+            essence.trim().eq_ignore_ascii_case("application/json")
+        })
     }
 
     /// Whether there is any line of that header.

@@ -77,7 +77,7 @@ use crate::flags::{FlaggedRoute, MethodRouterExt};
 use crate::router::MaintenanceRouter;
 
 /// Who may administer.
-type Authorize = Arc<dyn Fn(&Parts) -> Authorization + Send + Sync>;
+pub(crate) type Authorize = Arc<dyn Fn(&Parts) -> Authorization + Send + Sync>;
 
 /// The admin API and page under this path, such as `/admin/maintenance`: for [`MaintenanceRouter::merge`].
 ///
@@ -185,7 +185,7 @@ where
 }
 
 /// The mount, the page, and all that is below.
-fn patterns(path: &str) -> Vec<String> {
+pub(crate) fn patterns(path: &str) -> Vec<String> {
     let below = [format!("{path}/"), format!("{path}/{{*path}}")];
     let mount = Some(path.to_owned()).filter(|path| !path.is_empty());
     mount.into_iter().chain(below).collect()
@@ -201,7 +201,11 @@ async fn answer(admin: Admin, authorize: Authorize, segments: usize, request: Re
 }
 
 /// The request as the framework-neutral part wants it. `path` is what is below the mount.
-fn admin_request(parts: &Parts, path: &str, authorization: Authorization) -> AdminRequest {
+pub(crate) fn admin_request(
+    parts: &Parts,
+    path: &str,
+    authorization: Authorization,
+) -> AdminRequest {
     let original = parts
         .extensions
         .get()
@@ -225,7 +229,7 @@ fn admin_request(parts: &Parts, path: &str, authorization: Authorization) -> Adm
     }
 }
 
-fn response(reply: AdminReply) -> Response {
+pub(crate) fn response(reply: AdminReply) -> Response {
     let mut response = Response::new(Body::empty());
     *response.status_mut() =
         StatusCode::from_u16(reply.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);

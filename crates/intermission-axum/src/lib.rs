@@ -47,6 +47,8 @@
 
 #[cfg(feature = "admin")]
 pub mod admin;
+#[cfg(feature = "admin")]
+pub mod cloudify;
 mod extract;
 mod face;
 mod flags;

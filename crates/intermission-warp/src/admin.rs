@@ -71,7 +71,7 @@ use warp::{Filter, Rejection, Reply, reply};
 use crate::head::{Head, head};
 
 /// Who may administer.
-type Authorize = Arc<dyn Fn(&Parts) -> Authorization + Send + Sync>;
+pub(crate) type Authorize = Arc<dyn Fn(&Parts) -> Authorization + Send + Sync>;
 
 /// The admin API and page, below what filters before this have matched of the path: `warp::path!("admin" / "maintenance" /
 /// ..)`. It answers whatever is below that.
@@ -94,22 +94,9 @@ pub fn routes(
 ) -> impl Filter<Extract = (reply::Response,), Error = Rejection> + Clone + Send + Sync + 'static {
     let admin = admin.with_access(RouteAccess::Always);
     let authorize: Authorize = Arc::new(authorize);
-    // warp's filters of paths panic at a target without one.
-    let head = head().and_then(|head: Head| {
-        let has_path = head.has_path();
-        ready(has_path.then_some(head).ok_or_else(warp::reject::not_found))
-    });
-    head.and(authority())
-        .and(warp::path::tail())
+    asked()
         .and(warp::body::stream())
-        .then(move |head: Head, authority, tail, body| {
-            let asked = Asked {
-                parts: head.into_parts(),
-                authority,
-                tail,
-            };
-            answer(admin.clone(), Arc::clone(&authorize), asked, body)
-        })
+        .then(move |asked: Asked, body| answer(admin.clone(), Arc::clone(&authorize), asked, body))
 }
 
 /// How the site is, for the public ([`intermission_admin::public_status`]). Open to everybody, if it goes before the
@@ -123,6 +110,23 @@ pub fn public_status(
     })
 }
 
+/// The head of a request, after the filters that have matched the mount.
+pub(crate) fn asked()
+-> impl Filter<Extract = (Asked,), Error = Rejection> + Clone + Send + Sync + 'static {
+    // warp's filters of paths panic at a target without one.
+    let head = head().and_then(|head: Head| {
+        let has_path = head.has_path();
+        ready(has_path.then_some(head).ok_or_else(warp::reject::not_found))
+    });
+    head.and(authority())
+        .and(warp::path::tail())
+        .map(|head: Head, authority, tail| Asked {
+            parts: head.into_parts(),
+            authority,
+            tail,
+        })
+}
+
 /// The host in a request's target, which HTTP/2 has there.
 fn authority() -> impl Filter<Extract = (Option<Authority>,), Error = Infallible> + Copy {
     let authority = warp::host::optional();
@@ -131,8 +135,8 @@ fn authority() -> impl Filter<Extract = (Option<Authority>,), Error = Infallible
 }
 
 /// The head of a request, as filters can see it.
-struct Asked {
-    parts: Parts,
+pub(crate) struct Asked {
+    pub(crate) parts: Parts,
     authority: Option<Authority>,
     tail: Tail,
 }
@@ -153,7 +157,7 @@ where
 
 impl Asked {
     /// The request as the framework-neutral part wants it.
-    fn request(&self, authorization: Authorization) -> AdminRequest {
+    pub(crate) fn request(&self, authorization: Authorization) -> AdminRequest {
         let Parts {
             method,
             uri,
@@ -187,7 +191,7 @@ fn below<'a>(path: &'a str, tail: &str) -> (&'a str, &'a str) {
     path.split_at(mount.len())
 }
 
-fn response(reply: AdminReply) -> reply::Response {
+pub(crate) fn response(reply: AdminReply) -> reply::Response {
     let status = StatusCode::from_u16(reply.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut headers = http::HeaderMap::new();
     for (name, value) in reply.headers() {

@@ -66,6 +66,8 @@
 #[cfg(feature = "admin")]
 pub mod admin;
 mod admitted_by;
+#[cfg(feature = "admin")]
+pub mod cloudify;
 mod filter_error;
 mod guard;
 mod head;

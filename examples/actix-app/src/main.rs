@@ -13,13 +13,15 @@ mod state;
 #[path = "../../shared/tokens.rs"]
 mod tokens;
 
-use actix_web::http::header::{AUTHORIZATION, HeaderValue};
+use actix_web::http::header::HeaderValue;
 use actix_web::{App, HttpRequest, HttpServer};
 use anyhow::{Context, Result};
 use clap::Parser;
 use flags::Flags;
+use intermission::reply::ReplyPolicy;
 use intermission::{ForwardedHeader, Gate, TrustedProxies};
 use intermission_actix::admin::{self, Admin};
+use intermission_actix::cloudify::{self, Cloudify, Refusals};
 use intermission_actix::maintenance;
 use process::{announce, asked_to_end};
 use tokens::Tokens;
@@ -32,6 +34,7 @@ async fn main() -> Result<()> {
 
     let mut gate = Gate::builder(state::open(&flags.state()?)?)
         .with_framework("actix-web")
+        .with_reply_policy(ReplyPolicy::default().with_vendor_format(Refusals::default()))
         .with_outage_policy(flags.on_outage)
         .with_lost_contact(flags.lost);
     if let Some(node) = &flags.node {
@@ -53,12 +56,25 @@ async fn main() -> Result<()> {
         let (admin, tokens) = (admin.clone(), tokens.clone());
         move || {
             let tokens = tokens.clone();
-            let authorize = move |request: &HttpRequest| tokens.authorize(credentials(request));
+            let authorize =
+                move |request: &HttpRequest| tokens.authorize(|name| header(request, name));
             admin::scope("/admin/maintenance", admin.clone(), authorize)
         }
     };
+    let cloudify = {
+        let cloudify = Cloudify::new(gate.clone()).with_trusted_proxies(proxies.clone());
+        let tokens = tokens.clone();
+        move || {
+            let tokens = tokens.clone();
+            let authorize =
+                move |request: &HttpRequest| tokens.authorize(|name| header(request, name));
+            cloudify::scope(cloudify.clone(), authorize)
+        }
+    };
     let maintenance = maintenance(gate.clone())
-        .with_permission(move |request: &HttpRequest| tokens.may_bypass(credentials(request)))
+        .with_permission(move |request: &HttpRequest| {
+            tokens.may_bypass(request.uri().path(), |name| header(request, name))
+        })
         .with_trusted_proxies(proxies)
         .build()?;
 
@@ -68,6 +84,7 @@ async fn main() -> Result<()> {
         routes::routes(&jobs, &probed, readiness)
             .service(admin::public_status("/maintenance-status", probed.clone()))
             .service(mounted())
+            .service(cloudify())
             .behind(&maintenance)
     };
     let server = HttpServer::new(move || App::new().service(routes()))
@@ -96,7 +113,6 @@ async fn main() -> Result<()> {
     Ok(())
 }
 
-fn credentials(request: &HttpRequest) -> Option<&[u8]> {
-    let value = request.headers().get(AUTHORIZATION);
-    value.map(HeaderValue::as_bytes)
+fn header<'a>(request: &'a HttpRequest, name: &str) -> Option<&'a [u8]> {
+    request.headers().get(name).map(HeaderValue::as_bytes)
 }

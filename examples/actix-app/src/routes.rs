@@ -1,6 +1,5 @@
 //! The routes, each with its flag beside it.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use actix_web::http::StatusCode;
@@ -10,7 +9,7 @@ use actix_ws::{CloseCode, CloseReason, Message, MessageStream, Session};
 use intermission::{Execution, Gate, ReadinessPolicy};
 use intermission_actix::{LongLived, MaintenanceExt, MaintenanceScope, StartedExecution};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::runtime::Handle;
 
 /// All routes of the application. `jobs` is the runtime that jobs run in: those of actix-web's workers end with the
@@ -20,10 +19,13 @@ pub(crate) fn routes(jobs: &Handle, gate: &Gate, readiness: ReadinessPolicy) -> 
         let say = move || std::future::ready(word);
         web::resource(path).route(web::get().to(say))
     };
-    let gate = gate.clone();
-    let ready = move || std::future::ready(ready(&gate, readiness));
+    let probed = gate.clone();
+    let ready = move || std::future::ready(ready(&probed, readiness));
     MaintenanceScope::new("")
-        .app_data(Data::new(jobs.clone()))
+        .app_data(Data::new(Jobs {
+            runtime: jobs.clone(),
+            gate: gate.clone(),
+        }))
         .service(get("/", "hello"))
         .service(get("/health", "ok").always())
         // Always, whatever the policy says: a probe that is refused would be one that failed.
@@ -36,6 +38,13 @@ pub(crate) fn routes(jobs: &Handle, gate: &Gate, readiness: ReadinessPolicy) -> 
             web::resource("/jobs")
                 .guard(guard::Post())
                 .to(start_job)
+                .starts_execution(),
+        )
+        // How Cloudify's clients start work.
+        .service(
+            web::resource("/api/{version}/executions")
+                .guard(guard::Post())
+                .to(start_execution)
                 .starts_execution(),
         )
         .service(web::resource("/ws").route(web::get().to(echo)))
@@ -64,16 +73,38 @@ async fn create() -> HttpResponse {
     HttpResponse::new(StatusCode::CREATED)
 }
 
-/// Starts a job that outlives its request: it takes the execution over, so that a drain waits for the job.
+/// Where jobs run, and the node that runs them.
+struct Jobs {
+    runtime: Handle,
+    gate: Gate,
+}
+
+/// Starts a job that outlives its request.
 async fn start_job(
     StartedExecution(execution): StartedExecution,
     takes: Query<Takes>,
-    jobs: Data<Handle>,
+    jobs: Data<Jobs>,
 ) -> HttpResponse {
-    static JOBS: AtomicU64 = AtomicU64::new(1);
-    let id = JOBS.fetch_add(1, Ordering::Relaxed).to_string();
-    jobs.spawn(work(execution, Duration::from_millis(takes.ms)));
-    HttpResponse::Accepted().json(json!({ "id": id }))
+    HttpResponse::Accepted().json(jobs.start(execution, &takes))
+}
+
+/// The same, with the status that Cloudify's client waits for.
+async fn start_execution(
+    StartedExecution(execution): StartedExecution,
+    takes: Query<Takes>,
+    jobs: Data<Jobs>,
+) -> HttpResponse {
+    HttpResponse::Created().json(jobs.start(execution, &takes))
+}
+
+impl Jobs {
+    /// The job takes the execution over, so that a drain waits for it. Its id is the one that Cloudify's clients see.
+    fn start(&self, execution: Execution, takes: &Takes) -> Value {
+        let id = format!("{}-{}", self.gate.status().node, execution.id());
+        self.runtime
+            .spawn(work(execution, Duration::from_millis(takes.ms)));
+        json!({ "id": id })
+    }
 }
 
 async fn work(execution: Execution, takes: Duration) {

@@ -16,12 +16,14 @@ mod tokens;
 use std::net::SocketAddr;
 
 use anyhow::{Context, Result};
-use axum::http::header::{AUTHORIZATION, HeaderValue};
+use axum::http::header::HeaderValue;
 use axum::http::request::Parts;
 use clap::Parser;
 use flags::Flags;
+use intermission::reply::ReplyPolicy;
 use intermission::{ForwardedHeader, Gate, TrustedProxies};
 use intermission_axum::admin::{self, Admin};
+use intermission_axum::cloudify::{self, Cloudify, Refusals};
 use intermission_axum::maintenance;
 use process::{announce, asked_to_end};
 use tokens::Tokens;
@@ -34,6 +36,7 @@ async fn main() -> Result<()> {
 
     let mut gate = Gate::builder(state::open(&flags.state()?)?)
         .with_framework("axum")
+        .with_reply_policy(ReplyPolicy::default().with_vendor_format(Refusals::default()))
         .with_outage_policy(flags.on_outage)
         .with_lost_contact(flags.lost);
     if let Some(node) = &flags.node {
@@ -53,15 +56,24 @@ async fn main() -> Result<()> {
     }
     let mounted = {
         let tokens = tokens.clone();
-        let authorize = move |request: &Parts| tokens.authorize(credentials(request));
+        let authorize = move |request: &Parts| tokens.authorize(|name| header(request, name));
         admin::routes("/admin/maintenance", admin.clone(), authorize)
     };
+    let cloudify = {
+        let tokens = tokens.clone();
+        let authorize = move |request: &Parts| tokens.authorize(|name| header(request, name));
+        let cloudify = Cloudify::new(gate.clone()).with_trusted_proxies(proxies.clone());
+        cloudify::routes(cloudify, authorize)
+    };
     let maintenance = maintenance(gate.clone())
-        .with_permission(move |request: &Parts| tokens.may_bypass(credentials(request)))
+        .with_permission(move |request: &Parts| {
+            tokens.may_bypass(request.uri.path(), |name| header(request, name))
+        })
         .with_trusted_proxies(proxies);
     let app = routes::routes(flags.readiness)
         .route("/maintenance-status", admin::public_status(gate.clone()))
         .merge(mounted)
+        .merge(cloudify)
         .with_state(gate.clone())
         .into_service(maintenance)?;
     let app = app.into_make_service_with_connect_info::<SocketAddr>();
@@ -85,7 +97,6 @@ async fn main() -> Result<()> {
     Ok(())
 }
 
-fn credentials(request: &Parts) -> Option<&[u8]> {
-    let value = request.headers.get(AUTHORIZATION);
-    value.map(HeaderValue::as_bytes)
+fn header<'a>(request: &'a Parts, name: &str) -> Option<&'a [u8]> {
+    request.headers.get(name).map(HeaderValue::as_bytes)
 }

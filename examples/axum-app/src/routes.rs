@@ -1,6 +1,5 @@
 //! The routes, each with its flag beside it.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::Json;
@@ -12,7 +11,7 @@ use axum::routing::{get, post};
 use intermission::{Execution, Gate, ReadinessPolicy};
 use intermission_axum::{LongLived, MaintenanceRouter, MethodRouterExt, StartedExecution};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// All routes of the application.
 pub(crate) fn routes(readiness: ReadinessPolicy) -> MaintenanceRouter<Gate> {
@@ -26,6 +25,11 @@ pub(crate) fn routes(readiness: ReadinessPolicy) -> MaintenanceRouter<Gate> {
         .route("/slow", get(slow))
         .route("/items", post(|| async { StatusCode::CREATED }))
         .route("/jobs", post(start_job).starts_execution())
+        // How Cloudify's clients start work.
+        .route(
+            "/api/{version}/executions",
+            post(start_execution).starts_execution(),
+        )
         .route("/ws", get(echo))
 }
 
@@ -48,15 +52,29 @@ async fn slow(Query(takes): Query<Takes>) -> &'static str {
     "done"
 }
 
-/// Starts a job that outlives its request: it takes the execution over, so that a drain waits for the job.
+/// Starts a job that outlives its request.
 async fn start_job(
+    State(gate): State<Gate>,
     StartedExecution(execution): StartedExecution,
     Query(takes): Query<Takes>,
 ) -> Response {
-    static JOBS: AtomicU64 = AtomicU64::new(1);
-    let id = JOBS.fetch_add(1, Ordering::Relaxed).to_string();
+    (StatusCode::ACCEPTED, started(&gate, execution, &takes)).into_response()
+}
+
+/// The same, with the status that Cloudify's client waits for.
+async fn start_execution(
+    State(gate): State<Gate>,
+    StartedExecution(execution): StartedExecution,
+    Query(takes): Query<Takes>,
+) -> Response {
+    (StatusCode::CREATED, started(&gate, execution, &takes)).into_response()
+}
+
+/// The job takes the execution over, so that a drain waits for it. Its id is the one that Cloudify's clients see.
+fn started(gate: &Gate, execution: Execution, takes: &Takes) -> Json<Value> {
+    let id = format!("{}-{}", gate.status().node, execution.id());
     tokio::spawn(work(execution, Duration::from_millis(takes.ms)));
-    (StatusCode::ACCEPTED, Json(json!({ "id": id }))).into_response()
+    Json(json!({ "id": id }))
 }
 
 async fn work(execution: Execution, takes: Duration) {

@@ -16,14 +16,16 @@ mod tokens;
 use anyhow::{Context, Result};
 use clap::Parser;
 use flags::Flags;
+use intermission::reply::ReplyPolicy;
 use intermission::{ForwardedHeader, Gate, TrustedProxies};
 use intermission_warp::admin::{self, Admin};
+use intermission_warp::cloudify::{self, Cloudify, Refusals};
 use intermission_warp::maintenance;
 use process::{announce, asked_to_end};
 use tokens::Tokens;
 use tokio::net::TcpListener;
 use warp::Filter;
-use warp::http::header::{AUTHORIZATION, HeaderValue};
+use warp::http::header::HeaderValue;
 use warp::http::request::Parts;
 
 #[tokio::main]
@@ -33,6 +35,7 @@ async fn main() -> Result<()> {
 
     let mut gate = Gate::builder(state::open(&flags.state()?)?)
         .with_framework("warp")
+        .with_reply_policy(ReplyPolicy::default().with_vendor_format(Refusals::default()))
         .with_outage_policy(flags.on_outage)
         .with_lost_contact(flags.lost);
     if let Some(node) = &flags.node {
@@ -52,12 +55,20 @@ async fn main() -> Result<()> {
     }
     let mounted = {
         let tokens = tokens.clone();
-        let authorize = move |request: &Parts| tokens.authorize(credentials(request));
+        let authorize = move |request: &Parts| tokens.authorize(|name| header(request, name));
         let path = warp::path!("admin" / "maintenance" / ..);
         path.and(admin::routes(admin.clone(), authorize))
     };
+    let cloudify = {
+        let tokens = tokens.clone();
+        let authorize = move |request: &Parts| tokens.authorize(|name| header(request, name));
+        let cloudify = Cloudify::new(gate.clone()).with_trusted_proxies(proxies.clone());
+        cloudify::routes(cloudify, authorize)
+    };
     let maintenance = maintenance(gate.clone())
-        .with_permission(move |request: &Parts| tokens.may_bypass(credentials(request)))
+        .with_permission(move |request: &Parts| {
+            tokens.may_bypass(request.uri.path(), |name| header(request, name))
+        })
         .with_trusted_proxies(proxies)
         .with_routes(routes::flags()?)
         .build()?;
@@ -74,7 +85,7 @@ async fn main() -> Result<()> {
     };
     let status = warp::path!("maintenance-status").and(admin::public_status(gate.clone()));
     // These go first: they are open whatever the guard says.
-    let open = mounted.or(status);
+    let open = mounted.or(cloudify).or(status);
     warp::serve(open.or(routes::routes(&maintenance, flags.readiness)))
         .incoming(listener)
         .graceful(end)
@@ -86,7 +97,6 @@ async fn main() -> Result<()> {
     Ok(())
 }
 
-fn credentials(request: &Parts) -> Option<&[u8]> {
-    let value = request.headers.get(AUTHORIZATION);
-    value.map(HeaderValue::as_bytes)
+fn header<'a>(request: &'a Parts, name: &str) -> Option<&'a [u8]> {
+    request.headers.get(name).map(HeaderValue::as_bytes)
 }

@@ -1,6 +1,5 @@
 //! The routes, and their flags.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
@@ -42,18 +41,38 @@ pub(crate) fn routes(
     let items = warp::path!("items")
         .and(warp::post())
         .map(|| StatusCode::CREATED);
+    let start_job = {
+        let gate = maintenance.gate().clone();
+        move |execution, takes| start_job(gate.clone(), execution, takes)
+    };
     let jobs = warp::path!("jobs").and(warp::post()).and(starts_execution(
         maintenance,
         warp::query(),
         start_job,
     ));
+    let start_execution = {
+        let gate = maintenance.gate().clone();
+        move |execution, takes| start_execution(gate.clone(), execution, takes)
+    };
+    // How Cloudify's clients start work.
+    let executions = warp::path("api")
+        .and(warp::path::param())
+        .map(|_version: String| ())
+        .untuple_one()
+        .and(warp::path!("executions"))
+        .and(warp::post())
+        .and(starts_execution(
+            maintenance,
+            warp::query(),
+            start_execution,
+        ));
     let chat = warp::path!("ws")
         .and(warp::ws())
         .and(long_lived(maintenance))
         .then(echo);
     let all = hello.or(health).or(ready).or(login);
     let guarded = guard(maintenance, all.or(slow).or(items).or(chat));
-    jobs.or(guarded).unify()
+    jobs.or(executions).unify().or(guarded).unify()
 }
 
 /// GET, and HEAD, which asks for the same without the body.
@@ -80,13 +99,25 @@ async fn slow(takes: Takes) -> &'static str {
     "done"
 }
 
-/// Starts a job that outlives its request: it keeps the execution, so that a drain waits for the job.
-async fn start_job(StartedExecution(execution): StartedExecution, takes: Takes) -> impl Reply {
-    static JOBS: AtomicU64 = AtomicU64::new(1);
-    let id = JOBS.fetch_add(1, Ordering::Relaxed).to_string();
+/// Starts a job that outlives its request.
+async fn start_job(gate: Gate, execution: StartedExecution, takes: Takes) -> impl Reply {
+    reply::with_status(started(&gate, execution, &takes), StatusCode::ACCEPTED)
+}
+
+/// The same, with the status that Cloudify's client waits for.
+async fn start_execution(gate: Gate, execution: StartedExecution, takes: Takes) -> impl Reply {
+    reply::with_status(started(&gate, execution, &takes), StatusCode::CREATED)
+}
+
+/// The job keeps the execution, so that a drain waits for it. Its id is the one that Cloudify's clients see.
+fn started(
+    gate: &Gate,
+    StartedExecution(execution): StartedExecution,
+    takes: &Takes,
+) -> impl Reply + use<> {
+    let id = format!("{}-{}", gate.status().node, execution.id());
     tokio::spawn(work(execution, Duration::from_millis(takes.ms)));
-    let body = reply::json(&json!({ "id": id }));
-    reply::with_status(body, StatusCode::ACCEPTED)
+    reply::json(&json!({ "id": id }))
 }
 
 async fn work(execution: Execution, takes: Duration) {

@@ -262,7 +262,10 @@ fn reply_to(stage: &Stage, request: &Request) -> Reply {
     let asked = ReplyRequest::new(request.method)
         .with_accept(request.lines("accept"))
         .with_content_type(content_type);
-    replies(stage).reply(asked, stage.now(), 0)
+    let replies = replies(stage);
+    let path = request.target.split('?').next().unwrap_or_default();
+    let asked = asked.with_vendor(replies.vendor_at(path));
+    replies.reply(asked, stage.now(), 0)
 }
 
 fn refused_headers(reply: &Reply, reason: RefuseReason, http2: bool) -> Headers {

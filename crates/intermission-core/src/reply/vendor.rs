@@ -242,7 +242,7 @@ mod tests {
         assert_ne!(reply.form(), ask(&replies, "GET", "/a/").form());
         assert_eq!(ask(&replies, "GET", "/").form(), ReplyForm::Page);
 
-        let again = ask(&replies.clone(), "GET", "/c/x");
+        let again = ask(&replies, "GET", "/c/x");
         assert_eq!(reply.body().as_ptr(), again.body().as_ptr());
         let head = ask(&replies, "HEAD", "/c/x");
         assert_eq!(lines(&head), lines(&reply));

@@ -1,0 +1,124 @@
+//! What can be asked, and how the mode is changed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use intermission::{
+    Activate, Change, Deactivate, Operator, OperatorError, Phase, StateError, StateErrorKind, View,
+};
+use tokio::time::{Instant, sleep, timeout_at};
+
+use super::error::Error;
+use super::maintenance::{Maintenance, remaining};
+use crate::reply::AdminReply;
+use crate::request::AdminRequest;
+
+/// How long `activate` waits for the nodes to say that nothing runs, or what does.
+const SETTLES: Duration = Duration::from_secs(1);
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// How often a change is tried again when somebody else was faster.
+const TRIES: usize = 16;
+
+/// What can be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asked {
+    Status,
+    Change(Action),
+}
+
+/// How the mode can be changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Action {
+    Activate,
+    Deactivate,
+}
+
+impl Asked {
+    pub(super) fn of(request: &AdminRequest) -> Result<Self, Error> {
+        let is_read = matches!(request.method.as_str(), "GET" | "HEAD");
+        let action = match request.path.as_str() {
+            "" | "/" if is_read => return Ok(Self::Status),
+            "" | "/" => return Err(Error::method("GET, HEAD")),
+            path => path.strip_prefix('/').filter(|rest| !rest.contains('/')),
+        };
+        match action.ok_or_else(Error::nothing)? {
+            _ if request.method != "POST" => Err(Error::method("POST")),
+            "activate" => Ok(Self::Change(Action::Activate)),
+            "deactivate" => Ok(Self::Change(Action::Deactivate)),
+            other => Err(Error::action(other)),
+        }
+    }
+}
+
+/// Closes the site. If it is closed, that is told.
+pub(super) async fn activate(operator: &Operator, actor: &str) -> Result<AdminReply, Error> {
+    let accepted = operator
+        .change(Change::Activate(Activate::by(actor)))
+        .await
+        .map_err(|error| Error::from(&error))?;
+    if !accepted.changed {
+        return Ok(not_modified());
+    }
+    // The change is made, whatever becomes of looking.
+    let view = settled(operator).await;
+    let view = view.unwrap_or_else(|_| View::new(accepted.record));
+    Ok(Maintenance::of(&view).reply())
+}
+
+/// The state when it is known what runs, or soon anyway.
+async fn settled(operator: &Operator) -> Result<View, StateError> {
+    let until = Instant::now() + SETTLES;
+    loop {
+        let view = operator.inspect(usize::MAX).await?;
+        let is_known = view.record.phase() != Phase::Activating
+            || view.count.running > 0
+            || remaining(&view).next().is_some();
+        if is_known || Instant::now() >= until {
+            return Ok(view);
+        }
+        let changed = async {
+            tokio::select! {
+                changed = operator.changed(&view.record) => changed.map(drop),
+                () = sleep(LOOK_EVERY) => Ok(()),
+            }
+        };
+        if let Ok(changed) = timeout_at(until, changed).await {
+            changed?;
+        }
+    }
+}
+
+/// Opens the site. If it is open, that is told.
+pub(super) async fn deactivate(operator: &Operator) -> Result<AdminReply, Error> {
+    let change = || Change::Deactivate(Deactivate::new());
+    for _ in 0..TRIES {
+        let view = operator.inspect(0).await;
+        let before = view.map_err(|error| Error::from(&error))?.record;
+        if !before.phase().is_on() {
+            // A maintenance that was only planned is cancelled.
+            let accepted = operator.change(change()).await;
+            let accepted = accepted.map_err(|error| Error::from(&error))?;
+            return Ok(if accepted.changed {
+                Maintenance::ended(&accepted.record).reply()
+            } else {
+                not_modified()
+            });
+        }
+        // Exactly this one, so that the times that are answered are those of what has ended.
+        match operator.change_exactly(Arc::clone(&before), change()).await {
+            Ok(_) => return Ok(Maintenance::ended(&before).reply()),
+            Err(OperatorError::State(error)) if error.kind() == StateErrorKind::Conflict => {}
+            Err(error) => return Err(Error::from(&error)),
+        }
+    }
+    let message = "somebody else changed the record each time";
+    Err(Error::from(&StateError::new(
+        StateErrorKind::Conflict,
+        message,
+    )))
+}
+
+/// Without a content type: the client takes a body for an error.
+const fn not_modified() -> AdminReply {
+    AdminReply::new(304)
+}
