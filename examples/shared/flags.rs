@@ -1,6 +1,7 @@
 //! What the command line may say: the same in each example.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -29,6 +30,10 @@ pub(crate) struct Flags {
     /// Proxies whose `X-Forwarded-For` is believed. None by default.
     #[arg(long, value_name = "CIDR", num_args = 1.., value_delimiter = ',')]
     pub(crate) trusted_proxy: Vec<String>,
+
+    /// A page of one's own for refused visitors, such as `examples/shared/page.html`.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) page: Option<PathBuf>,
 
     /// This process's name in lists.
     #[arg(long, value_name = "NAME")]

@@ -19,6 +19,7 @@ use intermission::{
     OutagePolicy, Record, Revision, RouteAccess, StateError, StateErrorKind, SyncReply, Timing,
     View, Visitor,
 };
+use intermission_admin::{Admin, AdminRequest, Authorization};
 use intermission_file::FileState;
 use intermission_tests::{http::send, wait::until};
 use metrics_exporter_prometheus::PrometheusBuilder;
@@ -439,5 +440,38 @@ async fn nodes_on_files_show_the_mode_and_a_record_that_cannot_be_read() {
     deactivate(&operator).await;
     for node in [one, two] {
         becomes(node, PHASE, &[("phase", "deactivated")], 1.0).await;
+    }
+}
+
+#[tokio::test]
+async fn who_tries_to_administer_is_counted() {
+    let gate = Gate::builder(MemoryState::new())
+        .with_node_name("guarded")
+        .start()
+        .await
+        .unwrap();
+    exporter();
+    let admin = Admin::new(gate);
+    for (authorization, origin) in [
+        (Authorization::Unauthenticated, None),
+        (Authorization::Unauthenticated, None),
+        (Authorization::Forbidden, None),
+        (Authorization::granted("ana"), Some("https://evil.example")),
+    ] {
+        let mut request = AdminRequest::new("POST", "/api/deactivate", authorization);
+        if let Some(origin) = origin {
+            request = request.with_header("origin", origin);
+        }
+        let reply = admin.answer(request, |_limit| async { Ok(Vec::new()) });
+        assert!([401, 403].contains(&reply.await.status()));
+    }
+    for (outcome, value) in [
+        ("unauthenticated", 2.0),
+        ("forbidden", 1.0),
+        ("granted", 1.0),
+        ("foreign-origin", 1.0),
+    ] {
+        let name = "intermission_admin_authorizations_total";
+        becomes("guarded", name, &[("outcome", outcome)], value).await;
     }
 }

@@ -186,7 +186,7 @@ impl Admin {
 
     /// Who asks, if he may.
     fn authorized<'a>(&self, request: &'a AdminRequest) -> Result<&'a str, AdminReply> {
-        metrics::authorization(&request.authorization);
+        metrics::authorization(&self.inner.gate, &request.authorization);
         match &request.authorization {
             Authorization::Granted(name) => Ok(name),
             Authorization::Unauthenticated => {
@@ -224,7 +224,7 @@ impl Admin {
         let mut body = Vec::new();
         if endpoint.changes() {
             if Origin::of(request) == Origin::Foreign {
-                metrics::foreign_origin();
+                metrics::foreign_origin(&self.inner.gate);
                 let problem = Problem::new(
                     403,
                     "a change must come from this page, or from no browser at all",

@@ -31,7 +31,12 @@ impl IfMatch {
             return Ok(Self::Any);
         }
         let revision = |tag: &str| {
-            let number = tag.trim().strip_prefix('"')?.strip_suffix('"')?;
+            // A shell eats the quotes of whoever forgets to quote them, and a number can mean nothing else.
+            let tag = tag.trim();
+            let number = match tag.strip_prefix('"') {
+                Some(rest) => rest.strip_suffix('"')?,
+                None => tag,
+            };
             let number: u64 = number.parse().ok()?;
             Revision::try_from(number).ok()
         };
@@ -72,15 +77,9 @@ mod tests {
         };
         assert_eq!(of("*").unwrap(), IfMatch::Any);
         assert_eq!(of("\"7\"").unwrap(), one_of(&[7]));
+        assert_eq!(of("7").unwrap(), one_of(&[7]));
         assert_eq!(of("\"7\", \"8\"").unwrap(), one_of(&[7, 8]));
-        for bad in [
-            "",
-            "7",
-            "W/\"7\"",
-            "\"x\"",
-            "\"7\",",
-            "\"9007199254740992\"",
-        ] {
+        for bad in ["", "W/\"7\"", "\"x\"", "\"7\",", "\"9007199254740992\""] {
             assert!(of(bad).is_err(), "{bad}");
         }
     }

@@ -72,7 +72,7 @@ fn schemes_of(names: &[&str]) -> Vec<SecurityRequirement> {
 #[expect(dead_code, reason = "it is what the document says of the header")]
 pub(crate) struct IfMatchHeader {
     /// Refuses the change if the site is no longer at this revision: `"7"`, as `ETag` says it.
-    #[param(value_type = String, required = false, rename = "If-Match", pattern = "^\"[0-9]{1,15}\"$")]
+    #[param(value_type = String, required = false, rename = "If-Match", pattern = "^(\"[0-9]{1,15}\"|[0-9]{1,15})$")]
     if_match: Option<String>,
 }
 

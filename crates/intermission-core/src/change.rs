@@ -217,6 +217,14 @@ pub enum ChangeError {
         /// The id.
         id: PassId,
     },
+    /// So many persons have a pass already that every node would carry a long list.
+    #[error(
+        "there are {limit} passes already: revoke some, or let these persons pass by address or permission"
+    )]
+    TooManyPasses {
+        /// How many there may be.
+        limit: usize,
+    },
     /// The message is too long for every node to carry.
     #[error("the message has {length} characters; at most {limit} are possible")]
     MessageTooLong {
@@ -239,6 +247,9 @@ pub enum ChangeError {
 
 /// The longest message, in characters.
 pub const MESSAGE_LIMIT: usize = 2_000;
+
+/// How many passes there may be at a time.
+pub const PASS_LIMIT: usize = 1_000;
 
 impl Record {
     /// What this record becomes by a change.
@@ -270,6 +281,9 @@ impl Record {
                 activation
                     .passes
                     .retain(|other| other.is_current(now) && other.id != pass.id);
+                if activation.passes.len() >= PASS_LIMIT {
+                    return Err(ChangeError::TooManyPasses { limit: PASS_LIMIT });
+                }
                 activation.passes.push(pass.clone());
             }
             Change::RevokePass(id) => {
@@ -481,6 +495,26 @@ mod tests {
         );
         let revoked = changed(&record, &Change::RevokePass(pass.id));
         assert!(revoked.apply(&Change::RevokePass(pass.id), NOW).is_err());
+    }
+
+    #[test]
+    fn passes_have_a_limit_and_expired_ones_make_room() {
+        let mut record = on();
+        for _ in 0..PASS_LIMIT {
+            let (pass, _) = Pass::issue("ana", Some(at(60))).unwrap();
+            record.activation.as_mut().unwrap().passes.push(pass);
+        }
+        let (pass, _) = Pass::issue("bob", None).unwrap();
+        let issue = Change::IssuePass(pass);
+        let limit = PASS_LIMIT;
+        assert_eq!(
+            record.apply(&issue, NOW),
+            Err(ChangeError::TooManyPasses { limit })
+        );
+        assert!(matches!(
+            record.apply(&issue, at(60)),
+            Ok(Outcome::Changed(_))
+        ));
     }
 
     #[test]

@@ -354,6 +354,12 @@ impl Gate {
         }
     }
 
+    /// The node's name, as lists and metrics show it.
+    #[must_use]
+    pub fn node_name(&self) -> &str {
+        self.shared().label()
+    }
+
     /// The newest record that this node has applied.
     #[must_use]
     pub fn record(&self) -> Arc<Record> {

@@ -265,7 +265,6 @@ impl Shared {
     }
 
     /// The node's name for humans.
-    #[cfg(feature = "metrics")]
     pub(crate) fn label(&self) -> &str {
         &self.label
     }

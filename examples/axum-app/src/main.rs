@@ -7,6 +7,8 @@
 mod flags;
 #[path = "../../shared/process.rs"]
 mod process;
+#[path = "../../shared/replies.rs"]
+mod replies;
 mod routes;
 #[path = "../../shared/state.rs"]
 mod state;
@@ -20,10 +22,9 @@ use axum::http::header::HeaderValue;
 use axum::http::request::Parts;
 use clap::Parser;
 use flags::Flags;
-use intermission::reply::ReplyPolicy;
 use intermission::{ForwardedHeader, Gate, TrustedProxies};
 use intermission_axum::admin::{self, Admin};
-use intermission_axum::cloudify::{self, Cloudify, Refusals};
+use intermission_axum::cloudify::{self, Cloudify};
 use intermission_axum::maintenance;
 use process::{announce, asked_to_end};
 use tokens::Tokens;
@@ -36,7 +37,10 @@ async fn main() -> Result<()> {
 
     let mut gate = Gate::builder(state::open(&flags.state()?)?)
         .with_framework("axum")
-        .with_reply_policy(ReplyPolicy::default().with_vendor_format(Refusals::default()))
+        .with_reply_policy(replies::policy(
+            flags.site.as_deref(),
+            flags.page.as_deref(),
+        ))
         .with_outage_policy(flags.on_outage)
         .with_lost_contact(flags.lost);
     if let Some(node) = &flags.node {

@@ -7,6 +7,8 @@
 mod flags;
 #[path = "../../shared/process.rs"]
 mod process;
+#[path = "../../shared/replies.rs"]
+mod replies;
 mod routes;
 #[path = "../../shared/state.rs"]
 mod state;
@@ -16,10 +18,9 @@ mod tokens;
 use anyhow::{Context, Result};
 use clap::Parser;
 use flags::Flags;
-use intermission::reply::ReplyPolicy;
 use intermission::{ForwardedHeader, Gate, TrustedProxies};
 use intermission_warp::admin::{self, Admin};
-use intermission_warp::cloudify::{self, Cloudify, Refusals};
+use intermission_warp::cloudify::{self, Cloudify};
 use intermission_warp::maintenance;
 use process::{announce, asked_to_end};
 use tokens::Tokens;
@@ -35,7 +36,10 @@ async fn main() -> Result<()> {
 
     let mut gate = Gate::builder(state::open(&flags.state()?)?)
         .with_framework("warp")
-        .with_reply_policy(ReplyPolicy::default().with_vendor_format(Refusals::default()))
+        .with_reply_policy(replies::policy(
+            flags.site.as_deref(),
+            flags.page.as_deref(),
+        ))
         .with_outage_policy(flags.on_outage)
         .with_lost_contact(flags.lost);
     if let Some(node) = &flags.node {

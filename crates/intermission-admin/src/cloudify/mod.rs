@@ -206,20 +206,20 @@ impl Cloudify {
             Authorization::Granted(name) => Ok(name.as_str()),
             Authorization::Forbidden => Err(Error::forbidden("you may not administer maintenance")),
             Authorization::Unauthenticated => {
-                metrics::authorization(&request.authorization);
+                metrics::authorization(&self.inner.gate, &request.authorization);
                 return Err(Error::unauthorized(&self.inner.challenge));
             }
         };
         if reads || actor.is_ok() {
-            metrics::granted();
+            metrics::granted(&self.inner.gate);
         } else {
-            metrics::authorization(&request.authorization);
+            metrics::authorization(&self.inner.gate, &request.authorization);
         }
         match asked {
             Ok(Asked::Status) => self.status(request, actor.ok()).await,
             Ok(Asked::Change(action)) => {
                 let actor = actor?;
-                require_own(request)?;
+                require_own(&self.inner.gate, request)?;
                 let operator = self.operator(request, actor);
                 match action {
                     Action::Activate => action::activate(&operator, actor).await,
@@ -254,9 +254,9 @@ impl Cloudify {
 }
 
 /// Whether a change comes from no browser that another site has made send it.
-fn require_own(request: &AdminRequest) -> Result<(), Error> {
+fn require_own(gate: &Gate, request: &AdminRequest) -> Result<(), Error> {
     if Origin::of(request) == Origin::Foreign {
-        metrics::foreign_origin();
+        metrics::foreign_origin(gate);
         return Err(Error::forbidden(
             "a change must come from this site, or from no browser at all",
         ));

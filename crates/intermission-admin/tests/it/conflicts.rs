@@ -17,7 +17,7 @@ async fn a_change_of_what_nobody_has_looked_at_is_refused_with_the_current_recor
     assert_eq!(second.status, 409, "{second:?}");
     assert_eq!(second.json()["current"]["message"], json!("first"));
     assert_eq!(site.get("/api/status").await["message"], json!("first"));
-    let malformed = by_ana("POST", "/api/deactivate").with_header("If-Match", "7");
+    let malformed = by_ana("POST", "/api/deactivate").with_header("If-Match", "W/\"7\"");
     assert_eq!(site.send(malformed, "{}").await.status, 400);
     assert_ne!(site.get("/api/status").await["phase"], json!("deactivated"));
 }
