@@ -156,7 +156,25 @@ impl App {
     ///
     /// It fails to.
     pub async fn terminate(&mut self) {
+        self.ask_to_end();
+        self.ended().await;
+    }
+
+    /// Asks it to end in order, and does not wait.
+    ///
+    /// # Panics
+    ///
+    /// It is gone already.
+    pub fn ask_to_end(&self) {
         self.signal(Signal::TERM);
+    }
+
+    /// Waits until it has ended in order.
+    ///
+    /// # Panics
+    ///
+    /// It fails to.
+    pub async fn ended(&mut self) {
         let status = self.child.wait().await.expect("it ends");
         assert!(status.success(), "it ended with {status}");
     }

@@ -13,6 +13,7 @@
 pub mod app;
 pub mod browser;
 pub mod command;
+pub mod events;
 pub mod http;
 mod port;
 mod process;

@@ -54,6 +54,7 @@
 
 use std::convert::Infallible;
 use std::fmt;
+use std::future::ready;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -64,7 +65,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HOST, HeaderName, HeaderValue};
 use actix_web::http::uri::Scheme;
 use actix_web::web::{self, Bytes, Payload};
-use actix_web::{HttpRequest, HttpResponse, Scope};
+use actix_web::{HttpRequest, HttpResponse, Resource, Scope};
 use futures_core::Stream;
 use intermission::{Gate, RouteAccess};
 #[doc(no_inline)]
@@ -159,12 +160,46 @@ impl HttpServiceFactory for AdminScope {
 
 /// How the site is, for the public ([`intermission_admin::public_status`]), at this path: for
 /// [`MaintenanceScope::service`](crate::MaintenanceScope::service). Always open, to everybody.
-pub fn public_status(path: &str, gate: Gate) -> FlaggedService {
-    let answer = move |request: HttpRequest| {
-        let reply = intermission_admin::public_status(&gate, request.method().as_str());
-        std::future::ready(response(reply))
-    };
-    web::resource(path).to(answer).always()
+pub fn public_status(path: &str, gate: Gate) -> PublicStatus {
+    PublicStatus {
+        path: path.to_owned(),
+        gate,
+    }
+}
+
+/// The resource that tells the public how the site is. Made by [`public_status`].
+///
+/// As part of a [`MaintenanceScope`](crate::MaintenanceScope) it is flagged [`RouteAccess::Always`]. It can also be added
+/// to an `App` or a [`Scope`] as any service, and needs a row in the table of the gate's middleware around that.
+#[derive(Debug)]
+#[must_use = "a resource does nothing until it is added as a service"]
+pub struct PublicStatus {
+    path: String,
+    gate: Gate,
+}
+
+impl PublicStatus {
+    fn into_resource(self) -> Resource {
+        let gate = self.gate;
+        web::resource(self.path).to(move |request: HttpRequest| {
+            let reply = intermission_admin::public_status(&gate, request.method().as_str());
+            ready(response(reply))
+        })
+    }
+}
+
+impl From<PublicStatus> for FlaggedService {
+    /// Always open.
+    fn from(status: PublicStatus) -> Self {
+        status.into_resource().always()
+    }
+}
+
+impl HttpServiceFactory for PublicStatus {
+    /// Without a flag.
+    fn register(self, config: &mut AppService) {
+        self.into_resource().register(config);
+    }
 }
 
 async fn answer(

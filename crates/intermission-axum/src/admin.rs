@@ -26,7 +26,7 @@
 //! let admin = Admin::new(gate.clone()).with_site("shop");
 //! let app = MaintenanceRouter::new()
 //!     .route("/", get(|| async { "hello" }))
-//!     .route("/maintenance-status", admin::public_status(gate.clone()))
+//!     .merge(admin::public_status("/maintenance-status", gate.clone()))
 //!     .merge(admin::routes("/admin/maintenance", admin.clone(), authorize))
 //!     .into_service(maintenance(gate))?;
 //!
@@ -73,7 +73,7 @@ use intermission_admin::{
 };
 
 use crate::face::peer_address;
-use crate::flags::{FlaggedRoute, MethodRouterExt};
+use crate::flags::MethodRouterExt;
 use crate::router::MaintenanceRouter;
 
 /// Who may administer.
@@ -171,17 +171,54 @@ impl AdminRoutes {
     }
 }
 
-/// How the site is, for the public ([`intermission_admin::public_status`]): for [`MaintenanceRouter::route`]. Always open,
-/// to everybody.
-pub fn public_status<S>(gate: Gate) -> FlaggedRoute<S>
+/// How the site is, for the public ([`intermission_admin::public_status`]), at this path: for
+/// [`MaintenanceRouter::merge`]. Always open, to everybody.
+pub fn public_status(path: &str, gate: Gate) -> PublicStatus {
+    PublicStatus {
+        path: path.to_owned(),
+        gate,
+    }
+}
+
+/// The route that tells the public how the site is. Made by [`public_status`].
+///
+/// As part of a [`MaintenanceRouter`] it is flagged [`RouteAccess::Always`]. As part of a plain [`Router`] it is open if
+/// it is merged after the gate's layer was added; before, it needs a row in the layer's table.
+#[derive(Debug)]
+#[must_use = "a route does nothing until it is merged into a router"]
+pub struct PublicStatus {
+    path: String,
+    gate: Gate,
+}
+
+impl<S> From<PublicStatus> for MaintenanceRouter<S>
 where
     S: Clone + Send + Sync + 'static,
 {
-    let answer = move |method: Method| {
+    /// Always open.
+    fn from(PublicStatus { path, gate }: PublicStatus) -> Self {
+        Self::new().route(&path, status_of(gate).always())
+    }
+}
+
+impl<S> From<PublicStatus> for Router<S>
+where
+    S: Clone + Send + Sync + 'static,
+{
+    /// Without a flag.
+    fn from(PublicStatus { path, gate }: PublicStatus) -> Self {
+        Self::new().route(&path, status_of(gate))
+    }
+}
+
+fn status_of<S>(gate: Gate) -> MethodRouter<S>
+where
+    S: Clone + Send + Sync + 'static,
+{
+    any(move |method: Method| {
         let reply = intermission_admin::public_status(&gate, method.as_str());
         std::future::ready(response(reply))
-    };
-    any(answer).always()
+    })
 }
 
 /// The mount, the page, and all that is below.

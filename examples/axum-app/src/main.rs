@@ -75,7 +75,7 @@ async fn main() -> Result<()> {
         })
         .with_trusted_proxies(proxies);
     let app = routes::routes(flags.readiness)
-        .route("/maintenance-status", admin::public_status(gate.clone()))
+        .merge(admin::public_status("/maintenance-status", gate.clone()))
         .merge(mounted)
         .merge(cloudify)
         .with_state(gate.clone())

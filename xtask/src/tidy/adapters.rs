@@ -50,6 +50,7 @@ pub(super) const FEATURES: &[Feature] = &[
         "An execution that is not kept ends with the body",
     ),
     feature("boxes", "Boxed for an admitted request"),
+    feature("admin", "Mounts the admin API and page (feature `admin`)"),
 ];
 
 /// Keys that are no features.

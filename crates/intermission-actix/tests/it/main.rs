@@ -9,6 +9,8 @@
 )]
 
 mod address;
+#[cfg(feature = "admin")]
+mod admin;
 mod bodies;
 mod decisions;
 mod extractors;

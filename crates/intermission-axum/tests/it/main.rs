@@ -6,6 +6,8 @@
     reason = "a test that cannot go on has failed"
 )]
 
+#[cfg(feature = "admin")]
+mod admin;
 mod extractors;
 mod plain_router;
 mod routes;

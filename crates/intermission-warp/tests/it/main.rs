@@ -6,6 +6,8 @@
     reason = "a test that cannot go on has failed"
 )]
 
+#[cfg(feature = "admin")]
+mod admin;
 mod admitted_by;
 mod bodies;
 mod executions;
