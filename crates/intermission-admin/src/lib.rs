@@ -21,8 +21,8 @@
 //! # Security
 //!
 //! - There is no way to mount it without saying who may administer ([`Authorization`]).
-//! - Nothing is changed by `GET`. A change needs the content type JSON, and, from a browser, our own page
-//!   (`Sec-Fetch-Site`, `Origin`).
+//! - Nothing is changed by `GET`. A change needs the content type JSON (or, of Cloudify's clients, none), and, from a
+//!   browser, our own page (`Sec-Fetch-Site`, `Origin`).
 //! - A body is read only of somebody who may administer, and at most [`BODY_LIMIT`] bytes of it.
 //! - A pass's secret is shown once, in the reply to whoever made it, and is in no log, event or history.
 //! - The page allows its own style and script by their hashes and nothing else, and nobody may frame it.

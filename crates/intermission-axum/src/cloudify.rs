@@ -43,6 +43,7 @@ use std::sync::Arc;
 use axum::extract::Request;
 use axum::routing::any;
 use axum_core::response::Response;
+use http::request::Parts;
 #[doc(no_inline)]
 pub use intermission_admin::Authorization;
 #[doc(no_inline)]
@@ -50,8 +51,6 @@ pub use intermission_admin::cloudify::{
     BYPASS_HEADER, Cloudify, MOUNTS, Refusals, TOKEN_HEADER, asks_to_bypass, is_api_path,
 };
 use intermission_admin::split_mount;
-
-use http::request::Parts;
 
 use crate::admin::{Authorize, admin_request, patterns, response};
 use crate::flags::MethodRouterExt;
@@ -73,18 +72,19 @@ where
     S: Clone + Send + Sync + 'static,
 {
     let authorize: Authorize = Arc::new(authorize);
-    let mounted = MOUNTS.iter().map(|mount| {
+    let handler = move |mount: &str| {
         let (cloudify, authorize) = (cloudify.clone(), Arc::clone(&authorize));
         let segments = mount.matches('/').count();
-        let handler = any(move |request: Request| answer(cloudify, authorize, segments, request));
-        (*mount, handler)
-    });
-    mounted.fold(MaintenanceRouter::new(), |router, (mount, handler)| {
-        let patterns = patterns(mount);
-        patterns.iter().fold(router, |router, pattern| {
-            router.route(pattern, handler.clone().always())
+        any(move |request: Request| answer(cloudify, authorize, segments, request))
+    };
+    MOUNTS
+        .iter()
+        .fold(MaintenanceRouter::new(), |router, mount| {
+            let handler = handler(mount);
+            patterns(mount).iter().fold(router, |router, pattern| {
+                router.route(pattern, handler.clone().always())
+            })
         })
-    })
 }
 
 async fn answer(
