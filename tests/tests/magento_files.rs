@@ -360,7 +360,7 @@ async fn nothing_that_is_lost_opens_the_shop() {
     assert_eq!(app.get("/").await.status, 503);
     assert!(shop.is_closed());
     // Nobody knows any more, but the flag is there.
-    drop(app);
+    app.kill().await;
     for entry in fs::read_dir(shop.0.path()).expect("a folder") {
         let path = entry.expect("an entry").path();
         if path != shop.flag() {

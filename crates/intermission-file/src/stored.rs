@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use intermission_core::{Record, StateError};
+use intermission_core::{Clock, Record, StateError, SystemClock};
 
 use crate::document::Document;
 use crate::flag_files::{FlagFiles, Found, Pair, Writes};
@@ -83,7 +83,11 @@ impl Stored {
     }
 
     fn may_be_half_written(&self) -> bool {
-        let is_fresh = self.flag_files.as_ref().is_some_and(|found| found.is_fresh);
+        let now = SystemClock.now();
+        let is_fresh = self
+            .flag_files
+            .as_ref()
+            .is_some_and(|found| found.is_fresh(now));
         is_fresh && self.foreign().allow.is_some()
     }
 

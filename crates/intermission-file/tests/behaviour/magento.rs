@@ -1,6 +1,7 @@
 //! Magento's directory: what Magento reads there, and what it writes there.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use intermission_core::{
 };
 use intermission_file::{FileOptions, FileState};
 
-use super::{activate, deactivate, operation, stored};
+use super::{activate, block_on, deactivate, operation, stored, unprivileged};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -546,4 +547,86 @@ async fn what_cannot_be_read_is_an_error_that_names_it() {
     assert_eq!(record(&state).await.phase(), Phase::Activated);
     stored(&state, &deactivate()).await;
     assert!(!shop.is_closed());
+}
+
+#[test]
+fn who_may_only_read_sees_what_magento_does_and_changes_nothing() {
+    let shop = Shop::new();
+    block_on(async {
+        let state = shop.open();
+        stored(&state, &allow(&["192.0.2.10"])).await;
+        stored(&state, &activate()).await;
+    });
+    for name in shop.names() {
+        fs::set_permissions(shop.file(&name), Permissions::from_mode(0o444)).unwrap();
+    }
+    let set_mode = |mode| fs::set_permissions(shop.0.path(), Permissions::from_mode(mode)).unwrap();
+    set_mode(0o555);
+    unprivileged(async || {
+        let state = shop.open();
+        let seen = record(&state).await;
+        assert_eq!(seen.message(), Some("Upgrading"));
+        let error = state
+            .operate(operation(&seen, &deactivate()))
+            .await
+            .unwrap_err();
+        assert_eq!(error.kind(), StateErrorKind::Denied);
+        assert!(
+            error
+                .to_string()
+                .contains("run this as the directory's owner"),
+            "{error}"
+        );
+    });
+    assert!(shop.is_closed(), "nothing was changed by half");
+    shop.reopen();
+    unprivileged(async || {
+        let state = shop.open();
+        let seen = record(&state).await;
+        assert_eq!((seen.phase(), seen.allow().len()), (Phase::Deactivated, 1));
+        assert_eq!(
+            history(&state).await.len(),
+            3,
+            "nobody has written it down yet"
+        );
+        state.watch(Revision::ZERO).await.unwrap();
+    });
+    set_mode(0o755);
+    block_on(async {
+        record(&shop.open()).await;
+        assert_eq!(history(&shop.open()).await.len(), 4);
+    });
+}
+
+#[test]
+fn a_list_that_may_not_be_read_is_an_error_that_names_it() {
+    let shop = Shop::new();
+    shop.allow("192.0.2.10");
+    fs::set_permissions(shop.file(".maintenance.ip"), Permissions::from_mode(0o000)).unwrap();
+    unprivileged(async || {
+        let error = shop.open().inspect(0).await.unwrap_err();
+        assert_eq!(error.kind(), StateErrorKind::Denied);
+        assert!(error.to_string().contains(".maintenance.ip"), "{error}");
+    });
+}
+
+#[tokio::test]
+async fn what_root_writes_belongs_to_the_shop() {
+    let is_root = rustix::process::geteuid().is_root();
+    let own = (
+        rustix::process::geteuid().as_raw(),
+        rustix::process::getegid().as_raw(),
+    );
+    let (user, group) = if is_root { (12_345, 12_346) } else { own };
+    let shop = Shop::new();
+    chown(shop.0.path(), Some(user), Some(group)).unwrap();
+    fs::set_permissions(shop.0.path(), Permissions::from_mode(0o2770)).unwrap();
+    let state = shop.open();
+    stored(&state, &allow(&["192.0.2.10"])).await;
+    stored(&state, &activate()).await;
+    for name in shop.names() {
+        let file = fs::metadata(shop.file(&name)).unwrap();
+        let found = (file.uid(), file.gid(), file.mode() & 0o7777);
+        assert_eq!(found, (user, group, 0o660), "{name}");
+    }
 }
