@@ -630,3 +630,70 @@ async fn what_root_writes_belongs_to_the_shop() {
         assert_eq!(found, (user, group, 0o660), "{name}");
     }
 }
+
+/// Everybody changes everything at once, and at the end the files and the record agree.
+#[tokio::test(flavor = "multi_thread")]
+async fn operators_nodes_and_magento_at_once() {
+    const ROUNDS: u32 = 60;
+    let shop = Shop::new();
+    let mut tasks = Vec::new();
+    for worker in 0_u32..3 {
+        let state = shop.open();
+        tasks.push(tokio::spawn(async move {
+            let mut node = Node::new();
+            for round in 0..ROUNDS {
+                let before = record(&state).await;
+                let allow = AllowChange::Replace(list(&[&format!("10.0.{worker}.{round}")]));
+                let change = match (round % 3, before.phase().is_on()) {
+                    (0, _) => Change::Allow(allow),
+                    (_, true) => Change::Deactivate(Deactivate::new().with_allow(allow)),
+                    (_, false) => Change::Activate(Activate::by("ana").with_allow(allow)),
+                };
+                // Somebody else is often faster.
+                state.operate(operation(&before, &change)).await.unwrap();
+                node.report(&state, |report| report.seen = before.revision())
+                    .await;
+                state.watch(Revision::ZERO).await.unwrap();
+            }
+            // A drain that waits for nobody.
+            state
+                .leave(node.0, intermission_core::Departure::Goodbye)
+                .await
+                .unwrap();
+        }));
+    }
+    for round in 0..ROUNDS {
+        if round % 2 == 0 {
+            shop.close();
+        } else {
+            // One of ours may have been faster.
+            drop(fs::remove_file(shop.flag()));
+        }
+        shop.allow(&format!("10.1.0.{round}"));
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    for task in tasks {
+        task.await.unwrap();
+    }
+    let state = shop.open();
+    let record = record(&state).await;
+    assert_eq!(record.phase().is_on(), shop.is_closed());
+    let kept: Vec<String> = record
+        .allow()
+        .networks()
+        .map(|one| one.bare().to_string())
+        .collect();
+    assert_eq!(shop.addresses().unwrap_or_default(), kept.join(","));
+    assert!(
+        !shop.names().iter().any(|name| name.ends_with(".next")),
+        "{:?}",
+        shop.names()
+    );
+    let mut revisions: Vec<Revision> = history(&state)
+        .await
+        .iter()
+        .map(|line| line.revision)
+        .collect();
+    revisions.reverse();
+    assert!(revisions.is_sorted(), "{revisions:?}");
+}
