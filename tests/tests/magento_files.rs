@@ -3,7 +3,6 @@
 #![expect(
     clippy::expect_used,
     clippy::indexing_slicing,
-    clippy::unwrap_used,
     reason = "a test, helpers included"
 )]
 
@@ -341,7 +340,7 @@ async fn what_is_no_address_is_told_and_nothing_is_changed_by_a_typing_error() {
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_that_is_lost_opens_the_shop() {
     let shop = Shop::new();
-    let app = App::start(&shop, "one", &[]).await;
+    let mut app = App::start(&shop, "one", &[]).await;
     shop.run(&[
         "enable",
         "--message",
@@ -356,8 +355,17 @@ async fn nothing_that_is_lost_opens_the_shop() {
     // The node knows, and brings it back.
     let record = shop.0.path().join(".intermission.json");
     fs::remove_file(&record).expect("a record");
-    until("it is back", || async { record.exists().then_some(()) }).await;
-    assert_eq!(app.get("/").await.status, 503);
+    until("it is back", || async {
+        let answer = app.get("/").await;
+        assert_eq!(answer.status, 503, "{answer:?}");
+        assert!(answer.body.contains("Upgrading"), "{answer:?}");
+        let text = fs::read_to_string(&record).unwrap_or_default();
+        text.contains("Upgrading").then_some(())
+    })
+    .await;
+    for _ in 0..50 {
+        assert_eq!(app.get("/").await.status, 503);
+    }
     assert!(shop.is_closed());
     // Nobody knows any more, but the flag is there.
     app.kill().await;

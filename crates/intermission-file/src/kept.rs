@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use intermission_core::{Departure, HistoryEntry, Ledger, Members, Moment, NodeId, Record};
 
@@ -66,6 +67,9 @@ impl Kept {
         let Some(found) = self.flag_files.as_ref().filter(|_| !foreign.is_empty()) else {
             return (Followed::Already, Foreign::default());
         };
+        if brings_back(ledger, now) {
+            return (Followed::Refused, foreign);
+        }
         match foreign.follow(found, ledger, now) {
             Followed::Refused => (Followed::Refused, foreign),
             followed => (followed, Foreign::default()),
@@ -110,4 +114,13 @@ impl Kept {
             }
         }
     }
+}
+
+/// Whether a lost record may be about to be brought back: by nodes that are closed already, and that a new activation
+/// would open for the time of its drain.
+fn brings_back(ledger: &Ledger, now: Moment) -> bool {
+    let view = ledger.view(0, now);
+    // A ledger that is behind has always a millisecond of grace left. Its nodes had their time by then.
+    let is_in_grace = view.grace > Duration::from_millis(1);
+    is_in_grace && (view.is_behind() || ledger.record().is_none())
 }

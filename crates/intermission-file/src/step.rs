@@ -110,7 +110,8 @@ impl Store {
                 ledger.view(limit, now)
             });
             // Whoever may not write may nevertheless look.
-            if let Ok(view) = settled {
+            if let Ok(mut view) = settled {
+                view.record = self.stored()?.shown(view.record, now);
                 return Ok(view);
             }
         }
@@ -135,7 +136,9 @@ impl Store {
     pub(crate) fn glimpse(&self) -> Result<Glimpse, StateError> {
         let mut stored = self.stored_without_lock()?;
         let mut is_busy = false;
-        if stored.is_behind() {
+        // What was lost the nodes bring back, which know more than the files say.
+        let is_lost = stored.edition() < self.seen_edition.load(Ordering::Relaxed);
+        if stored.is_behind() && !is_lost {
             match Lock::acquire_at_once(self.directory()) {
                 Ok(lock) => {
                     // Whoever had the lock before may have done it.
@@ -172,8 +175,8 @@ impl Store {
         let now = self.now();
         let mut ledger = self.ledger(&kept);
         kept.tell(&mut ledger, &surroundings, now);
-        let (reply, left) = if kept.is_lost {
-            // A node that knows the lost record knows more than the flag files say.
+        let (reply, left) = if kept.is_lost || joins.is_some() {
+            // A node may know a record that was lost, and so more than the flag files say.
             let reply = act(&mut ledger, now);
             let (followed, left) = kept.follow(&mut ledger, now);
             if followed == Followed::Stored {

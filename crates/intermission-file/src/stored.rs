@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use intermission_core::{Clock, Record, StateError, SystemClock};
+use intermission_core::{Clock, Moment, Record, StateError, SystemClock};
 
 use crate::document::Document;
 use crate::flag_files::{FlagFiles, Found, Pair, Writes};
@@ -80,6 +80,22 @@ impl Stored {
     pub(crate) fn is_behind(&self) -> bool {
         let rest = matches!(&self.unfinished, Unfinished::Taken(rest) if !rest.is_empty());
         rest || !self.foreign().is_empty()
+    }
+
+    pub(crate) fn edition(&self) -> u64 {
+        self.document
+            .as_ref()
+            .map_or(0, |document| document.edition)
+    }
+
+    /// The record, for people: with what the flag files say where it has not followed them yet.
+    pub(crate) fn shown(&self, record: Arc<Record>, now: Moment) -> Arc<Record> {
+        let foreign = self.flag_files.as_ref().map(|found| {
+            let record = Some(&*record);
+            Foreign::between(&found.pair, record, record)
+        });
+        let shown = foreign.and_then(|foreign| foreign.applied_to(&record, now));
+        shown.map_or(record, Arc::new)
     }
 
     fn may_be_half_written(&self) -> bool {

@@ -103,3 +103,36 @@ async fn who_closes_while_the_state_hears_its_nodes_is_followed_at_once() {
     assert!(reply.record.as_ref().unwrap().phase().is_on());
     assert!(reply.record.unwrap().revision() > Revision::ZERO);
 }
+
+/// Whoever knew the record may be dead. Nodes that come meanwhile are held.
+#[tokio::test]
+async fn a_flag_without_a_record_closes_when_nobody_brings_the_record_back() {
+    let shop = Shop::new();
+    let state = shop.open();
+    let lost = stored(&state, &activate()).await;
+    let mut report = NodeReport::new(NodeId::from_bits(1), 1);
+    report.seen = lost.revision();
+    state.sync(report).await.unwrap();
+    shop.remove(".intermission.json");
+    let state = shop.open();
+    let mut waits = 0;
+    let record = loop {
+        waits += 1;
+        assert!(waits < 60, "the grace ends");
+        let reply = state
+            .sync(NodeReport::new(NodeId::from_bits(2), waits))
+            .await
+            .unwrap();
+        if let Some(record) = reply.record {
+            break record;
+        }
+        assert!(!reply.grace.is_zero(), "the node is on probation");
+        let shown = state.inspect(0).await.unwrap().record;
+        assert!(shown.phase().is_on(), "people are told what the flag says");
+        assert!(shop.has(".maintenance.flag"));
+        shop.hands.advance(Timing::default().step);
+    };
+    assert!(waits > 10);
+    assert!(record.phase().is_on());
+    assert!(record.revision() > lost.revision());
+}

@@ -405,15 +405,20 @@ async fn a_lost_record_opens_nothing() {
     let shop = Shop::new();
     let state = shop.open();
     stored(&state, &allow(&["192.0.2.10"])).await;
-    let lost = stored(&state, &activate()).await;
+    stored(&state, &activate()).await;
     fs::remove_file(shop.file(".intermission.json")).unwrap();
-    // Whoever knows nothing but the files.
-    let fresh = shop.open();
-    let closed = record(&fresh).await;
-    assert!(closed.phase().is_on());
-    assert!(closed.revision() > lost.revision());
-    assert_eq!(closed.allow(), &list(&["192.0.2.10"]));
-    assert!(shop.is_closed());
+    // Whoever knows nothing but the files, while the nodes are heard.
+    for state in [shop.open(), state, shop.open()] {
+        let closed = record(&state).await;
+        assert!(closed.phase().is_on());
+        assert_eq!(closed.allow(), &list(&["192.0.2.10"]));
+        let reply = Node::new().report(&state, |_| ()).await;
+        assert!(
+            reply.grace > Duration::ZERO,
+            "a node that comes now is held"
+        );
+        assert!(shop.is_closed());
+    }
     // All of ours is gone.
     for name in shop
         .names()
@@ -423,6 +428,52 @@ async fn a_lost_record_opens_nothing() {
         fs::remove_file(shop.file(name)).unwrap();
     }
     assert_eq!(record(&shop.open()).await.phase(), Phase::Activated);
+}
+
+/// A node that is closed must not be told to drain once more, since it would serve pages while it does.
+#[tokio::test]
+async fn no_new_activation_begins_where_a_node_knows_the_old_one() {
+    for backup in ["none", "record", "all"] {
+        let shop = Shop::new();
+        let state = shop.open();
+        let mut node = Node::new();
+        node.report(&state, |_| ()).await;
+        stored(&state, &allow(&["192.0.2.10"])).await;
+        let copies: Vec<(String, Vec<u8>)> = shop
+            .names()
+            .into_iter()
+            .filter(|name| match backup {
+                "none" => false,
+                "record" => name == ".intermission.json",
+                _ => name.ends_with(".json"),
+            })
+            .map(|name| (name.clone(), fs::read(shop.file(&name)).unwrap()))
+            .collect();
+        let record = stored(&state, &activate()).await;
+        let seen = record.revision();
+        node.report(&state, |report| report.seen = seen).await;
+        fs::remove_file(shop.file(".intermission.json")).unwrap();
+        for (name, text) in copies {
+            fs::write(shop.file(&name), text).unwrap();
+        }
+        // Its thread looks, and then it hears of it with a report that offers nothing yet, and with one that does.
+        let hint = state.watch(seen).await.unwrap();
+        assert!(hint.is_none_or(|hint| hint.revision() < seen), "{backup}");
+        let reply = node.report(&state, |report| report.seen = seen).await;
+        assert!(
+            reply.record.is_none_or(|reply| reply.revision() < seen),
+            "{backup}"
+        );
+        assert!(self::record(&state).await.phase().is_on(), "{backup}");
+        let reply = node
+            .report(&state, |report| {
+                report.seen = seen;
+                report.offer = Some(Arc::clone(&record));
+            })
+            .await;
+        assert_eq!(reply.record.as_ref(), Some(&record), "{backup}");
+        assert!(shop.is_closed(), "{backup}");
+    }
 }
 
 #[tokio::test]
