@@ -1,4 +1,4 @@
-//! The backend suite on the file state, as third parties run it on theirs.
+//! The backend suite on the file state, in a directory of its own and in Magento's, as third parties run it on theirs.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -11,13 +11,14 @@ use intermission_file::{FileOptions, FileState};
 use libtest_mimic::Arguments;
 use tempfile::TempDir;
 
-struct Files {
+/// A directory of its own, or Magento's.
+struct Files<const MAGENTO: bool> {
     folder: TempDir,
     clock: ManualClock,
     state: FileState,
 }
 
-impl Files {
+impl<const MAGENTO: bool> Files<MAGENTO> {
     fn directory(&self) -> PathBuf {
         self.folder.path().join("maintenance")
     }
@@ -27,15 +28,20 @@ impl Files {
     }
 
     fn handle(&self) -> Result<FileState, FixtureError> {
-        Ok(options(self.directory(), &self.clock).open()?)
+        Ok(Self::options(self.directory(), &self.clock).open()?)
+    }
+
+    fn options(directory: PathBuf, clock: &ManualClock) -> FileOptions {
+        let options = if MAGENTO {
+            FileOptions::magento(directory)
+        } else {
+            FileOptions::new(directory)
+        };
+        options.with_clock(Arc::new(clock.clone()))
     }
 }
 
-fn options(directory: PathBuf, clock: &ManualClock) -> FileOptions {
-    FileOptions::new(directory).with_clock(Arc::new(clock.clone()))
-}
-
-impl Fixture for Files {
+impl<const MAGENTO: bool> Fixture for Files<MAGENTO> {
     type State = FileState;
 
     fn capabilities() -> Capabilities {
@@ -51,7 +57,11 @@ impl Fixture for Files {
     async fn fresh() -> Result<Self, FixtureError> {
         let folder = tempfile::tempdir()?;
         let clock = ManualClock::new();
-        let state = options(folder.path().join("maintenance"), &clock).open_or_create()?;
+        let directory = folder.path().join("maintenance");
+        if MAGENTO {
+            std::fs::create_dir(&directory)?;
+        }
+        let state = Self::options(directory, &clock).open_or_create()?;
         Ok(Self {
             folder,
             clock,
@@ -95,7 +105,12 @@ impl Fixture for Files {
     }
 
     async fn corrupt(&self) -> Result<(), FixtureError> {
-        let record = self.directory().join("record.json");
+        let name = if MAGENTO {
+            ".intermission.json"
+        } else {
+            "record.json"
+        };
+        let record = self.directory().join(name);
         let whole = std::fs::read(&record)?;
         let torn = whole.get(..whole.len() / 2).unwrap_or_default();
         std::fs::write(&record, torn)?;
@@ -105,6 +120,7 @@ impl Fixture for Files {
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
-    let trials = trials::<Files>("file");
+    let mut trials = trials::<Files<false>>("file");
+    trials.extend(intermission_conformance::trials::<Files<true>>("magento"));
     libtest_mimic::run(&arguments, trials).exit_code()
 }

@@ -10,8 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use intermission_core::{
-    AllowList, BadNetworks, Clock, Level, Network, Record, StateError, StateErrorKind, SystemClock,
-    Timestamp,
+    AllowList, BadNetworks, Level, Network, Record, StateError, StateErrorKind, Timestamp,
 };
 
 use crate::beside::{create_new, remove_if_there, write_beside};
@@ -54,8 +53,18 @@ pub(crate) struct Found {
     pub(crate) pair: Pair,
     /// What stands among the addresses and is none.
     pub(crate) ignored: Option<BadNetworks>,
+    /// When the addresses were written last.
+    pub(crate) written_at: Option<Timestamp>,
+}
+
+impl Found {
     /// Whether somebody may still be writing the addresses.
-    pub(crate) is_fresh: bool,
+    pub(crate) fn is_fresh(&self, now: Timestamp) -> bool {
+        self.written_at.is_some_and(|written| {
+            let age = now.as_millis().abs_diff(written.as_millis());
+            u128::from(age) < FILLED_AFTER.as_millis()
+        })
+    }
 }
 
 /// What is to be written.
@@ -180,13 +189,7 @@ impl FlagFiles {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::default()),
             Err(error) => return Err(failed("read", &path, error)),
         };
-        let is_fresh = fs::metadata(&path)
-            .and_then(|file| file.modified())
-            .is_ok_and(|written| {
-                let written = Timestamp::from(written).as_millis();
-                let age = SystemClock.now().as_millis().abs_diff(written);
-                u128::from(age) < FILLED_AFTER.as_millis()
-            });
+        let written = fs::metadata(&path).and_then(|file| file.modified());
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         if last.text != text {
             let (allow, ignored) = parse(&text);
@@ -202,7 +205,7 @@ impl FlagFiles {
                 allow: last.allow.clone(),
             },
             ignored: last.ignored.clone(),
-            is_fresh,
+            written_at: written.ok().map(Timestamp::from),
         })
     }
 }
@@ -270,6 +273,24 @@ mod tests {
         let ignored = ignored.unwrap();
         let names: Vec<&str> = ignored.entries().iter().map(|entry| entry.text()).collect();
         assert_eq!(names, ["shop.example", "192.0.2.1-192.0.2.9", "\u{fffd}"]);
+    }
+
+    #[test]
+    fn what_was_written_a_moment_ago_may_be_unfinished() {
+        let written = Timestamp::from_millis(1_800_000_000_000);
+        let found = Found {
+            written_at: Some(written),
+            ..Found::default()
+        };
+        let after = |age| written.saturating_add(age);
+        assert!(found.is_fresh(written));
+        assert!(found.is_fresh(after(FILLED_AFTER / 2)));
+        assert!(!found.is_fresh(after(FILLED_AFTER)));
+        // A file with a date of tomorrow is not waited for until then.
+        let tomorrow = Duration::from_secs(86_400);
+        let early = Timestamp::from_millis(written.as_millis() - 86_400_000);
+        assert!(!found.is_fresh(early) && !found.is_fresh(after(tomorrow)));
+        assert!(!Found::default().is_fresh(written));
     }
 
     #[test]

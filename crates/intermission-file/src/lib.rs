@@ -5,6 +5,8 @@
 //! `cat`. For several machines use Redis: neither of two machines that share a directory can see whether the other's
 //! processes live. They are told so, if they have different names.
 //!
+//! Beside a Magento, keep the state [in its flag files](#magentos-flag-files): then either closes and opens both.
+//!
 //! # Example
 //!
 //! ```
@@ -64,6 +66,48 @@
 //!   and the node's lease decides.
 //! - After a restart of the machine all nodes of before are known to be dead.
 //!
+//! # Magento's flag files
+//!
+//! [`FileOptions::magento`], or `magento:DIR` where a state is typed, is a state in Magento's `var` directory. Magento's
+//! PHP and the services there close and open together, whoever is asked: `intermission activate`, the admin page,
+//! `bin/magento maintenance:enable`, or somebody with `touch` and `rm`.
+//!
+//! | file | who writes it | what it says |
+//! |---|---|---|
+//! | `.maintenance.flag` | we and Magento | it is there, so maintenance is on. Empty |
+//! | `.maintenance.ip` | we and Magento | who passes: one line, separated by commas, single addresses without a prefix length. Deleted when the list is empty; kept when maintenance ends |
+//! | `.intermission.json` | we | the rest: message, level, end, passes, history. It is `record.json` by another name |
+//! | `.intermission.members.json`, `.intermission.lock` | we | as above |
+//! | `.intermission.json.next`, `.intermission.members.json.next`, `.intermission.ip.next` | we | what a step is about to put in place |
+//!
+//! | who does it | what follows | how soon |
+//! |---|---|---|
+//! | we activate, or a planned maintenance starts | the flag is there before anybody hears of it, while the phase is *activating* | with the step |
+//! | we deactivate, a drain is aborted, or maintenance ends by itself | the flag is gone | with the step |
+//! | we change the allow list | `.maintenance.ip` is replaced or deleted | with the step |
+//! | Magento puts the flag there | an activation of level full, requested by `magento`, with a drain | the first process that watches sees it, within a tenth of a second; the next one who looks, if none does |
+//! | Magento removes the flag | a deactivation by `magento` | the same |
+//! | Magento writes or deletes `.maintenance.ip` | another allow list. Spaces, line breaks and empty entries do no harm; what is no address is left out and reported: in the history, and by [`FileState::ignored_addresses`], which the command prints | the same, and 40 ms more: PHP empties a file before it fills it |
+//!
+//! What Magento does is a change like any other: one new revision however many processes see it, and a line in the
+//! history whose origin is `flag file` or `address file`.
+//!
+//! - **Magento knows no drain**, and a page that it serves may begin what a drain must not see begun. So its flag is
+//!   there from the request on, not only when the drain is complete: Magento's visitors are refused while our services
+//!   still serve pages and finish what runs.
+//! - **Magento knows no levels.** At `read-only` it is closed to everybody who is not on the list, as its pages write.
+//!   At `exclusive` its list is away, since nobody may pass, and comes back afterwards.
+//! - **The flag wins.** Where it disagrees with `.intermission.json`, the record follows it. Without an
+//!   `.intermission.json` a flag still closes; what it cannot hold the nodes bring back.
+//! - **A crash at any moment leaves the old step or the new one**, for Magento and for us. A step that changes the
+//!   mode writes what is to be the record beside its place, then puts the flag there or takes it away, and then puts the
+//!   record in its place. Whoever comes next sees by the flag whether the step was taken, and finishes it or throws
+//!   it away. So a step that was cut off is not mistaken for something that Magento did, nor the reverse.
+//! - The directory must be there: nobody makes it, since Magento would look elsewhere. It holds one site, so
+//!   `?site=NAME` is refused. A link in the place of one of the two files is replaced by a file.
+//! - Magento must be able to write `.maintenance.ip` after us. Run the services and the command as the user who owns
+//!   Magento's files, or as root.
+//!
 //! # Deployment caveat
 //!
 //! Whoever may write the directory may close and open the site. The directory belongs to the user that the service
@@ -85,6 +129,7 @@ mod document;
 mod error;
 mod flag_files;
 mod foreign;
+mod kept;
 mod lock;
 mod members_file;
 mod options;

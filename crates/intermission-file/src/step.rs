@@ -25,17 +25,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use intermission_core::{
-    BadNetworks, Clock, Departure, HistoryEntry, Ledger, Members, Moment, NodeId, Record,
-    StateError, StateErrorKind, Timing, View,
+    BadNetworks, Clock, HistoryEntry, Ledger, Members, Moment, NodeId, StateError, StateErrorKind,
+    Timing, View,
 };
 
 use crate::directory::Directory;
 use crate::document::Document;
-use crate::flag_files::{self, FlagFiles, Pair, Writes};
+use crate::flag_files::{FlagFiles, Pair, Writes};
 use crate::foreign::{Followed, Foreign, writes};
+use crate::kept::Kept;
 use crate::lock::Lock;
 use crate::members_file::{Found, MembersFile, put_in_place};
-use crate::process::{Process, Surroundings};
+use crate::process::Surroundings;
 use crate::record_file::RecordFile;
 use crate::stored::{Stored, Unfinished};
 
@@ -55,23 +56,6 @@ pub(crate) struct Store {
     look: Look,
     /// The newest edition that this handle has seen: if `record.json` is older, it was lost.
     seen_edition: AtomicU64,
-}
-
-/// What the files hold.
-struct Kept {
-    document: Option<Arc<Document>>,
-    flag_files: Option<flag_files::Found>,
-    unfinished: Unfinished,
-    members: Members,
-    processes: BTreeMap<NodeId, Process>,
-    /// The newest edition of which anybody knows.
-    newest_edition: u64,
-    /// Whether the ledger may have forgotten who is there, or what was decided.
-    is_lost: bool,
-    /// Whether the machine was started anew since, so that everybody who was there has died.
-    is_rebooted: bool,
-    /// Whether the last step was taken, but its `members.json.next` is not in its place.
-    is_unfinished: bool,
 }
 
 impl Store {
@@ -126,7 +110,8 @@ impl Store {
                 ledger.view(limit, now)
             });
             // Whoever may not write may nevertheless look.
-            if let Ok(view) = settled {
+            if let Ok(mut view) = settled {
+                view.record = self.stored()?.shown(view.record, now);
                 return Ok(view);
             }
         }
@@ -151,7 +136,9 @@ impl Store {
     pub(crate) fn glimpse(&self) -> Result<Glimpse, StateError> {
         let mut stored = self.stored_without_lock()?;
         let mut is_busy = false;
-        if stored.is_behind() {
+        // What was lost the nodes bring back, which know more than the files say.
+        let is_lost = stored.edition() < self.seen_edition.load(Ordering::Relaxed);
+        if stored.is_behind() && !is_lost {
             match Lock::acquire_at_once(self.directory()) {
                 Ok(lock) => {
                     // Whoever had the lock before may have done it.
@@ -188,8 +175,8 @@ impl Store {
         let now = self.now();
         let mut ledger = self.ledger(&kept);
         kept.tell(&mut ledger, &surroundings, now);
-        let (reply, left) = if kept.is_lost {
-            // A node that knows the lost record knows more than the flag files say.
+        let (reply, left) = if kept.is_lost || joins.is_some() {
+            // A node may know a record that was lost, and so more than the flag files say.
             let reply = act(&mut ledger, now);
             let (followed, left) = kept.follow(&mut ledger, now);
             if followed == Followed::Stored {
@@ -421,90 +408,6 @@ impl fmt::Debug for Store {
         f.debug_struct("Store")
             .field("record", &self.record)
             .finish_non_exhaustive()
-    }
-}
-
-impl Kept {
-    fn record(&self) -> Option<&Arc<Record>> {
-        self.document
-            .as_ref()
-            .and_then(|document| document.record.as_ref())
-    }
-
-    fn history(&self) -> &[HistoryEntry] {
-        self.document
-            .as_ref()
-            .map_or(&[], |document| &document.history)
-    }
-
-    /// Whether `record.json` already holds what the ledger says.
-    fn holds_what(&self, ledger: &Ledger) -> bool {
-        let same_record = match (self.record(), ledger.record()) {
-            (Some(kept), Some(record)) => Arc::ptr_eq(kept, record) || kept == record,
-            (kept, record) => kept.is_none() && record.is_none(),
-        };
-        same_record && ledger.kept_history().eq(self.history())
-    }
-
-    /// What somebody else has changed in the flag files, where the ledger holds this record.
-    fn foreign(&self, present: Option<&Arc<Record>>) -> Foreign {
-        self.flag_files
-            .as_ref()
-            .map_or_else(Foreign::default, |found| {
-                let stored = self.record().map(|record| &**record);
-                Foreign::between(&found.pair, stored, present.map(|record| &**record))
-            })
-    }
-
-    /// Makes the ledger follow the flag files. Says what it did, and what is left to follow later.
-    fn follow(&self, ledger: &mut Ledger, now: Moment) -> (Followed, Foreign) {
-        let foreign = self.foreign(ledger.record());
-        let Some(found) = self.flag_files.as_ref().filter(|_| !foreign.is_empty()) else {
-            return (Followed::Already, Foreign::default());
-        };
-        match foreign.follow(found, ledger, now) {
-            Followed::Refused => (Followed::Refused, foreign),
-            followed => (followed, Foreign::default()),
-        }
-    }
-
-    /// The record, for people. Where it has not followed the flag files yet, it says what they say, with its old
-    /// revision, so that nobody can change what is not stored.
-    fn shown_record(&self, now: Moment) -> Arc<Record> {
-        let record = self.record().cloned().unwrap_or_default();
-        let shown = self.foreign(self.record()).applied_to(&record, now);
-        shown.map_or(record, Arc::new)
-    }
-
-    /// Whether there is a drain, or may soon be quiescence.
-    fn is_on(&self) -> bool {
-        self.record().is_some_and(|record| record.phase().is_on())
-    }
-
-    /// Tells the ledger what it cannot know by itself: that something was lost, and who has died.
-    fn tell(&self, ledger: &mut Ledger, surroundings: &Surroundings, now: Moment) {
-        if self.is_lost {
-            ledger.lost_members(now);
-        }
-        if self.is_rebooted {
-            let completion = self
-                .record()
-                .and_then(|record| record.activation()?.completion.as_ref());
-            for unconfirmed in completion
-                .iter()
-                .flat_map(|completion| &completion.unconfirmed)
-            {
-                ledger.leave(unconfirmed.node, &Departure::Died, now);
-            }
-        }
-        let Some(witness) = &surroundings.process else {
-            return;
-        };
-        for (node, process) in &self.processes {
-            if process.has_ended(witness) {
-                ledger.leave(*node, &Departure::Died, now);
-            }
-        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use intermission_core::{Record, StateError};
+use intermission_core::{Clock, Moment, Record, StateError, SystemClock};
 
 use crate::document::Document;
 use crate::flag_files::{FlagFiles, Found, Pair, Writes};
@@ -82,8 +82,28 @@ impl Stored {
         rest || !self.foreign().is_empty()
     }
 
+    pub(crate) fn edition(&self) -> u64 {
+        self.document
+            .as_ref()
+            .map_or(0, |document| document.edition)
+    }
+
+    /// The record, for people: with what the flag files say where it has not followed them yet.
+    pub(crate) fn shown(&self, record: Arc<Record>, now: Moment) -> Arc<Record> {
+        let foreign = self.flag_files.as_ref().map(|found| {
+            let record = Some(&*record);
+            Foreign::between(&found.pair, record, record)
+        });
+        let shown = foreign.and_then(|foreign| foreign.applied_to(&record, now));
+        shown.map_or(record, Arc::new)
+    }
+
     fn may_be_half_written(&self) -> bool {
-        let is_fresh = self.flag_files.as_ref().is_some_and(|found| found.is_fresh);
+        let now = SystemClock.now();
+        let is_fresh = self
+            .flag_files
+            .as_ref()
+            .is_some_and(|found| found.is_fresh(now));
         is_fresh && self.foreign().allow.is_some()
     }
 

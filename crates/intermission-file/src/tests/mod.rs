@@ -1,6 +1,7 @@
 //! What takes another machine, another process or another clock than there is.
 
 mod death;
+mod followed;
 mod loss;
 mod reboot;
 mod torn;

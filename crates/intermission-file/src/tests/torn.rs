@@ -231,6 +231,22 @@ async fn what_magento_does_after_a_crash_counts_whatever_was_cut_off() {
     }
 }
 
+/// Whoever puts back a backup of the record may leave behind what goes with another one.
+#[tokio::test]
+async fn what_is_not_newer_than_the_record_does_not_count() {
+    let cuts = cuts().await;
+    let cut = cuts.iter().find(|cut| cut.what == "deactivate").unwrap();
+    let mut files_then = cut.moments[cut.taken].clone();
+    let next = files_then[NEXT_RECORD].replace("\"edition\": 2", "\"edition\": 1");
+    files_then.insert(NEXT_RECORD.to_owned(), next);
+    let (folder, state) = put(&files_then);
+    let seen = record(&state).await;
+    assert_ne!(seen, cut.after);
+    assert_eq!(seen.phase(), Phase::Deactivated, "for the flag is gone");
+    assert_eq!(by_magento(&state).await.len(), 1);
+    assert!(!folder.path().join(NEXT_RECORD).exists());
+}
+
 /// A step of somebody else may be under way while a reader, who takes no lock, looks.
 #[tokio::test]
 async fn a_look_without_the_right_to_write_sees_what_the_next_step_will_find() {

@@ -1,6 +1,7 @@
 //! Magento's directory: what Magento reads there, and what it writes there.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use intermission_core::{
 };
 use intermission_file::{FileOptions, FileState};
 
-use super::{activate, deactivate, operation, stored};
+use super::{activate, block_on, deactivate, operation, stored, unprivileged};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -404,15 +405,20 @@ async fn a_lost_record_opens_nothing() {
     let shop = Shop::new();
     let state = shop.open();
     stored(&state, &allow(&["192.0.2.10"])).await;
-    let lost = stored(&state, &activate()).await;
+    stored(&state, &activate()).await;
     fs::remove_file(shop.file(".intermission.json")).unwrap();
-    // Whoever knows nothing but the files.
-    let fresh = shop.open();
-    let closed = record(&fresh).await;
-    assert!(closed.phase().is_on());
-    assert!(closed.revision() > lost.revision());
-    assert_eq!(closed.allow(), &list(&["192.0.2.10"]));
-    assert!(shop.is_closed());
+    // Whoever knows nothing but the files, while the nodes are heard.
+    for state in [shop.open(), state, shop.open()] {
+        let closed = record(&state).await;
+        assert!(closed.phase().is_on());
+        assert_eq!(closed.allow(), &list(&["192.0.2.10"]));
+        let reply = Node::new().report(&state, |_| ()).await;
+        assert!(
+            reply.grace > Duration::ZERO,
+            "a node that comes now is held"
+        );
+        assert!(shop.is_closed());
+    }
     // All of ours is gone.
     for name in shop
         .names()
@@ -422,6 +428,52 @@ async fn a_lost_record_opens_nothing() {
         fs::remove_file(shop.file(name)).unwrap();
     }
     assert_eq!(record(&shop.open()).await.phase(), Phase::Activated);
+}
+
+/// A node that is closed must not be told to drain once more, since it would serve pages while it does.
+#[tokio::test]
+async fn no_new_activation_begins_where_a_node_knows_the_old_one() {
+    for backup in ["none", "record", "all"] {
+        let shop = Shop::new();
+        let state = shop.open();
+        let mut node = Node::new();
+        node.report(&state, |_| ()).await;
+        stored(&state, &allow(&["192.0.2.10"])).await;
+        let copies: Vec<(String, Vec<u8>)> = shop
+            .names()
+            .into_iter()
+            .filter(|name| match backup {
+                "none" => false,
+                "record" => name == ".intermission.json",
+                _ => name.ends_with(".json"),
+            })
+            .map(|name| (name.clone(), fs::read(shop.file(&name)).unwrap()))
+            .collect();
+        let record = stored(&state, &activate()).await;
+        let seen = record.revision();
+        node.report(&state, |report| report.seen = seen).await;
+        fs::remove_file(shop.file(".intermission.json")).unwrap();
+        for (name, text) in copies {
+            fs::write(shop.file(&name), text).unwrap();
+        }
+        // Its thread looks, and then it hears of it with a report that offers nothing yet, and with one that does.
+        let hint = state.watch(seen).await.unwrap();
+        assert!(hint.is_none_or(|hint| hint.revision() < seen), "{backup}");
+        let reply = node.report(&state, |report| report.seen = seen).await;
+        assert!(
+            reply.record.is_none_or(|reply| reply.revision() < seen),
+            "{backup}"
+        );
+        assert!(self::record(&state).await.phase().is_on(), "{backup}");
+        let reply = node
+            .report(&state, |report| {
+                report.seen = seen;
+                report.offer = Some(Arc::clone(&record));
+            })
+            .await;
+        assert_eq!(reply.record.as_ref(), Some(&record), "{backup}");
+        assert!(shop.is_closed(), "{backup}");
+    }
 }
 
 #[tokio::test]
@@ -546,4 +598,153 @@ async fn what_cannot_be_read_is_an_error_that_names_it() {
     assert_eq!(record(&state).await.phase(), Phase::Activated);
     stored(&state, &deactivate()).await;
     assert!(!shop.is_closed());
+}
+
+#[test]
+fn who_may_only_read_sees_what_magento_does_and_changes_nothing() {
+    let shop = Shop::new();
+    block_on(async {
+        let state = shop.open();
+        stored(&state, &allow(&["192.0.2.10"])).await;
+        stored(&state, &activate()).await;
+    });
+    for name in shop.names() {
+        fs::set_permissions(shop.file(&name), Permissions::from_mode(0o444)).unwrap();
+    }
+    let set_mode = |mode| fs::set_permissions(shop.0.path(), Permissions::from_mode(mode)).unwrap();
+    set_mode(0o555);
+    unprivileged(async || {
+        let state = shop.open();
+        let seen = record(&state).await;
+        assert_eq!(seen.message(), Some("Upgrading"));
+        let error = state
+            .operate(operation(&seen, &deactivate()))
+            .await
+            .unwrap_err();
+        assert_eq!(error.kind(), StateErrorKind::Denied);
+        assert!(
+            error
+                .to_string()
+                .contains("run this as the directory's owner"),
+            "{error}"
+        );
+    });
+    assert!(shop.is_closed(), "nothing was changed by half");
+    shop.reopen();
+    unprivileged(async || {
+        let state = shop.open();
+        let seen = record(&state).await;
+        assert_eq!((seen.phase(), seen.allow().len()), (Phase::Deactivated, 1));
+        assert_eq!(
+            history(&state).await.len(),
+            3,
+            "nobody has written it down yet"
+        );
+        state.watch(Revision::ZERO).await.unwrap();
+    });
+    set_mode(0o755);
+    block_on(async {
+        record(&shop.open()).await;
+        assert_eq!(history(&shop.open()).await.len(), 4);
+    });
+}
+
+#[test]
+fn a_list_that_may_not_be_read_is_an_error_that_names_it() {
+    let shop = Shop::new();
+    shop.allow("192.0.2.10");
+    fs::set_permissions(shop.file(".maintenance.ip"), Permissions::from_mode(0o000)).unwrap();
+    unprivileged(async || {
+        let error = shop.open().inspect(0).await.unwrap_err();
+        assert_eq!(error.kind(), StateErrorKind::Denied);
+        assert!(error.to_string().contains(".maintenance.ip"), "{error}");
+    });
+}
+
+#[tokio::test]
+async fn what_root_writes_belongs_to_the_shop() {
+    let is_root = rustix::process::geteuid().is_root();
+    let own = (
+        rustix::process::geteuid().as_raw(),
+        rustix::process::getegid().as_raw(),
+    );
+    let (user, group) = if is_root { (12_345, 12_346) } else { own };
+    let shop = Shop::new();
+    chown(shop.0.path(), Some(user), Some(group)).unwrap();
+    fs::set_permissions(shop.0.path(), Permissions::from_mode(0o2770)).unwrap();
+    let state = shop.open();
+    stored(&state, &allow(&["192.0.2.10"])).await;
+    stored(&state, &activate()).await;
+    for name in shop.names() {
+        let file = fs::metadata(shop.file(&name)).unwrap();
+        let found = (file.uid(), file.gid(), file.mode() & 0o7777);
+        assert_eq!(found, (user, group, 0o660), "{name}");
+    }
+}
+
+/// Everybody changes everything at once, and at the end the files and the record agree.
+#[tokio::test(flavor = "multi_thread")]
+async fn operators_nodes_and_magento_at_once() {
+    const ROUNDS: u32 = 60;
+    let shop = Shop::new();
+    let mut tasks = Vec::new();
+    for worker in 0_u32..3 {
+        let state = shop.open();
+        tasks.push(tokio::spawn(async move {
+            let mut node = Node::new();
+            for round in 0..ROUNDS {
+                let before = record(&state).await;
+                let allow = AllowChange::Replace(list(&[&format!("10.0.{worker}.{round}")]));
+                let change = match (round % 3, before.phase().is_on()) {
+                    (0, _) => Change::Allow(allow),
+                    (_, true) => Change::Deactivate(Deactivate::new().with_allow(allow)),
+                    (_, false) => Change::Activate(Activate::by("ana").with_allow(allow)),
+                };
+                // Somebody else is often faster.
+                state.operate(operation(&before, &change)).await.unwrap();
+                node.report(&state, |report| report.seen = before.revision())
+                    .await;
+                state.watch(Revision::ZERO).await.unwrap();
+            }
+            // A drain that waits for nobody.
+            state
+                .leave(node.0, intermission_core::Departure::Goodbye)
+                .await
+                .unwrap();
+        }));
+    }
+    for round in 0..ROUNDS {
+        if round % 2 == 0 {
+            shop.close();
+        } else {
+            // One of ours may have been faster.
+            drop(fs::remove_file(shop.flag()));
+        }
+        shop.allow(&format!("10.1.0.{round}"));
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    for task in tasks {
+        task.await.unwrap();
+    }
+    let state = shop.open();
+    let record = record(&state).await;
+    assert_eq!(record.phase().is_on(), shop.is_closed());
+    let kept: Vec<String> = record
+        .allow()
+        .networks()
+        .map(|one| one.bare().to_string())
+        .collect();
+    assert_eq!(shop.addresses().unwrap_or_default(), kept.join(","));
+    assert!(
+        !shop.names().iter().any(|name| name.ends_with(".next")),
+        "{:?}",
+        shop.names()
+    );
+    let mut revisions: Vec<Revision> = history(&state)
+        .await
+        .iter()
+        .map(|line| line.revision)
+        .collect();
+    revisions.reverse();
+    assert!(revisions.is_sorted(), "{revisions:?}");
 }

@@ -14,6 +14,7 @@ mod sharing;
 mod watching;
 
 use std::fs;
+use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -22,6 +23,7 @@ use intermission_core::{
     OperationId, Outcome, Record, SystemClock,
 };
 use intermission_file::FileState;
+use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
 
 /// An empty directory of a service.
 struct Site(tempfile::TempDir);
@@ -74,4 +76,24 @@ async fn stored(state: &FileState, change: &Change) -> Arc<Record> {
         OperateReply::Stored(record) => record,
         other => panic!("{other:?}"),
     }
+}
+
+/// Runs it on a thread that has given up root's right to read and write everywhere, if it had it. The threads of the
+/// runtime inherit that.
+fn unprivileged<T: Send>(work: impl AsyncFnOnce() -> T + Send) -> T {
+    let run = || {
+        let mut sets = capabilities(None).unwrap();
+        sets.effective
+            .remove(CapabilitySet::DAC_OVERRIDE | CapabilitySet::DAC_READ_SEARCH);
+        set_capabilities(None, sets).unwrap();
+        block_on(work())
+    };
+    std::thread::scope(|scope| scope.spawn(run).join().unwrap())
+}
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap()
+        .block_on(future)
 }

@@ -1,34 +1,12 @@
 use std::fs::{self, Permissions};
-use std::future::Future;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
 use intermission_core::{
     MaintenanceState, NodeId, NodeReport, Phase, Record, Revision, StateErrorKind, StateUrl,
 };
 use intermission_file::{FileOptions, FileState};
-use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
 
-use super::{Site, activate, operation, stored};
-
-/// Runs it on a thread that has given up root's right to read and write everywhere, if it had it. The threads of the
-/// runtime inherit that.
-fn unprivileged<T: Send>(work: impl AsyncFnOnce() -> T + Send) -> T {
-    let run = || {
-        let mut sets = capabilities(None).unwrap();
-        sets.effective
-            .remove(CapabilitySet::DAC_OVERRIDE | CapabilitySet::DAC_READ_SEARCH);
-        set_capabilities(None, sets).unwrap();
-        block_on(work())
-    };
-    std::thread::scope(|scope| scope.spawn(run).join().unwrap())
-}
-
-fn block_on<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread()
-        .build()
-        .unwrap()
-        .block_on(future)
-}
+use super::{Site, activate, block_on, operation, stored, unprivileged};
 
 #[test]
 fn a_directory_that_is_not_there_is_named_with_what_to_do() {
