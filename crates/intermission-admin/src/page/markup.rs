@@ -12,15 +12,15 @@ use intermission::Timestamp;
 pub(crate) struct Shown;
 
 impl Escaper for Shown {
-    fn write_escaped_str<W: Write>(&self, mut html: W, text: &str) -> fmt::Result {
-        for character in printable(text) {
+    fn write_escaped_str<W: Write>(&self, mut dest: W, string: &str) -> fmt::Result {
+        for character in printable(string) {
             match character {
-                '&' => html.write_str("&amp;")?,
-                '<' => html.write_str("&lt;")?,
-                '>' => html.write_str("&gt;")?,
-                '"' => html.write_str("&quot;")?,
-                '\'' => html.write_str("&#39;")?,
-                _ => html.write_char(character)?,
+                '&' => dest.write_str("&amp;")?,
+                '<' => dest.write_str("&lt;")?,
+                '>' => dest.write_str("&gt;")?,
+                '"' => dest.write_str("&quot;")?,
+                '\'' => dest.write_str("&#39;")?,
+                _ => dest.write_char(character)?,
             }
         }
         Ok(())
@@ -51,24 +51,24 @@ pub(super) fn printable(text: &str) -> impl Iterator<Item = char> {
 
 /// A small value, or a reference to one: a template hands over whichever it has.
 pub(super) trait Of<T> {
-    fn value(&self) -> T;
+    fn value(self) -> T;
 }
 
 impl<T: Copy> Of<T> for T {
-    fn value(&self) -> T {
-        *self
+    fn value(self) -> T {
+        self
     }
 }
 
 impl<T: Copy> Of<T> for &T {
-    fn value(&self) -> T {
-        **self
+    fn value(self) -> T {
+        *self
     }
 }
 
 impl<T: Copy> Of<T> for &&T {
-    fn value(&self) -> T {
-        ***self
+    fn value(self) -> T {
+        **self
     }
 }
 
