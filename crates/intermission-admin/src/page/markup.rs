@@ -120,7 +120,8 @@ mod tests {
     #[test]
     fn what_is_shown_is_text_and_misleads_nobody() {
         let mut html = String::new();
-        let hostile = "</script><img onerror=\"x\"> 'a' & b\r\nc\u{0}\u{1b}\u{202e}d\u{2066}\u{2028}e";
+        let hostile =
+            "</script><img onerror=\"x\"> 'a' & b\r\nc\u{0}\u{1b}\u{202e}d\u{2066}\u{2028}e";
         Shown.write_escaped_str(&mut html, hostile).unwrap();
         assert_eq!(
             html,

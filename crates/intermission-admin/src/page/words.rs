@@ -19,12 +19,8 @@ pub(super) fn level(level: impl Of<Level>) -> &'static str {
         Level::Full => {
             "Visitors are refused. The permission, a listed address or a pass lets somebody in."
         }
-        Level::ReadOnly => {
-            "Everybody can read. Changes are refused, but for those who may pass."
-        }
-        Level::Exclusive => {
-            "Nobody is let in: no permission, address or pass counts. For backups."
-        }
+        Level::ReadOnly => "Everybody can read. Changes are refused, but for those who may pass.",
+        Level::Exclusive => "Nobody is let in: no permission, address or pass counts. For backups.",
     }
 }
 
@@ -42,7 +38,10 @@ pub(super) fn drain(policy: DrainPolicy) -> String {
     match policy {
         DrainPolicy::Wait => "waits until the last execution has ended".to_owned(),
         DrainPolicy::Force(limit) => {
-            format!("waits for {}, then closes with what still runs", spell(limit))
+            format!(
+                "waits for {}, then closes with what still runs",
+                spell(limit)
+            )
         }
         DrainPolicy::Abort(limit) => format!("waits for {}, then opens again", spell(limit)),
     }
@@ -54,7 +53,9 @@ pub(super) fn event(event: impl Of<HistoryEvent>, is_by_somebody: bool) -> &'sta
         (HistoryEvent::Requested, true) => "activated maintenance; the drain began",
         (HistoryEvent::Requested, false) => "Maintenance was activated; the drain began",
         (HistoryEvent::Activated, _) => "The drain is complete: the site is closed",
-        (HistoryEvent::Forced, _) => "The drain reached its limit: the site is closed, with work still running",
+        (HistoryEvent::Forced, _) => {
+            "The drain reached its limit: the site is closed, with work still running"
+        }
         (HistoryEvent::Aborted, _) => "The drain reached its limit: the site is open again",
         (HistoryEvent::Deactivated, true) => "deactivated maintenance: the site is open",
         (HistoryEvent::Deactivated, false) => "The site is open again",
@@ -69,11 +70,17 @@ pub(super) fn event(event: impl Of<HistoryEvent>, is_by_somebody: bool) -> &'sta
         (HistoryEvent::Initialised, true) => "marked the empty state as a new site",
         (HistoryEvent::Initialised, false) => "The empty state was marked as a new site",
         (HistoryEvent::Restored, _) => "A node brought back what the state had lost",
-        (HistoryEvent::NodeUnconfirmed, _) => "A node was silent for too long: the drain no longer waits for it",
-        (HistoryEvent::NodeConfirmed, _) => "A node that was unconfirmed has confirmed that nothing runs there",
+        (HistoryEvent::NodeUnconfirmed, _) => {
+            "A node was silent for too long: the drain no longer waits for it"
+        }
+        (HistoryEvent::NodeConfirmed, _) => {
+            "A node that was unconfirmed has confirmed that nothing runs there"
+        }
         (HistoryEvent::NodeForgotten, true) => "took a node off the list",
         (HistoryEvent::NodeForgotten, false) => "A node was taken off the list",
-        (HistoryEvent::NodeDied, _) => "A node's process was found dead while the drain waited for it",
+        (HistoryEvent::NodeDied, _) => {
+            "A node's process was found dead while the drain waited for it"
+        }
         (other, _) => other.as_str(),
     }
 }
