@@ -11,6 +11,9 @@ mod live;
 mod markup;
 mod words;
 
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 use askama::Template;
