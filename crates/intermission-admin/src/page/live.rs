@@ -66,6 +66,32 @@ impl Live<'_> {
         }
     }
 
+    /// The same as a sign, within 48 by 48: not everybody sees colours.
+    fn sign(&self) -> &'static str {
+        match self.mood() {
+            "deactivated" => "M15.5 24.5l6 6 11-12.5",
+            "planned" => "M24 14v10.5l7 4",
+            "activating" => "M24 13v18M16.5 24.5l7.5 7.5 7.5-7.5",
+            _ => "M19 17v14M29 17v14",
+        }
+    }
+
+    /// The icon of the page, which tells the state among other tabs.
+    fn icon(&self) -> String {
+        let colour = match self.mood() {
+            "deactivated" => "22694a",
+            "planned" => "2f6690",
+            "activating" => "855100",
+            _ => "a23a34",
+        };
+        let sign = self.sign();
+        format!(
+            "data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 48 48'>\
+             <circle cx='24' cy='24' r='24' fill='%23{colour}'/>\
+             <path d='{sign}' fill='none' stroke='white' stroke-width='5' stroke-linecap='round'/></svg>"
+        )
+    }
+
     /// The state at one glance.
     fn headline(&self) -> &'static str {
         match (self.record().phase(), self.record().level()) {
@@ -84,6 +110,7 @@ impl Live<'_> {
     fn meaning(&self) -> String {
         let record = self.record();
         match record.phase() {
+            Phase::Deactivated if record.plan().is_some() => "Everybody is let in until then.".to_owned(),
             Phase::Deactivated => "Everybody is let in.".to_owned(),
             Phase::Activating if self.view.is_reconciling() => {
                 "The state may have lost something, or is new, and hears its nodes first. Nothing completes meanwhile."

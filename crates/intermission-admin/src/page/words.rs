@@ -13,6 +13,15 @@ pub(super) fn count(number: impl Of<u64>, one: &str, several: &str) -> String {
     }
 }
 
+/// The same, where a sentence begins.
+pub(super) fn counted(number: impl Of<u64>, one: &str, several: &str) -> String {
+    let text = count(number, one, several);
+    match text.strip_prefix("no ") {
+        Some(rest) => format!("No {rest}"),
+        None => text,
+    }
+}
+
 /// What a level does, in one line.
 pub(super) fn level(level: impl Of<Level>) -> &'static str {
     match level.value() {
@@ -59,8 +68,8 @@ pub(super) fn event(event: impl Of<HistoryEvent>, is_by_somebody: bool) -> &'sta
         (HistoryEvent::Aborted, _) => "The drain reached its limit: the site is open again",
         (HistoryEvent::Deactivated, true) => "deactivated maintenance: the site is open",
         (HistoryEvent::Deactivated, false) => "The site is open again",
-        (HistoryEvent::Updated, true) => "changed how the site is closed, or who passes",
-        (HistoryEvent::Updated, false) => "It was changed how the site is closed, or who passes",
+        (HistoryEvent::Updated, true) => "changed the maintenance",
+        (HistoryEvent::Updated, false) => "The maintenance was changed",
         (HistoryEvent::Planned, true) => "planned a maintenance",
         (HistoryEvent::Planned, false) => "A maintenance was planned",
         (HistoryEvent::PlanCancelled, true) => "cancelled the planned maintenance",
@@ -96,6 +105,14 @@ pub(super) fn is_deed(event: impl Of<HistoryEvent>) -> bool {
             | HistoryEvent::PlanCancelled
             | HistoryEvent::Initialised
             | HistoryEvent::NodeForgotten
+    )
+}
+
+/// Whether the note of that event lists what was touched.
+pub(super) fn is_list(event: impl Of<HistoryEvent>) -> bool {
+    matches!(
+        event.value(),
+        HistoryEvent::Requested | HistoryEvent::Updated | HistoryEvent::Planned
     )
 }
 

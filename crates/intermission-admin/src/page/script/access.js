@@ -14,7 +14,7 @@ const settle = async (answer, place, field) => {
     await refresh();
     return true;
   }
-  const errors = (answer.problem.errors || []).map(({ problem }) => problem);
+  const errors = (answer.problem.errors || []).map(({ problem }) => forPeople(problem));
   if (answer.status === 409) await refresh();
   error.textContent = errors.length ? errors.join("; ") : inWords(answer);
   if (errors.length && field) {

@@ -23,7 +23,7 @@ const explain = async (form) => {
   if (!response.ok) {
     box.replaceChildren();
     const homeless = showFieldProblems(form, said.errors || []);
-    if (!said.errors || homeless.length) problem.textContent = homeless.join("; ") || said.detail || `The server answered ${response.status}.`;
+    if (!said.errors || homeless.length) problem.textContent = homeless.join("; ") || (said.detail && forPeople(said.detail)) || `The server answered ${response.status}.`;
     return;
   }
   const isLetIn = said.decision === "admit";
@@ -39,6 +39,6 @@ const explain = async (form) => {
   box.replaceChildren(
     element("p", `${said.method} ${said.path}: ${isLetIn ? "is let in" : "is refused"} by the rule ${said.reason}.`, { class: `decision ${said.decision}` }),
     element("ol", "", { class: "rows" }, ...rules),
-    element("p", `Judged by the node that answered, at revision ${said.revision}. Not known here: ${said.not_known.join("; ")}.`, { class: "help" }),
+    element("p", "Judged by the node that answered, for a visitor without a pass.", { class: "help" }),
   );
 };

@@ -59,6 +59,8 @@ const takeOver = (fresh) => {
   tick();
   facts = JSON.parse(live.dataset.facts);
   document.title = live.dataset.title;
+  const icon = document.getElementById("icon");
+  if (icon.href !== live.dataset.icon) icon.href = live.dataset.icon;
   become(live.querySelector(".trouble") ? "trouble" : "live");
   if (live.dataset.news !== before.news) {
     announce(`${live.dataset.news}. ${live.querySelector(".meaning").textContent}`);

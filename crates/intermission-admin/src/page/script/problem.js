@@ -1,5 +1,13 @@
 // What went wrong, shown where it belongs.
 
+/** A complaint of the API, for people: its times in this zone, its words in quotes. */
+const forPeople = (text) => {
+  const words = text
+    .replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, (time) => inZone(new Date(time)))
+    .replace(/`([^`]*)`/g, "“$1”");
+  return words.charAt(0).toUpperCase() + words.slice(1);
+};
+
 const fieldOf = (form, name) => {
   const plain = name.replace(/\[\d+\]$/, "");
   const fields = [...form.elements].filter((field) => field.name);
@@ -31,10 +39,10 @@ const showFieldProblems = (form, errors) => {
     const field = fieldOf(form, name);
     const error = field && errorOf(field);
     if (!error) {
-      homeless.push(`${name}: ${problem}`);
+      homeless.push(`${name}: ${forPeople(problem)}`);
       continue;
     }
-    error.textContent = error.textContent ? `${error.textContent}; ${problem}` : problem;
+    error.textContent = [error.textContent, forPeople(problem)].filter(Boolean).join("; ");
     field.setAttribute("aria-invalid", "true");
     for (let around = field.closest("details"); around; around = around.parentElement.closest("details")) {
       around.open = true;

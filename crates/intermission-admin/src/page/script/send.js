@@ -1,13 +1,13 @@
 // Sending changes.
 
-/** What a problem says, and who was faster if somebody was. */
+/** What a problem says, and who was faster if somebody was: the page shows it already. */
 const inWords = (answer) => {
   if (answer.status === 409 && answer.problem.current && !answer.problem.override_with) {
-    const { by, event } = facts.last || {};
-    const who = by ? `${by} was the last to change something (${event})` : "Somebody was faster";
-    return `${answer.problem.detail}. ${who}. Nothing was changed by you: look at how it is now, and do it again if it is still right.`;
+    const line = document.querySelector(".history li span");
+    const what = line ? `: ${line.textContent}.` : ".";
+    return `It was changed meanwhile${what} Nothing was changed by you. Look at how it is now, and do it again if it is still right.`;
   }
-  return answer.problem.detail;
+  return forPeople(answer.problem.detail);
 };
 
 /** Sends a change of what the person has looked at. Returns `{ok, status, body}` or `{status, problem}`. */

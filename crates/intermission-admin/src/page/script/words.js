@@ -40,9 +40,9 @@ const warningsFor = (level) => {
   if (level === "exclusive") {
     warnings.push(`No permission, address or pass counts.${reached}`);
   } else if (!facts.you) {
-    warnings.push(`Your address is not known here, so it is not what lets you pass.${reached}`);
+    warnings.push(`Your address is not known here: without the permission or a pass you are refused as everybody else.${reached}`);
   } else if (!facts.is_listed) {
-    warnings.push(`Your address ${facts.you} is not in the list, so it is not what lets you pass.${reached}`);
+    warnings.push(`Your address ${facts.you} is not listed: without the permission or a pass you are refused as everybody else.${reached}`);
   }
   if (facts.silent.length) {
     warnings.push(`Out of contact, and may not hear of it: ${facts.silent.join(", ")}.`);
