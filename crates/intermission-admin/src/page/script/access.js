@@ -40,12 +40,13 @@ const addAddress = async (address, field) => {
 
 const removeAddress = async (button) => {
   const address = button.dataset.remove;
+  const name = button.closest("li").querySelector(".code").textContent;
   const isOwn = button.dataset.own !== undefined;
   // While the site is closed, somebody is let in by this at this moment.
   if (isOwn || facts.phase !== "deactivated") {
-    const warnings = isOwn ? [`It is what lets you pass. ${facts.is_always_reached ? "This page stays within reach." : "This page is closed with the rest of the site."}`] : [];
+    const warnings = isOwn ? [`Your own address is in it, so it may be what lets you pass.${reach()}`] : [];
     const answer = await confirmed({
-      title: `Remove ${address}?`,
+      title: `Remove ${name}?`,
       facts: [facts.phase === "deactivated" ? "It will not pass when the site is closed." : "It passes no longer, from now on."],
       warnings,
       yes: "Remove",
@@ -56,7 +57,7 @@ const removeAddress = async (button) => {
     return;
   }
   document.getElementById("addresses-title").focus();
-  announce(`${address} is no longer in the list.`);
+  announce(`${name} is no longer in the list.`);
 };
 
 /** Shows a link that nobody will see again. It is part of no update: it stays until it is put away. */

@@ -31,18 +31,21 @@ const endInWords = (end, opens) => {
   return `Announced end: ${inZone(end)} (${zone}). The site ${opens ? "opens by itself then" : "does not open by itself then"}.`;
 };
 
+/** What becomes of this page when the site is closed. */
+const reach = () =>
+  facts.is_always_reached
+    ? " This page stays within reach."
+    : " This page is closed with the rest of the site.";
+
 /** What somebody should know before he closes the site. */
 const warningsFor = (level) => {
   const warnings = [];
-  const reached = facts.is_always_reached
-    ? " This page stays within reach."
-    : " This page is closed with the rest of the site.";
   if (level === "exclusive") {
-    warnings.push(`No permission, address or pass counts.${reached}`);
+    warnings.push(`No permission, address or pass counts.${reach()}`);
   } else if (!facts.you) {
-    warnings.push(`Your address is not known here: without the permission or a pass you are refused as everybody else.${reached}`);
+    warnings.push(`Your address is not known here: without the permission or a pass you are refused as everybody else.${reach()}`);
   } else if (!facts.is_listed) {
-    warnings.push(`Your address ${facts.you} is not listed: without the permission or a pass you are refused as everybody else.${reached}`);
+    warnings.push(`Your address ${facts.you} is not listed: without the permission or a pass you are refused as everybody else.${reach()}`);
   }
   if (facts.silent.length) {
     warnings.push(`Out of contact, and may not hear of it: ${facts.silent.join(", ")}.`);
