@@ -96,24 +96,22 @@ const ask = () =>
     request.send();
   });
 
-let asking = null;
-let isWanted = false;
+let asking = null; // The answer that is awaited.
+let queued = null; // The one after it.
 
-/** Fetches what lives on the page. Done when the page shows what is true now, or the connection is lost. */
+/** Fetches what lives on the page. Done when the page shows what was true after this call, or the connection is lost. */
 const refresh = () => {
-  if (asking) {
-    isWanted = true;
+  if (queued) return queued;
+  const begin = () => {
+    queued = null;
+    asking = ask().finally(() => {
+      asking = null;
+    });
     return asking;
-  }
-  asking = (async () => {
-    do {
-      isWanted = false;
-      await ask();
-      await new Promise((done) => setTimeout(done, isWanted ? PAUSE : 0));
-    } while (isWanted);
-    asking = null;
-  })();
-  return asking;
+  };
+  if (!asking) return begin();
+  queued = asking.then(() => new Promise((done) => setTimeout(done, PAUSE))).then(begin);
+  return queued;
 };
 
 let again = 1_000;
@@ -142,5 +140,5 @@ const listen = () => {
 const everySecond = () => {
   tick();
   showConnection();
-  if (Date.now() - connection.heardAt > SILENCE && !asking) refresh();
+  if (Date.now() - connection.heardAt > SILENCE && !asking && !queued) refresh();
 };
