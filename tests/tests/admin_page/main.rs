@@ -3,6 +3,7 @@
 
 mod follow;
 mod keyboard;
+mod lockout;
 mod pictures;
 mod story;
 

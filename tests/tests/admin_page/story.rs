@@ -81,7 +81,9 @@ async fn story(framework: Framework) {
         .read("“192.0.2.0/33” has no prefix length from 0 to 32")
         .await;
     press(&browser, "Add it").await;
-    browser.read("Your address is 127.0.0.1: it is listed").await;
+    browser
+        .read("Your address is 127.0.0.1: it is listed")
+        .await;
     visitors_get(&app, 200).await;
     press(&browser, "Remove 127.0.0.1").await;
     browser.read("Your own address is in it").await;
