@@ -131,6 +131,9 @@ impl Live<'_> {
                 };
                 format!("{what} New ones are refused. Everything else is let in until the site is closed.")
             }
+            Phase::Activated if record.level() == Level::Exclusive => {
+                "Nobody is let in: no permission, address or pass counts.".to_owned()
+            }
             Phase::Activated => words::level(record.level()).to_owned(),
         }
     }
