@@ -1,0 +1,144 @@
+// Following the site: listening to its events, and fetching what lives on the page with each of them.
+
+const SILENCE = 10_000; // After so long without a word, ask.
+const PATIENCE = 8_000; // So long may an answer take.
+const PAUSE = 200; // Between two answers.
+
+/** What the person sees: the facts of the same moment as everything else on the page. */
+let facts = JSON.parse(document.getElementById("live").dataset.facts);
+
+const announce = (text) => {
+  document.getElementById("announcer").textContent = text;
+};
+
+const connection = { state: "none", heardAt: Date.now(), why: "" };
+
+const showConnection = () => {
+  const box = document.getElementById("connection");
+  const words = {
+    live: "Live",
+    lost: "Connection lost",
+    trouble: "State out of reach",
+    out: "Signed out",
+    old: "Page is outdated",
+  };
+  const word = document.getElementById("connection-word");
+  const text = words[connection.state];
+  if (text && word.textContent !== text) word.textContent = text;
+  box.dataset.connection = connection.state;
+  document.getElementById("live").classList.toggle("stale", connection.state !== "live");
+  const age = spell(Date.now() - connection.heardAt);
+  document.getElementById("connection-age").textContent = {
+    lost: `last heard ${age} ago, trying again`,
+    out: "reload the page to sign in",
+    old: "reload it, since the application was upgraded",
+  }[connection.state] || "";
+};
+
+const become = (state) => {
+  connection.state = state;
+  showConnection();
+};
+
+const heard = () => {
+  connection.heardAt = Date.now();
+};
+
+/** Takes over what the server has rendered. */
+const takeOver = (fresh) => {
+  const live = document.getElementById("live");
+  if (fresh.dataset.build !== live.dataset.build) {
+    become("old");
+    return;
+  }
+  ahead = Date.parse(fresh.dataset.now) - Date.now();
+  const before = { news: live.dataset.news, revision: facts.revision };
+  localize(fresh);
+  fresh.classList.toggle("stale", false);
+  bring(live, fresh);
+  tick();
+  facts = JSON.parse(live.dataset.facts);
+  document.title = live.dataset.title;
+  const icon = document.getElementById("icon");
+  if (icon.href !== live.dataset.icon) icon.href = live.dataset.icon;
+  become(live.querySelector(".trouble") ? "trouble" : "live");
+  if (live.dataset.news !== before.news) {
+    announce(`${live.dataset.news}. ${live.querySelector(".meaning").textContent}`);
+  } else if (facts.revision !== before.revision) {
+    const line = live.querySelector(".history li span");
+    if (line) announce(line.textContent);
+  }
+};
+
+const ask = () =>
+  new Promise((done) => {
+    // A request for a document: no text is made into markup by this script.
+    const request = new XMLHttpRequest();
+    request.open("GET", "?part=live");
+    request.responseType = "document";
+    request.timeout = PATIENCE;
+    request.onload = () => {
+      const fresh = request.status === 200 && request.responseXML?.getElementById("live");
+      if (fresh) {
+        heard();
+        takeOver(fresh);
+      } else if (request.status === 401 || request.status === 403) {
+        become("out");
+      } else {
+        become("lost");
+      }
+      done();
+    };
+    request.onerror = request.ontimeout = () => {
+      become("lost");
+      done();
+    };
+    request.send();
+  });
+
+let asking = null; // The answer that is awaited.
+let queued = null; // The one after it.
+
+/** Fetches what lives on the page. Done when the page shows what was true after this call, or the connection is lost. */
+const refresh = () => {
+  if (queued) return queued;
+  const begin = () => {
+    queued = null;
+    asking = ask().finally(() => {
+      asking = null;
+    });
+    return asking;
+  };
+  if (!asking) return begin();
+  queued = asking.then(() => new Promise((done) => setTimeout(done, PAUSE))).then(begin);
+  return queued;
+};
+
+let again = 1_000;
+
+/** Listens. A browser comes back by itself when the connection breaks, but not when somebody refuses it. */
+const listen = () => {
+  const source = new EventSource("api/events");
+  const follow = () => {
+    again = 1_000;
+    heard();
+    refresh();
+  };
+  for (const name of ["view", "change", "trouble"]) source.addEventListener(name, follow);
+  source.onerror = () => {
+    if (connection.state === "live" || connection.state === "none") become("lost");
+    if (source.readyState === EventSource.CLOSED) {
+      setTimeout(listen, again);
+      again = Math.min(again * 2, 10_000);
+      // Whoever answers this may say why.
+      refresh();
+    }
+  };
+};
+
+/** What happens each second, whoever is heard. */
+const everySecond = () => {
+  tick();
+  showConnection();
+  if (Date.now() - connection.heardAt > SILENCE && !asking && !queued) refresh();
+};
