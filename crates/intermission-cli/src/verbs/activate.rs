@@ -34,7 +34,7 @@ pub(crate) async fn run(
         ..
     } = &accepted;
     // The activation that is gone in the same step, because the limit of its drain had passed, is the one before.
-    let activation = record.activation().or(before.activation());
+    let activation = record.activation().or_else(|| before.activation());
     let wish = args.wait.zip(activation).map(|(goal, activation)| Wish {
         activation: activation.id,
         goal,
