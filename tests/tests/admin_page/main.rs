@@ -1,9 +1,12 @@
 //! The admin page in a real browser, on the real applications.
 #![expect(clippy::expect_used, reason = "a test, helpers included")]
 
+mod at_once;
 mod follow;
 mod keyboard;
 mod lockout;
+#[path = "../new_site/mod.rs"]
+mod new_site;
 mod pictures;
 mod story;
 
