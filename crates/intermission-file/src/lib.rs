@@ -97,8 +97,9 @@
 //!   still serve pages and finish what runs.
 //! - **Magento knows no levels.** At `read-only` it is closed to everybody who is not on the list, as its pages write.
 //!   At `exclusive` its list is away, since nobody may pass, and comes back afterwards.
-//! - **The flag wins.** Where it disagrees with `.intermission.json`, the record follows it. Without an
-//!   `.intermission.json` a flag still closes; what it cannot hold the nodes bring back.
+//! - **The flag wins.** Where it disagrees with `.intermission.json`, the record follows it.
+//! - **A lost `.intermission.json` opens nothing.** Nodes that know the record bring it back, with all that a flag cannot
+//!   hold, and stay closed meanwhile; those that come in that time are held. Where none brings it back, the flag closes.
 //! - **A crash at any moment leaves the old step or the new one**, for Magento and for us. A step that changes the
 //!   mode writes what is to be the record beside its place, then puts the flag there or takes it away, and then puts the
 //!   record in its place. Whoever comes next sees by the flag whether the step was taken, and finishes it or throws

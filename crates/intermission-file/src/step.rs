@@ -175,8 +175,8 @@ impl Store {
         let now = self.now();
         let mut ledger = self.ledger(&kept);
         kept.tell(&mut ledger, &surroundings, now);
-        let (reply, left) = if kept.is_lost || joins.is_some() {
-            // A node may know a record that was lost, and so more than the flag files say.
+        let (reply, left) = if kept.is_lost {
+            // A node may know the record that was lost, and so more than the flag files say.
             let reply = act(&mut ledger, now);
             let (followed, left) = kept.follow(&mut ledger, now);
             if followed == Followed::Stored {
@@ -185,6 +185,8 @@ impl Store {
                 (reply, left)
             }
         } else {
+            // Before a node joins, so that one that finds a flag there is closed from its first answer, and is not
+            // asked to drain what it has not begun.
             let (_, left) = kept.follow(&mut ledger, now);
             (act(&mut ledger, now), left)
         };

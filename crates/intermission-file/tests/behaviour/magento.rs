@@ -319,6 +319,11 @@ async fn what_was_there_before_us_is_taken_over() {
         (Phase::Activated, 1)
     );
     assert!(shop.is_closed());
+    let shop = Shop::new();
+    shop.close();
+    let reply = Node::new().report(&shop.open(), |_| ()).await;
+    let phase = reply.record.unwrap().phase();
+    assert_eq!(phase, Phase::Activated, "from its first answer");
 }
 
 #[tokio::test]
