@@ -28,11 +28,14 @@ async fn every_state_looks_well_and_can_be_used_by_everybody() {
     let browser = open(&app, View::WIDE).await;
     look(&browser, "open").await;
 
-    let plan = ["activate", "--starts", "+5h", "--ends", "+6h", "--auto-end"];
-    intermission(folder.path(), &plan).await.done();
+    let command = async |arguments: &[&str]| {
+        let arguments = [&site, arguments].concat();
+        intermission(folder.path(), &arguments).await.done();
+    };
+    command(&["activate", "--starts", "+5h", "--ends", "+6h", "--auto-end"]).await;
     headline(&browser, "Open, maintenance planned").await;
     look(&browser, "planned").await;
-    intermission(folder.path(), &["deactivate"]).await.done();
+    command(&["deactivate"]).await;
     headline(&browser, "Open").await;
 
     worker.start_job(3_600_000).await.expect("the site is open");

@@ -77,6 +77,8 @@ const ask = () =>
     request.open("GET", "?part=live");
     request.responseType = "document";
     request.timeout = PATIENCE;
+    // However it ends, somebody waits for it.
+    request.onloadend = () => done();
     request.onload = () => {
       const fresh = request.status === 200 && request.responseXML?.getElementById("live");
       if (fresh) {
@@ -87,12 +89,8 @@ const ask = () =>
       } else {
         become("lost");
       }
-      done();
     };
-    request.onerror = request.ontimeout = () => {
-      become("lost");
-      done();
-    };
+    request.onerror = request.ontimeout = () => become("lost");
     request.send();
   });
 
