@@ -10,6 +10,8 @@ use http::request::Parts;
 use intermission::{AdmitReason, Decision, Execution, Gate, Refusal};
 use intermission_tower::{ExecutionHandle, refusal_response};
 
+use crate::face::original_uri;
+
 /// The gate, out of the application's state.
 ///
 /// The state must have it: be a [`Gate`], or implement `FromRef` for it. It is not put into the extensions of each
@@ -233,7 +235,8 @@ where
         let gate = Gate::from_ref(state);
         let decision = parts.extensions.get().copied();
         // Counted anew rather than taken over: what counts the request so far ends with its response.
-        let (method, path) = (parts.method.as_str(), parts.uri.path());
+        let uri = original_uri(&parts.extensions).unwrap_or(&parts.uri);
+        let (method, path) = (parts.method.as_str(), uri.path());
         match intermission::LongLived::begin(gate, method, path, decision) {
             Ok(connection) => Ok(Self(connection)),
             Err(refusal) => Err(Closed(Box::new((parts.clone(), *refusal)))),

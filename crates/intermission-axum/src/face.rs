@@ -61,6 +61,6 @@ pub(crate) fn peer_address(parts: &Parts) -> Option<IpAddr> {
     connected.or_else(given).or_else(mocked).map(SocketAddr::ip)
 }
 
-fn original_uri(extensions: &Extensions) -> Option<&Uri> {
+pub(crate) fn original_uri(extensions: &Extensions) -> Option<&Uri> {
     extensions.get().map(|OriginalUri(uri)| uri)
 }

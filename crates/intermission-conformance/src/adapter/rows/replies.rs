@@ -561,7 +561,7 @@ fn vendor() -> Expect {
         503,
         &[
             ("content-type", "application/vnd.vendor+json"),
-            ("content-length", "40"),
+            ("content-length", "39"),
             ("retry-after", "120"),
             ("cache-control", "no-store"),
             ("vary", "Accept"),
