@@ -64,6 +64,13 @@
 //! [`with_trusted_proxies`](MaintenanceBuilder::with_trusted_proxies), or nobody passes by address. The address is
 //! never that of `ConnectionInfo::realip_remote_addr`, which is the visitor's own to choose.
 //!
+//! # The admin API and page
+//!
+//! With the feature `admin`, the module `admin` mounts what operators use in a browser, and the API behind it:
+//! `.service(admin::scope("/admin/maintenance", admin, authorize))`. It is always open, and `authorize` says who may
+//! administer; there is no way to mount it without that. `admin::public_status` tells everybody else how the site is. The
+//! module has a whole application, and what to do at its end.
+//!
 //! # Why a scope of its own
 //!
 //! A middleware around the application runs before actix-web has found the route. `ServiceRequest::match_pattern` can

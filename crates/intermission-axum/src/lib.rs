@@ -33,6 +33,15 @@
 //!   the execution that their route has begun ([`StartedExecution`]), and for a count that lasts as long as a WebSocket
 //!   ([`LongLived`]).
 //!
+//! # The admin API and page
+//!
+//! With the feature `admin`, the module `admin` mounts what operators use in a browser, and the API behind it:
+//! `.merge(admin::routes("/admin/maintenance", admin, authorize))`. It is always open, and `authorize` says who may
+//! administer; there is no way to mount it without that. `admin::public_status` tells everybody else how the site is. The
+//! module has a whole application, and what to do at its end.
+//!
+//! # More
+//!
 //! What happens to a request, where the layer belongs and what proxies can break: see
 //! [`intermission_tower`], whose items are all here, too.
 //!

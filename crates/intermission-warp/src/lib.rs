@@ -34,6 +34,13 @@
 //! What happens to a request, where the gate belongs and what proxies can break: see [`intermission_tower`], whose items
 //! are all here, too.
 //!
+//! # The admin API and page
+//!
+//! With the feature `admin`, the module `admin` mounts what operators use in a browser, and the API behind it:
+//! `warp::path!("admin" / "maintenance" / ..).and(admin::routes(admin, authorize))`, before the guard. `authorize` says who
+//! may administer; there is no way to mount it without that. `admin::public_status` tells everybody else how the site is.
+//! The module has a whole application, and what to do at its end.
+//!
 //! # Guard or layer
 //!
 //! `warp::service` makes a tower service of filters, and the layer goes around that as around any other. Take it where a

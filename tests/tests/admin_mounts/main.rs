@@ -173,7 +173,7 @@ fn main() -> ExitCode {
         events::a_listener_that_leaves_makes_room,
         events::streams_end_when_the_application_says_so,
     ];
-    let forms = [&axum::FORMS[..], &actix::FORMS[..], &warp::FORMS[..]].concat();
+    let forms = [axum::FORMS, actix::FORMS, warp::FORMS].concat();
     let trials = forms.into_iter().flat_map(|form| {
         cases.map(|(name, case)| {
             Trial::test(format!("{}::{name}", form.name), move || {
