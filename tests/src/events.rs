@@ -54,7 +54,7 @@ impl Events {
         let mut socket = TcpStream::connect(address).await?;
         let mut request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\n");
         for (name, value) in headers {
-            request.push_str(&format!("{name}: {value}\r\n"));
+            request.extend([name, ": ", value, "\r\n"]);
         }
         request.push_str("\r\n");
         socket.write_all(request.as_bytes()).await?;

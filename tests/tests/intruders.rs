@@ -2,7 +2,6 @@
 //! that is documented, and whoever may not change anything changes nothing.
 
 #![expect(
-    clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,

@@ -209,7 +209,7 @@ mod tests {
     async fn a_job_holds_its_execution_until_it_is_done_or_told_to_end() {
         let (gate, operator, app) = application(ReadinessPolicy::StayReady).await;
         let (status, body) = ask(&app, "POST", "/jobs?ms=1").await;
-        let id: serde_json::Value = serde_json::from_str(&body).unwrap();
+        let id: Value = serde_json::from_str(&body).unwrap();
         assert!(status == 202 && id["id"].is_string(), "{body}");
         while gate.status().running > 0 {
             tokio::task::yield_now().await;

@@ -21,7 +21,7 @@ fn authorize(request: &HttpRequest) -> Authorization {
 }
 
 /// An application whose outer middleware takes everybody for who he says he is.
-async fn application(site: &Site) -> std::net::SocketAddr {
+fn application(site: &Site) -> std::net::SocketAddr {
     let admin = Admin::new(site.gate.clone());
     let maintenance = site.maintenance().build().unwrap();
     serve!(move || {
@@ -44,7 +44,7 @@ async fn application(site: &Site) -> std::net::SocketAddr {
 #[actix_web::test]
 async fn what_an_outer_middleware_finds_out_is_seen() {
     let site = Site::activated().await;
-    let address = application(&site).await;
+    let address = application(&site);
     let status = "/admin/maintenance/api/status";
     expect(
         address,
@@ -63,7 +63,7 @@ async fn what_an_outer_middleware_finds_out_is_seen() {
 #[actix_web::test]
 async fn no_compressor_keeps_events_back() {
     let site = Site::open().await;
-    let address = application(&site).await;
+    let address = application(&site);
     let mut socket = TcpStream::connect(address).await.unwrap();
     let request = "GET /admin/maintenance/api/events HTTP/1.1\r\nHost: x\r\nX-Name: ana\r\n\r\n";
     socket.write_all(request.as_bytes()).await.unwrap();
