@@ -1,5 +1,9 @@
 //! The admin page in a real browser, on the real applications.
-#![expect(clippy::expect_used, reason = "a test, helpers included")]
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test, helpers included"
+)]
 
 mod at_once;
 mod follow;
