@@ -33,7 +33,7 @@ const explain = async (form) => {
       " ",
       element("span", VERDICTS[verdict] || verdict, { class: "tag" }),
       " ",
-      element("span", because, { class: "quiet" }),
+      element("span", forPeople(because), { class: "quiet" }),
     ),
   );
   box.replaceChildren(
