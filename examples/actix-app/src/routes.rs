@@ -257,7 +257,7 @@ mod tests {
             routes(&Handle::current(), &gate, ReadinessPolicy::StayReady).behind(&maintenance);
         let app = test::init_service(App::new().service(routes)).await;
         let (status, body) = ask(&app, request("POST", "/jobs?ms=1").to_request()).await;
-        let id: serde_json::Value = serde_json::from_str(&body).unwrap();
+        let id: Value = serde_json::from_str(&body).unwrap();
         assert!(status == 202 && id["id"].is_string(), "{body}");
         while gate.status().running > 0 {
             tokio::task::yield_now().await;

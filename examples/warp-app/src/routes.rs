@@ -43,7 +43,7 @@ pub(crate) fn routes(
         .map(|| StatusCode::CREATED);
     let start_job = {
         let gate = maintenance.gate().clone();
-        move |execution, takes| start_job(gate.clone(), execution, takes)
+        move |execution, takes| std::future::ready(start_job(&gate, execution, &takes))
     };
     let jobs = warp::path!("jobs").and(warp::post()).and(starts_execution(
         maintenance,
@@ -52,7 +52,7 @@ pub(crate) fn routes(
     ));
     let start_execution = {
         let gate = maintenance.gate().clone();
-        move |execution, takes| start_execution(gate.clone(), execution, takes)
+        move |execution, takes| std::future::ready(start_execution(&gate, execution, &takes))
     };
     // How Cloudify's clients start work.
     let executions = warp::path("api")
@@ -100,13 +100,13 @@ async fn slow(takes: Takes) -> &'static str {
 }
 
 /// Starts a job that outlives its request.
-async fn start_job(gate: Gate, execution: StartedExecution, takes: Takes) -> impl Reply {
-    reply::with_status(started(&gate, execution, &takes), StatusCode::ACCEPTED)
+fn start_job(gate: &Gate, execution: StartedExecution, takes: &Takes) -> impl Reply + use<> {
+    reply::with_status(started(gate, execution, takes), StatusCode::ACCEPTED)
 }
 
 /// The same, with the status that Cloudify's client waits for.
-async fn start_execution(gate: Gate, execution: StartedExecution, takes: Takes) -> impl Reply {
-    reply::with_status(started(&gate, execution, &takes), StatusCode::CREATED)
+fn start_execution(gate: &Gate, execution: StartedExecution, takes: &Takes) -> impl Reply + use<> {
+    reply::with_status(started(gate, execution, takes), StatusCode::CREATED)
 }
 
 /// The job keeps the execution, so that a drain waits for it. Its id is the one that Cloudify's clients see.

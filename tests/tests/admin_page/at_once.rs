@@ -71,14 +71,18 @@ async fn two_browsers_and_a_command_neither_lose_nor_double_a_change() {
             browser.find("button", &format!("Remove {address}")).await;
         }
     }
-    let status = intermission(url.as_str(), &["status", "--json"]).await.json();
+    let status = intermission(url.as_str(), &["status", "--json"])
+        .await
+        .json();
     let mut expected: Vec<String> = all.map(|address| format!("{address}/32")).collect();
     expected.sort();
     assert_eq!(status["allow"], json!(expected));
     let history = intermission(url.as_str(), &["history", "-n", "100", "--json"]).await;
     let history = history.json();
     let lines = history["history"].as_array().expect("a history");
-    let updates = lines.iter().filter(|line| line["event"] == json!("updated"));
+    let updates = lines
+        .iter()
+        .filter(|line| line["event"] == json!("updated"));
     assert_eq!(updates.count(), expected.len(), "{history}");
 
     // What one of them does, all see, each in a tab that nobody has touched since.
@@ -92,7 +96,9 @@ async fn two_browsers_and_a_command_neither_lose_nor_double_a_change() {
     press(&ben, "Deactivate maintenance…").await;
     press(&ben, "Deactivate").await;
     headline(&cleo, "Open").await;
-    let status = intermission(url.as_str(), &["status", "--json"]).await.json();
+    let status = intermission(url.as_str(), &["status", "--json"])
+        .await
+        .json();
     assert_eq!(status["phase"], json!("deactivated"));
     ben.close().await;
     cleo.close().await;

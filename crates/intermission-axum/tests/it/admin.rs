@@ -46,8 +46,8 @@ where
 struct App(Gate);
 
 impl FromRef<App> for Gate {
-    fn from_ref(app: &App) -> Self {
-        app.0.clone()
+    fn from_ref(input: &App) -> Self {
+        input.0.clone()
     }
 }
 

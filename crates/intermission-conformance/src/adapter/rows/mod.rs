@@ -11,6 +11,7 @@ mod passes;
 mod replies;
 mod routes;
 mod spoofing;
+mod vendors;
 mod websocket;
 
 use super::Row;
@@ -23,6 +24,7 @@ pub fn rows() -> Vec<Row> {
         routes::rows(),
         spoofing::rows(),
         replies::rows(),
+        vendors::rows(),
         passes::rows(),
         bodies::rows(),
         executions::rows(),

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use intermission::reply::{Notice, RefusalStatus, ReplyPolicy, VendorFormat};
+use intermission::reply::{RefusalStatus, ReplyPolicy};
 use intermission::{Activate, Change, Level, Timestamp};
 
 use crate::adapter::expected::{Expect, Form, lines, refused, refused_as};
@@ -13,7 +13,8 @@ use crate::adapter::row::{Row, RowGroup, plays};
 use crate::adapter::stage::Stage;
 use crate::failure::{Checked, ensure, ensure_eq};
 
-const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8";
+pub(super) const BROWSER: &str =
+    "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8";
 
 pub(super) fn rows() -> Vec<Row> {
     [
@@ -21,13 +22,12 @@ pub(super) fn rows() -> Vec<Row> {
         negotiation(),
         times(),
         statuses(),
-        vendors(),
         changes(),
     ]
     .concat()
 }
 
-fn row<const N: usize>(
+pub(super) fn row<const N: usize>(
     name: &'static str,
     promise: &'static str,
     given: Given,
@@ -40,13 +40,13 @@ fn accepting(accept: &str) -> Request {
     get("/").with("accept", accept)
 }
 
-fn moving() -> Given {
+pub(super) fn moving() -> Given {
     Given::closed()
         .saying("We are moving to a new shelf.")
         .retry_after(Duration::from_secs(120))
 }
 
-fn exactly(status: u16, headers: &[(&'static str, &str)], body: &str) -> Expect {
+pub(super) fn exactly(status: u16, headers: &[(&'static str, &str)], body: &str) -> Expect {
     let headers = headers.iter();
     Expect::Exactly {
         status,
@@ -523,120 +523,6 @@ fn statuses() -> Vec<Row> {
             )],
         ),
     ]
-}
-
-/// A format for what is nested, and for the paths below `/api`.
-#[derive(Debug)]
-struct Vendor;
-
-impl VendorFormat for Vendor {
-    fn is_for(&self, path: &str) -> bool {
-        ["/nested/", "/api/"]
-            .iter()
-            .any(|prefix| path.starts_with(prefix))
-    }
-
-    fn content_type(&self) -> &'static str {
-        "application/vnd.vendor+json"
-    }
-
-    fn body(&self, notice: &Notice<'_>, message: &str) -> Vec<u8> {
-        format!("{} {message}", notice.marker()).into_bytes()
-    }
-
-    fn status(&self, _policy: RefusalStatus) -> RefusalStatus {
-        RefusalStatus::SERVICE_UNAVAILABLE
-    }
-}
-
-fn speaking_vendor() -> ReplyPolicy {
-    let status = RefusalStatus::new(429).unwrap_or_default();
-    ReplyPolicy::default()
-        .with_status(status)
-        .with_vendor_format(Vendor)
-}
-
-fn vendor() -> Expect {
-    exactly(
-        503,
-        &[
-            ("content-type", "application/vnd.vendor+json"),
-            ("content-length", "39"),
-            ("retry-after", "120"),
-            ("cache-control", "no-store"),
-            ("vary", "Accept"),
-            ("maintenance-mode", "activated"),
-            ("x-content-type-options", "nosniff"),
-            ("x-decision", "refuse (maintenance)"),
-        ],
-        "activated We are moving to a new shelf.",
-    )
-}
-
-fn vendors() -> Vec<Row> {
-    let given = || moving().replying(speaking_vendor());
-    let accepting = |path: &str, accept: &str| get(path).with("accept", accept);
-    vec![
-        row(
-            "a_path_with_a_format_of_its_own_gets_it",
-            "Refusals on the paths of a vendor format have it, whatever is accepted, and no others have.",
-            given(),
-            [
-                (get("/api/v1/things"), vendor()),
-                (accepting("/api/v1/things", BROWSER), vendor()),
-                (accepting("/api/x?y=/", "text/plain"), vendor()),
-                (
-                    post("/api/v1/things")
-                        .with("content-type", "application/json")
-                        .body("{}"),
-                    vendor(),
-                ),
-                (Request::new("HEAD", "/api/v1/things"), vendor()),
-                (get("/apix"), refused()),
-                (get("/?/api/"), refused()),
-                (accepting("/items", "text/html"), refused_as(Form::Page)),
-                (
-                    post("/api/x").with("content-type", "application/grpc"),
-                    refused_as(Form::Grpc),
-                ),
-            ],
-        ),
-        row(
-            "a_nested_path_is_the_whole_one",
-            "Whether a vendor format is for a path is judged by the whole path, wherever the route is nested.",
-            given(),
-            [(get("/nested/page"), vendor()), (get("/page"), refused())],
-        ),
-        plays!(
-            Replies,
-            a_vendor_format_follows_the_mode,
-            "Each refusal in a vendor format says the mode, the message and the time of its moment.",
-            Given::closed()
-                .ending_in(Duration::from_secs(90))
-                .replying(speaking_vendor())
-        ),
-    ]
-}
-
-async fn a_vendor_format_follows_the_mode(stage: &Stage) -> Checked {
-    for left in ["90", "80"] {
-        let received = stage.ask(&get("/api/x")).await?;
-        ensure_eq("the time", &received.one("retry-after")?, &left)?;
-        stage.clock.advance(Duration::from_secs(10));
-    }
-    for message in ["before", "after"] {
-        let activate = Activate::by("ana")
-            .with_message(message)
-            .with_level(Level::ReadOnly);
-        stage.change(Change::Activate(activate)).await?;
-        let received = stage.ask(&post("/api/x")).await?;
-        ensure_eq(
-            "the body",
-            &&*received.text(),
-            &&*format!("read-only {message}"),
-        )?;
-    }
-    Ok(())
 }
 
 fn changes() -> Vec<Row> {
