@@ -111,7 +111,7 @@ pub fn scope(
 ///
 /// It can also be added to an `App` or a [`Scope`] as any service. If the gate's middleware is around that, its table
 /// decides, and needs a row for `/admin/maintenance`, one for `/admin/maintenance/` and one for
-/// `/admin/maintenance/{*path}`. Say so with [`Admin::with_access`] then, or the page warns that closing the site would
+/// `/admin/maintenance/{*path}`. Say so with [`Admin::with_route_access`] then, or the page warns that closing the site would
 /// lock its users out.
 #[must_use = "a scope does nothing until it is added as a service"]
 pub struct AdminScope {
@@ -146,7 +146,7 @@ impl fmt::Debug for AdminScope {
 impl From<AdminScope> for FlaggedService {
     /// Always open.
     fn from(mut scope: AdminScope) -> Self {
-        scope.admin = scope.admin.with_access(RouteAccess::Always);
+        scope.admin = scope.admin.with_route_access(RouteAccess::Always);
         scope.into_scope().always()
     }
 }

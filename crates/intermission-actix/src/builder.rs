@@ -128,8 +128,8 @@ impl MaintenanceBuilder {
     }
 
     /// The flag of routes that are not in the table; [`RouteAccess::Ordinary`] by default.
-    pub fn with_access(self, access: RouteAccess) -> Self {
-        self.map(|entrance| entrance.with_access(access))
+    pub fn with_default_access(self, access: RouteAccess) -> Self {
+        self.map(|entrance| entrance.with_default_access(access))
     }
 
     /// The name of the query parameter and the cookie that carry a pass; `intermission-pass` by default.

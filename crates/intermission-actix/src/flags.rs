@@ -80,7 +80,7 @@ where
 {
     fn with_access(self, access: RouteAccess) -> FlaggedService {
         FlaggedService::new(move |scope, maintenance| {
-            scope.service(self.wrap(maintenance.with_access(access)))
+            scope.service(self.wrap(maintenance.for_routes(access)))
         })
     }
 }
@@ -98,7 +98,7 @@ where
 {
     fn with_access(self, access: RouteAccess) -> FlaggedService {
         FlaggedService::new(move |scope, maintenance| {
-            scope.service(self.wrap(maintenance.with_access(access)))
+            scope.service(self.wrap(maintenance.for_routes(access)))
         })
     }
 }

@@ -39,7 +39,7 @@ impl Maintenance {
     ///
     /// A request that goes through two of them counts twice, and the outer one decides for both; so this is for an
     /// application that is not wrapped as a whole. [`MaintenanceScope`](crate::MaintenanceScope) does it for you.
-    pub fn with_access(&self, access: RouteAccess) -> Self {
+    pub fn for_routes(&self, access: RouteAccess) -> Self {
         Self {
             settings: Arc::clone(&self.settings),
             flag: FlagOf::All(access),
@@ -118,7 +118,7 @@ where
             FlagOf::Table => self.settings.look_up(&req),
         };
         let gate = self.settings.gate();
-        match Passage::unasked(gate, req.method().as_str(), access) {
+        match Passage::if_open(gate, req.method().as_str(), access) {
             Some(passage) => MaintenanceFuture::application(self.service.call(req), passage),
             None => self.ask(req, access),
         }

@@ -38,7 +38,7 @@ const STREAMS: usize = 64;
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let gate = Gate::builder(MemoryState::new()).start().await?;
 /// // Whoever mounts it on a route that is always open says so.
-/// let admin = Admin::new(gate).with_access(RouteAccess::Always);
+/// let admin = Admin::new(gate).with_route_access(RouteAccess::Always);
 ///
 /// let request = AdminRequest::new("POST", "/api/activate", Authorization::granted("ana"))
 ///     .with_header("content-type", "application/json");
@@ -146,7 +146,7 @@ impl Admin {
     /// their routes as [`RouteAccess::Always`] and say so here.
     ///
     /// It opens nothing: it is what the warning of a lock-out goes by.
-    pub fn with_access(self, access: RouteAccess) -> Self {
+    pub fn with_route_access(self, access: RouteAccess) -> Self {
         self.set(|settings| settings.access = access)
     }
 

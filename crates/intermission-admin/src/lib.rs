@@ -15,7 +15,7 @@
 //! # Nobody is locked out by accident
 //!
 //! A change after which nobody could open the site again over HTTP is refused with `409` and an explanation, unless it says
-//! `lockout_accepted`. It is one if the route of this is not always open ([`Admin::with_access`]) and whoever asks would not
+//! `lockout_accepted`. It is one if the route of this is not always open ([`Admin::with_route_access`]) and whoever asks would not
 //! pass by address; permission is not counted, since the gate asks for it and not this. The command works in any case.
 //!
 //! # Security

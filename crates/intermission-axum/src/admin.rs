@@ -110,7 +110,7 @@ pub fn routes(
 ///
 /// As part of a plain [`Router`] they are open if they are merged after the gate's layer was added, which then does not
 /// see them. Merged before, they go by the layer's table, which needs a row for `/admin/maintenance`, one for
-/// `/admin/maintenance/` and one for `/admin/maintenance/{*path}`. In both cases say so with [`Admin::with_access`], or the
+/// `/admin/maintenance/` and one for `/admin/maintenance/{*path}`. In both cases say so with [`Admin::with_route_access`], or the
 /// page warns that closing the site would lock its users out.
 #[must_use = "routes do nothing until they are merged into a router"]
 pub struct AdminRoutes {
@@ -133,7 +133,7 @@ where
 {
     /// Always open.
     fn from(mut routes: AdminRoutes) -> Self {
-        routes.admin = routes.admin.with_access(RouteAccess::Always);
+        routes.admin = routes.admin.with_route_access(RouteAccess::Always);
         let patterns = patterns(&routes.path);
         let handler = routes.handler();
         patterns.iter().fold(Self::new(), |router, pattern| {

@@ -297,8 +297,8 @@ fn with_flags_gated<S>(
 where
     S: Clone + Send + Sync + 'static,
 {
-    let always = always.layer(layer.with_access(RouteAccess::Always));
-    always.merge(starting.layer(layer.with_access(RouteAccess::StartsExecution)))
+    let always = always.layer(layer.for_routes(RouteAccess::Always));
+    always.merge(starting.layer(layer.for_routes(RouteAccess::StartsExecution)))
 }
 
 /// The patterns of a router whose routes cannot be listed.

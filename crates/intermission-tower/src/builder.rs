@@ -98,8 +98,8 @@ impl MaintenanceBuilder {
     }
 
     /// The flag of routes that are not in the table; [`RouteAccess::Ordinary`] by default.
-    pub fn with_access(self, access: RouteAccess) -> Self {
-        self.map(|entrance| entrance.with_access(access))
+    pub fn with_default_access(self, access: RouteAccess) -> Self {
+        self.map(|entrance| entrance.with_default_access(access))
     }
 
     /// The name of the query parameter and the cookie that carry a pass; `intermission-pass` by default.
@@ -135,7 +135,7 @@ impl MaintenanceBuilder {
     }
 
     /// Says that a route is flagged [`RouteAccess::Always`] where this builder cannot see it, as with
-    /// [`MaintenanceLayer::with_access`].
+    /// [`MaintenanceLayer::for_routes`].
     pub fn with_always_elsewhere(self) -> Self {
         self.map(EntranceBuilder::with_always_elsewhere)
     }

@@ -37,7 +37,7 @@ impl MaintenanceLayer {
     ///
     /// Put one layer around each group. A request that goes through two counts twice, and the outer one decides for
     /// both.
-    pub fn with_access(&self, access: RouteAccess) -> Self {
+    pub fn for_routes(&self, access: RouteAccess) -> Self {
         Self {
             settings: Arc::clone(&self.settings),
             flag: FlagOf::All(access),
@@ -52,7 +52,7 @@ impl MaintenanceLayer {
     #[must_use]
     pub fn admit_open(&self, method: &Method, path: &str) -> Option<Passage> {
         let access = self.access_of(method, path);
-        Passage::unasked(self.settings.gate(), method.as_str(), access)
+        Passage::if_open(self.settings.gate(), method.as_str(), access)
     }
 
     /// As [`admit_open`](Self::admit_open), for a face that does not know the path: `None` also if it may have a flag.
@@ -61,7 +61,7 @@ impl MaintenanceLayer {
     #[must_use]
     pub fn admit_open_anywhere(&self, method: &Method) -> Option<Passage> {
         match self.flag {
-            FlagOf::All(access) => Passage::unasked(self.settings.gate(), method.as_str(), access),
+            FlagOf::All(access) => Passage::if_open(self.settings.gate(), method.as_str(), access),
             FlagOf::Table => None,
         }
     }

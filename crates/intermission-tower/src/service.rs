@@ -86,7 +86,7 @@ where
             FlagOf::Table => self.settings.look_up(&req),
         };
         let gate = self.settings.gate();
-        match Passage::unasked(gate, req.method().as_str(), access) {
+        match Passage::if_open(gate, req.method().as_str(), access) {
             Some(passage) => ResponseFuture::application(self.inner.call(req), passage),
             None => self.ask(req, access),
         }

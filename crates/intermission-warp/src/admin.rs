@@ -92,7 +92,7 @@ pub fn routes(
     admin: Admin,
     authorize: impl Fn(&Parts) -> Authorization + Send + Sync + 'static,
 ) -> impl Filter<Extract = (reply::Response,), Error = Rejection> + Clone + Send + Sync + 'static {
-    let admin = admin.with_access(RouteAccess::Always);
+    let admin = admin.with_route_access(RouteAccess::Always);
     let authorize: Authorize = Arc::new(authorize);
     asked()
         .and(warp::body::stream())

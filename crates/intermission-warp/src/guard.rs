@@ -22,7 +22,7 @@ use crate::response::{counted, marked};
 /// refused all the same.
 ///
 /// The flags of routes inside are in the table of `maintenance`, or beside the route: a guard of its own, with
-/// [`MaintenanceLayer::with_access`], after what selects it; a handler that keeps its execution has
+/// [`MaintenanceLayer::for_routes`], after what selects it; a handler that keeps its execution has
 /// [`starts_execution`](crate::starts_execution). Such routes go before the guard around all others. Inside of it they work
 /// as well, with the inner one's decision, but a request that goes through two counts twice.
 ///
@@ -40,7 +40,7 @@ use crate::response::{counted, marked};
 /// let health = warp::path!("health").map(|| "ok");
 /// let orders = warp::path!("orders" / u64).map(|id| format!("order {id}"));
 /// let exports = warp::path("exports").and(guard(
-///     &maintenance.with_access(RouteAccess::StartsExecution),
+///     &maintenance.for_routes(RouteAccess::StartsExecution),
 ///     warp::path::end().and(warp::post()).map(|| "a long stream"),
 /// ));
 /// let site = exports.or(guard(&maintenance, health.or(orders)));

@@ -62,7 +62,7 @@ where
     R: Future<Output: Reply> + Send + 'static,
 {
     let started = asked(
-        &maintenance.with_access(RouteAccess::StartsExecution),
+        &maintenance.for_routes(RouteAccess::StartsExecution),
         |passage, parts| Some((passage, taken(parts)?)),
     );
     let route =

@@ -147,7 +147,7 @@ fn filter(site: &Site, route: Route, maintenance: &MaintenanceLayer) -> Response
     let handler = is_head().then(handler);
     match route.access() {
         RouteAccess::StartsExecution => path
-            .and(guard(&maintenance.with_access(route.access()), handler))
+            .and(guard(&maintenance.for_routes(route.access()), handler))
             .boxed(),
         RouteAccess::Always | RouteAccess::Ordinary => path.and(handler).boxed(),
     }

@@ -197,5 +197,5 @@ fn play(form: Form, case: Case) {
 
 /// What says that a mount is open where the mount itself cannot know.
 fn always(admin: Admin) -> Admin {
-    admin.with_access(RouteAccess::Always)
+    admin.with_route_access(RouteAccess::Always)
 }

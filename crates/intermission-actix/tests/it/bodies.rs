@@ -63,7 +63,7 @@ fn streaming(site: &Site) -> (SocketAddr, mpsc::Sender<Bytes>) {
     let stream = Data::new(Mutex::new(Some(stream)));
     let maintenance = site
         .maintenance()
-        .with_access(RouteAccess::StartsExecution)
+        .with_default_access(RouteAccess::StartsExecution)
         .build()
         .unwrap();
     let handler = async |stream: Data<Mutex<Option<mpsc::Receiver<Bytes>>>>| {

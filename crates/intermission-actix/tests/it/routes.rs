@@ -196,7 +196,7 @@ async fn one_resource_can_be_wrapped_by_itself() {
     let site = Site::activated().await;
     let maintenance = site.maintenance().build().unwrap();
     let address = serve!(move || {
-        let jobs = maintenance.with_access(RouteAccess::StartsExecution);
+        let jobs = maintenance.for_routes(RouteAccess::StartsExecution);
         App::new()
             .service(web::resource("/jobs").to(ok).wrap(jobs))
             .service(web::resource("/").to(ok))

@@ -35,7 +35,7 @@ impl Site {
     fn on(gate: Gate) -> Self {
         let admin = Admin::new(gate.clone())
             .with_site("Müller & Söhne")
-            .with_access(RouteAccess::Always);
+            .with_route_access(RouteAccess::Always);
         Self { gate, admin }
     }
 

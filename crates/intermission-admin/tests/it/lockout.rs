@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::site::Site;
 
 async fn behind_the_gate() -> Site {
-    Site::with(|admin| admin.with_access(RouteAccess::Ordinary)).await
+    Site::with(|admin| admin.with_route_access(RouteAccess::Ordinary)).await
 }
 
 #[tokio::test]

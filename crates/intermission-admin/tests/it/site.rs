@@ -50,7 +50,7 @@ impl Site {
             .await
             .unwrap();
         let access = intermission::RouteAccess::Always;
-        let admin = set_up(Admin::new(gate.clone()).with_access(access));
+        let admin = set_up(Admin::new(gate.clone()).with_route_access(access));
         Self { gate, admin }
     }
 

@@ -65,8 +65,8 @@ async fn groups_have_a_layer_each() {
     let health = Router::new().route("/health", get(|| async {}));
     let jobs = Router::new().route("/jobs", post(|| async {}));
     let app = health
-        .layer(layer.with_access(RouteAccess::Always))
-        .merge(jobs.layer(layer.with_access(RouteAccess::StartsExecution)))
+        .layer(layer.for_routes(RouteAccess::Always))
+        .merge(jobs.layer(layer.for_routes(RouteAccess::StartsExecution)))
         .merge(pages.layer(layer));
     let running = site.drain().await;
     assert_eq!(status(&app, "GET", "/").await, StatusCode::OK);

@@ -121,7 +121,7 @@ async fn a_call_that_panics_counts_no_longer() {
         .layer()
         .build()
         .unwrap()
-        .with_access(intermission::RouteAccess::StartsExecution);
+        .for_routes(intermission::RouteAccess::StartsExecution);
     let panics = tower::service_fn(
         |_: Request<()>| -> std::future::Ready<Result<Response<Pieces>, ()>> {
             panic!("in the handler")
@@ -211,7 +211,7 @@ async fn only_a_body_that_counts_for_nothing_is_given_back() {
         .layer()
         .build()
         .unwrap()
-        .with_access(intermission::RouteAccess::Always);
+        .for_routes(intermission::RouteAccess::Always);
     let application = tower::service_fn(async |_: Request<()>| {
         Ok::<_, ()>(Response::new(Pieces(VecDeque::new())))
     });

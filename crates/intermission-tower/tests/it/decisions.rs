@@ -293,12 +293,12 @@ async fn the_table_flags_routes_by_pattern() {
 async fn a_fixed_access_goes_before_the_table() {
     let site = Site::activated().await;
     let layer = site.layer().with_always("/health").build().unwrap();
-    let ordinary = layer.with_access(RouteAccess::Ordinary);
+    let ordinary = layer.for_routes(RouteAccess::Ordinary);
     assert_eq!(
         answer(&ordinary, get("/health")).await.status(),
         StatusCode::SERVICE_UNAVAILABLE
     );
-    let always = layer.with_access(RouteAccess::Always);
+    let always = layer.for_routes(RouteAccess::Always);
     assert_eq!(answer(&always, get("/")).await.status(), StatusCode::OK);
 }
 
@@ -385,7 +385,7 @@ async fn a_handler_takes_its_execution_over() {
 async fn a_bypassed_execution_is_not_waited_for() {
     let site = Site::activated().await;
     let layer = site.layer().with_permission(|_| true).build().unwrap();
-    let layer = layer.with_access(RouteAccess::StartsExecution);
+    let layer = layer.for_routes(RouteAccess::StartsExecution);
     let application = tower::service_fn(async |request: Request<()>| {
         let handle: &ExecutionHandle = request.extensions().get().unwrap();
         assert!(handle.take().unwrap().is_bypass());

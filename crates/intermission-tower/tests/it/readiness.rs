@@ -56,7 +56,7 @@ async fn the_service_that_was_ready_is_the_one_that_is_called() {
     let site = Site::open().await;
     let layer = site.layer().with_permission(|_| true).build().unwrap();
     for access in RouteAccess::ALL {
-        let service = layer.with_access(access).layer(Probe::default());
+        let service = layer.for_routes(access).layer(Probe::default());
         // A clone of a ready service is none; `oneshot` asks it.
         let mut ready = service.clone();
         ready.ready().await.unwrap();
@@ -65,7 +65,7 @@ async fn the_service_that_was_ready_is_the_one_that_is_called() {
     }
     site.activate(intermission::Activate::by("ana")).await;
     for access in RouteAccess::ALL {
-        let service = layer.with_access(access).layer(Probe::default());
+        let service = layer.for_routes(access).layer(Probe::default());
         assert_eq!(
             service.oneshot(get("/")).await.unwrap().status(),
             200,

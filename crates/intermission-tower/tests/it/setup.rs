@@ -41,7 +41,7 @@ async fn each_way_out_will_do() {
         fresh().await.with_permission(|_| false),
         fresh().await.with_always("/login"),
         fresh().await.with_routes(table),
-        fresh().await.with_access(RouteAccess::Always),
+        fresh().await.with_default_access(RouteAccess::Always),
         fresh().await.with_always_elsewhere(),
         fresh().await.with_lockout_accepted(),
     ] {

@@ -15,7 +15,7 @@ async fn application(site: &Site) -> SocketAddr {
     let told = |maintenance| {
         admitted_by(maintenance).map(|reason: Option<AdmitReason>| format!("{reason:?}"))
     };
-    let always = maintenance.with_access(RouteAccess::Always);
+    let always = maintenance.for_routes(RouteAccess::Always);
     let health = warp::path!("health").and(told(&always));
     let site = warp::path::end().and(told(&maintenance));
     serve(guard(&always, health).or(guard(&maintenance, site))).await

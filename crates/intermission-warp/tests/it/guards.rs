@@ -28,12 +28,12 @@ async fn a_guard_inside_another_decides_last_and_both_count() {
     let maintenance = site.maintenance();
     let handler = in_flight(site.gate.clone());
     let jobs = warp::path!("jobs").and(guard(
-        &maintenance.with_access(RouteAccess::StartsExecution),
+        &maintenance.for_routes(RouteAccess::StartsExecution),
         warp::post().map(handler.clone()),
     ));
     let hello = warp::path::end().map(handler);
     // As a whole, it is always open.
-    let outer = maintenance.with_access(RouteAccess::Always);
+    let outer = maintenance.for_routes(RouteAccess::Always);
     let address = serve(guard(&maintenance, jobs.clone().or(hello))).await;
     let always = serve(guard(&outer, jobs).map(seen)).await;
 
@@ -135,7 +135,7 @@ async fn filters_are_shared_among_threads_and_borrow_nothing() {
         let jobs = shared(starts_execution(&maintenance, nothing, start));
         // Of a temporary, and the settings are gone when the filters are used.
         let jobs = shared(guard(
-            &maintenance.with_access(RouteAccess::StartsExecution),
+            &maintenance.for_routes(RouteAccess::StartsExecution),
             warp::path!("jobs").and(jobs),
         ));
         jobs.or(shared(guard(&maintenance, hello)))

@@ -74,7 +74,7 @@ impl<P> EntranceBuilder<P> {
     }
 
     /// The flag of routes that are not in the table; [`RouteAccess::Ordinary`] by default.
-    pub const fn with_access(mut self, access: RouteAccess) -> Self {
+    pub const fn with_default_access(mut self, access: RouteAccess) -> Self {
         self.access = access;
         self
     }

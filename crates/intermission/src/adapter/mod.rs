@@ -5,7 +5,7 @@
 //! An adapter has one [`Entrance`] for each place where it stands in front of something. For each request it does this:
 //!
 //! 1. It finds the route's flag: beside the route, or in the table ([`Entrance::look_up`]).
-//! 2. It tries [`Passage::unasked`]. While the gate is open, that is all: nothing of the request was read but its method,
+//! 2. It tries [`Passage::if_open`]. While the gate is open, that is all: nothing of the request was read but its method,
 //!    and its path if there is a table.
 //! 3. Otherwise it shows the request as a [`RequestHead`] to [`Entrance::ask`], which reads what the decision depends
 //!    on: the visitor's address, the permission, the pass. What comes back is an [`Answer`].
@@ -52,7 +52,7 @@
 //!
 //! fn answer(entrance: &Entrance<Permission>, request: &Request, handler: fn(&Request) -> Response) -> Response {
 //!     let access = entrance.look_up(&request.method, &request.path);
-//!     if let Some(passage) = Passage::unasked(entrance.gate(), &request.method, access) {
+//!     if let Some(passage) = Passage::if_open(entrance.gate(), &request.method, access) {
 //!         return Response { passage, ..handler(request) };
 //!     }
 //!     match entrance.ask(request, access) {

@@ -43,7 +43,7 @@ impl Passage {
     /// Of a request about which nothing has to be asked; `None` if the gate has to be.
     #[inline]
     #[must_use]
-    pub fn unasked(gate: &Gate, method: &str, access: RouteAccess) -> Option<Self> {
+    pub fn if_open(gate: &Gate, method: &str, access: RouteAccess) -> Option<Self> {
         match access {
             RouteAccess::Ordinary => {
                 let _in_flight = gate.count_open(method)?;
