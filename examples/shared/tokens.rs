@@ -20,7 +20,10 @@ impl Tokens {
     /// From `DEMO_OPERATOR_TOKEN` and `DEMO_ADMIN_TOKEN`, or the well-known ones: this is an example.
     pub(crate) fn from_environment() -> Self {
         let token = |variable: &str, known: &str| {
-            std::env::var(variable).unwrap_or_else(|_| known.to_owned())
+            let set = std::env::var(variable).ok();
+            // An empty one is what a template leaves that was not filled in. Everybody could guess it.
+            set.filter(|token| !token.is_empty())
+                .unwrap_or_else(|| known.to_owned())
         };
         Self {
             operator: token("DEMO_OPERATOR_TOKEN", "operator-demo"),
@@ -72,7 +75,7 @@ impl Tokens {
     }
 }
 
-/// What a request says of who sends it; nothing is empty.
+/// What a request says of who sends it; what it does not say is empty.
 #[derive(Clone, Copy)]
 struct Given<'a> {
     authorization: &'a [u8],
@@ -80,9 +83,9 @@ struct Given<'a> {
     token: &'a [u8],
 }
 
-/// Compared in constant time, so that the time that it takes says nothing.
+/// Compared in constant time, so that the time that it takes says nothing. What is empty was not given.
 fn same(given: &[u8], known: &str) -> Choice {
-    given.ct_eq(known.as_bytes())
+    Choice::from(u8::from(!given.is_empty())) & given.ct_eq(known.as_bytes())
 }
 
 #[cfg(test)]

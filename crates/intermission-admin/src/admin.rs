@@ -212,7 +212,11 @@ impl Admin {
         let endpoint = match Endpoint::find(&request.method, &request.path) {
             Found::Endpoint(endpoint) => endpoint,
             Found::Mount => {
-                let location = format!("{}/", request.mount);
+                // A reference that begins with `//` names a host, and browsers read `\` as `/`.
+                let names_a_host =
+                    request.mount.starts_with("//") || request.mount.starts_with("/\\");
+                let here = if names_a_host { "/." } else { "" };
+                let location = format!("{here}{}/", request.mount);
                 return Ok(AdminReply::new(308).with_header("location", location));
             }
             Found::OtherMethods(allow) => {
@@ -288,14 +292,19 @@ impl Inner {
             return "/".to_owned();
         };
         let is_https = request.is_https || self.is_https_by_proxy(request);
-        let scheme = if is_https { "https" } else { "http" };
+        let scheme = if is_https {
+            "https"
+        } else {
+            same_origin::scheme(request).unwrap_or("http")
+        };
         format!("{scheme}://{host}/")
     }
 
     fn is_https_by_proxy(&self, request: &AdminRequest) -> bool {
-        let said = request.header("x-forwarded-proto");
-        let first = said.and_then(|line| line.split(',').next());
-        first.is_some_and(|scheme| scheme.trim().eq_ignore_ascii_case("https"))
+        // Of several, the first is what the browser spoke, as for the cookie of a pass.
+        let said = request.lines("x-forwarded-proto").next();
+        let first = said.and_then(|line| line.split(|byte| *byte == b',').next());
+        first.is_some_and(|scheme| scheme.trim_ascii().eq_ignore_ascii_case(b"https"))
             && request
                 .peer
                 .is_some_and(|peer| self.settings.proxies.trusts(peer))

@@ -50,6 +50,14 @@ impl<'a> Problem<'a> {
         }
     }
 
+    /// Something that this server cannot do now, and that is no trouble of the state.
+    pub(crate) fn busy(title: &'static str, detail: impl Into<String>) -> Self {
+        Self {
+            title,
+            ..Self::new(503, detail)
+        }
+    }
+
     /// Bad fields: all of them.
     pub(crate) fn fields(errors: Vec<FieldError>) -> Self {
         let detail = match errors.as_slice() {
@@ -68,6 +76,10 @@ impl<'a> Problem<'a> {
             current: Some(Box::new(Status::of(current, now))),
             ..Self::new(409, detail)
         }
+    }
+
+    pub(crate) const fn status(&self) -> u16 {
+        self.status
     }
 
     pub(crate) const fn with_override(mut self, field: &'static str) -> Self {

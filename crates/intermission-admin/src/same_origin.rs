@@ -38,6 +38,19 @@ impl Origin {
     }
 }
 
+/// The scheme by which a browser has come here, if it says so: behind a proxy, nobody else may know.
+pub(crate) fn scheme(request: &AdminRequest) -> Option<&'static str> {
+    let origin = request.header("origin")?;
+    let host = host(request)?;
+    let (scheme, rest) = origin.split_once("://")?;
+    let scheme = match scheme {
+        "https" => "https",
+        "http" => "http",
+        _ => return None,
+    };
+    rest.eq_ignore_ascii_case(host).then_some(scheme)
+}
+
 /// The host and port that the client asked for.
 pub(crate) fn host(request: &AdminRequest) -> Option<&str> {
     request.header("host").filter(|host| is_authority(host))

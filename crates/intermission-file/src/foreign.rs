@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use intermission_core::{
-    Activate, Actor, AllowChange, AllowList, Change, Deactivate, Ledger, Moment, OperateReply,
-    Operation, OperationId, Outcome, Record,
+    Activate, Actor, AllowChange, AllowList, Change, Deactivate, Ledger, Level, Moment,
+    OperateReply, Operation, OperationId, Outcome, Record,
 };
 
 use crate::flag_files::{Found, Pair, Writes};
@@ -41,7 +41,15 @@ impl Foreign {
     /// The record that somebody has asked for by it; `None` if this one already says so, or is a newer one that only a
     /// newer Intermission may change.
     pub(crate) fn applied_to(&self, record: &Record, now: Moment) -> Option<Record> {
-        let allow = self.allow.clone().map(AllowChange::Replace);
+        // At this level the list is taken away, so what is found is what somebody wrote beside it, and not instead of it.
+        let is_kept_elsewhere = record
+            .activation()
+            .is_some_and(|on| on.settings.level == Level::Exclusive);
+        let allow = self.allow.clone().map(if is_kept_elsewhere {
+            AllowChange::Add
+        } else {
+            AllowChange::Replace
+        });
         let change = match (self.is_on, allow) {
             (Some(true), allow) => {
                 let activate = Activate::by(SOMEBODY);

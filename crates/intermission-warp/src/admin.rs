@@ -4,7 +4,7 @@
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! use intermission::{Gate, MemoryState};
+//! use intermission::{Gate, MemoryState, RouteAccess};
 //! use intermission_warp::admin::{self, Admin, Authorization};
 //! use intermission_warp::{guard, maintenance};
 //! use warp::Filter;
@@ -21,13 +21,13 @@
 //!
 //! let gate = Gate::builder(MemoryState::new()).start().await?;
 //! let maintenance = maintenance(gate.clone()).with_always("/health").build()?;
-//! let admin = Admin::new(gate.clone()).with_site("shop");
+//! // Before the guard, so that they are open whatever is closed.
+//! let admin = Admin::new(gate.clone()).with_site("shop").with_route_access(RouteAccess::Always);
 //! let administer = warp::path!("admin" / "maintenance" / ..);
 //! let administer = administer.and(admin::routes(admin.clone(), authorize));
 //! let status = warp::path!("maintenance-status").and(admin::public_status(gate));
 //! let hello = warp::path::end().map(|| "hello");
 //! let health = warp::path!("health").map(|| "ok");
-//! // Before the guard, so that they are open whatever is closed.
 //! let site = administer.or(status).or(guard(&maintenance, hello.or(health)));
 //!
 //! // Browsers keep a stream of events open. A server that waits for its connections ends with:
@@ -60,7 +60,7 @@ use http::header::{HOST, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::uri::Authority;
 use http::{Method, Response, StatusCode};
-use intermission::{Gate, RouteAccess};
+use intermission::Gate;
 #[doc(no_inline)]
 pub use intermission_admin::{Admin, Authorization};
 use intermission_admin::{AdminBody, AdminReply, AdminRequest, EventStream, read_body};
@@ -76,12 +76,13 @@ pub(crate) type Authorize = Arc<dyn Fn(&Parts) -> Authorization + Send + Sync>;
 /// The admin API and page, below what filters before this have matched of the path: `warp::path!("admin" / "maintenance" /
 /// ..)`. It answers whatever is below that.
 ///
-/// It goes before the [`guard`](crate::guard) around all others, so that it is always open. `authorize` is asked about each
+/// It goes before the [`guard`](crate::guard) around all others, so that it is always open, which no filter can know: say so
+/// with [`Admin::with_route_access`], or a change that closes the site is refused as a lock-out. `authorize` is asked about each
 /// request: it sees the method, the target, the headers and, in the extensions, the [`PeerAddress`], as the permission of a
 /// guard does. It must not block. One that panics grants nothing.
 ///
 /// Inside of a guard or of a layer, the table of that decides, and needs a row
-/// [`Always`](RouteAccess::Always) for `/admin/maintenance`, one for `/admin/maintenance/` and one for
+/// [`Always`](intermission::RouteAccess::Always) for `/admin/maintenance`, one for `/admin/maintenance/` and one for
 /// `/admin/maintenance/{*path}`.
 ///
 /// # Security
@@ -92,7 +93,6 @@ pub fn routes(
     admin: Admin,
     authorize: impl Fn(&Parts) -> Authorization + Send + Sync + 'static,
 ) -> impl Filter<Extract = (reply::Response,), Error = Rejection> + Clone + Send + Sync + 'static {
-    let admin = admin.with_route_access(RouteAccess::Always);
     let authorize: Authorize = Arc::new(authorize);
     asked()
         .and(warp::body::stream())

@@ -171,7 +171,19 @@ impl Operator {
         record: Arc<Record>,
         change: Change,
     ) -> Result<Accepted, OperatorError> {
-        self.change_from(record, change, 1).await
+        let accepted = self.change_from(record, change, 1).await?;
+        if !accepted.changed {
+            // What the state has lost, its nodes will bring back. Until then nothing is known to be "already" so.
+            let view = self.state.inspect(0).await?;
+            if view.is_behind() {
+                let after = view.grace.max(try_again_after());
+                return Err(OperatorError::Reconciling { after });
+            }
+            if view.is_reconciling() {
+                return Err(OperatorError::Reconciling { after: view.grace });
+            }
+        }
+        Ok(accepted)
     }
 
     async fn change_from(

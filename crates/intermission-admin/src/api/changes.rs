@@ -4,9 +4,10 @@ use intermission::{AllowChange, Change, Deactivate};
 
 use super::{Answered, Call, changed};
 use crate::input::{
-    ActivateBody, AllowIpsBody, AllowIpsQuery, AllowMode, DeactivateBody, nothing, object,
+    ActivateBody, AllowIpsBody, AllowIpsQuery, AllowMode, DeactivateBody, no_parameters, object,
 };
 use crate::json::Changed;
+use crate::lockout::Lockout;
 use crate::openapi::{ChangeRefused, IfMatchHeader};
 
 /// Close the site, or change how it is closed.
@@ -19,11 +20,11 @@ use crate::openapi::{ChangeRefused, IfMatchHeader};
     responses((status = 200, description = "What came of it", body = Changed<'_>), ChangeRefused)
 )]
 pub(super) async fn activate(call: &Call<'_>, body: &[u8]) -> Answered {
-    nothing(&call.request.query)?;
+    no_parameters(&call.request.query)?;
     let body = ActivateBody::read(object(body)?)?;
-    let is_lockout_accepted = body.is_lockout_accepted();
+    let lockout = Lockout::accepted_if(body.is_lockout_accepted());
     let change = Change::Activate(body.change(call.actor));
-    Ok(changed(&call.change(change, is_lockout_accepted).await?))
+    Ok(changed(&call.change(change, lockout).await?))
 }
 
 /// Open the site, or cancel a planned maintenance.
@@ -36,10 +37,10 @@ pub(super) async fn activate(call: &Call<'_>, body: &[u8]) -> Answered {
     responses((status = 200, description = "What came of it", body = Changed<'_>), ChangeRefused)
 )]
 pub(super) async fn deactivate(call: &Call<'_>, body: &[u8]) -> Answered {
-    nothing(&call.request.query)?;
+    no_parameters(&call.request.query)?;
     let DeactivateBody {} = DeactivateBody::read(object(body)?)?;
     let change = Change::Deactivate(Deactivate::new());
-    Ok(changed(&call.change(change, true).await?))
+    Ok(changed(&call.change(change, Lockout::Impossible).await?))
 }
 
 /// Change who passes by address.
@@ -51,11 +52,15 @@ pub(super) async fn deactivate(call: &Call<'_>, body: &[u8]) -> Answered {
 )]
 pub(super) async fn allow_ips(call: &Call<'_>, body: &[u8]) -> Answered {
     let query = AllowIpsQuery::read(&call.request.query)?;
-    let AllowIpsBody { allow } = AllowIpsBody::read(object(body)?)?;
+    let AllowIpsBody {
+        allow,
+        lockout_accepted,
+    } = AllowIpsBody::read(object(body)?)?;
+    let lockout = Lockout::accepted_if(lockout_accepted);
     let change = Change::Allow(match query.mode {
         AllowMode::Replace => AllowChange::Replace(allow),
         AllowMode::Add => AllowChange::Add(allow),
         AllowMode::Remove => AllowChange::Remove(allow),
     });
-    Ok(changed(&call.change(change, query.lockout_accepted).await?))
+    Ok(changed(&call.change(change, lockout).await?))
 }

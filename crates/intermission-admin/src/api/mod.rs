@@ -8,7 +8,7 @@ mod reads;
 use std::sync::Arc;
 
 use intermission::{
-    Accepted, Change, Operator, OperatorError, Outcome, Record, StateErrorKind, View,
+    Accepted, Change, Operator, OperatorError, Outcome, Record, RouteAccess, StateErrorKind, View,
 };
 
 pub(crate) use changes::{__path_activate, __path_allow_ips, __path_deactivate};
@@ -24,10 +24,13 @@ use crate::admin::Inner;
 use crate::endpoint::Endpoint;
 use crate::if_match::IfMatch;
 use crate::json::Changed;
-use crate::lockout;
+use crate::lockout::{self, Lockout};
 use crate::problem::Problem;
 use crate::reply::AdminReply;
 use crate::request::AdminRequest;
+
+/// How often a change is tried again when somebody else was faster.
+const TRIES: usize = 16;
 
 /// One request of somebody who may administer.
 #[derive(Clone, Copy)]
@@ -83,38 +86,55 @@ impl Call<'_> {
     pub(crate) async fn change(
         &self,
         change: Change,
-        is_lockout_accepted: bool,
+        lockout: Lockout,
     ) -> Result<Accepted, AdminReply> {
         let expected = IfMatch::of(self.request)?;
         let operator = self.operator();
-        let view = self.inspect(0).await?;
-        if !expected.is_met_by(view.record.revision()) {
-            let detail = format!(
-                "somebody has changed it since: it is at revision {} now",
-                view.record.revision()
-            );
-            return Err(Problem::conflict(detail, &view, self.inner.clock.now()).into());
-        }
-        if !is_lockout_accepted && self.locks_out(&view.record, &change) {
-            let problem = Problem::conflict(lockout::EXPLANATION, &view, self.inner.clock.now());
-            return Err(problem.with_override("lockout_accepted").into());
-        }
-        let accepted = if expected.is_any() {
-            operator.change(change).await
-        } else {
-            operator
-                .change_exactly(Arc::clone(&view.record), change)
-                .await
-        };
-        match accepted {
-            Ok(accepted) => Ok(accepted),
-            Err(OperatorError::State(error)) if error.kind() == StateErrorKind::Conflict => {
-                let view = self.inspect(0).await?;
-                let problem = Problem::conflict(error.to_string(), &view, self.inner.clock.now());
-                Err(problem.into())
+        for _ in 0..TRIES {
+            let view = self.inspect(0).await?;
+            if !expected.is_met_by(view.record.revision()) {
+                let detail = format!(
+                    "somebody has changed it since: it is at revision {} now",
+                    view.record.revision()
+                );
+                return Err(self.conflict(detail, &view).into());
             }
-            Err(error) => Err(Problem::from(&error).into()),
+            let may_lock_out =
+                lockout == Lockout::Refused && self.inner.settings.access != RouteAccess::Always;
+            if may_lock_out && self.locks_out(&view.record, &change) {
+                let problem = self.conflict(lockout::EXPLANATION, &view);
+                return Err(problem.with_override("lockout_accepted").into());
+            }
+            let accepted = if expected.is_any() && !may_lock_out {
+                operator.change(change.clone()).await
+            } else {
+                // What was judged above is judged of this record and of no other.
+                let record = Arc::clone(&view.record);
+                operator.change_exactly(record, change.clone()).await
+            };
+            match accepted {
+                Ok(accepted) => return Ok(accepted),
+                Err(OperatorError::State(error)) if error.kind() == StateErrorKind::Conflict => {}
+                Err(OperatorError::Change(error)) => {
+                    let problem = Problem::from(&error);
+                    let is_conflict = problem.status() == 409;
+                    let problem = if is_conflict {
+                        self.conflict(error.to_string(), &view)
+                    } else {
+                        problem
+                    };
+                    return Err(problem.into());
+                }
+                Err(error) => return Err(Problem::from(&error).into()),
+            }
         }
+        let view = self.inspect(0).await?;
+        let detail = "somebody else changed it each time: look at how it is now";
+        Err(self.conflict(detail, &view).into())
+    }
+
+    fn conflict<'v>(&self, detail: impl Into<String>, current: &'v View) -> Problem<'v> {
+        Problem::conflict(detail, current, self.inner.clock.now())
     }
 
     fn locks_out(&self, before: &Record, change: &Change) -> bool {

@@ -5,8 +5,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{Answered, Call, changed};
-use crate::input::{PassBody, nothing, object};
+use crate::input::{PassBody, no_parameters, object};
 use crate::json::{Changed, Passes};
+use crate::lockout::Lockout;
 use crate::openapi::{ChangeRefused, IfMatchHeader, ReadRefused};
 use crate::problem::{Problem, in_full};
 use crate::reply::AdminReply;
@@ -30,12 +31,13 @@ pub(crate) struct PassIssued<'a> {
     responses((status = 201, description = "The pass, with its link", body = PassIssued<'_>), ChangeRefused)
 )]
 pub(super) async fn create_pass(call: &Call<'_>, body: &[u8]) -> Answered {
-    nothing(&call.request.query)?;
+    no_parameters(&call.request.query)?;
     let PassBody { subject, expires_s } = PassBody::read(object(body)?)?;
     let expires_at = expires_s.map(|duration| call.inner.clock.now().saturating_add(duration));
     let (pass, secret) = Pass::issue(subject, expires_at)
-        .map_err(|error| AdminReply::from(Problem::new(503, in_full(&error))))?;
-    call.change(Change::IssuePass(pass.clone()), true).await?;
+        .map_err(|error| AdminReply::from(Problem::busy("No randomness", in_full(&error))))?;
+    call.change(Change::IssuePass(pass.clone()), Lockout::Impossible)
+        .await?;
     let base_url = call.inner.base_url(call.request);
     let separator = if base_url.contains('?') { '&' } else { '?' };
     let name = &call.inner.settings.pass_name;
@@ -54,7 +56,7 @@ pub(super) async fn create_pass(call: &Call<'_>, body: &[u8]) -> Answered {
     responses((status = 200, description = "The passes", body = Passes<'_>), ReadRefused)
 )]
 pub(super) async fn list_passes(call: &Call<'_>) -> Answered {
-    nothing(&call.request.query)?;
+    no_parameters(&call.request.query)?;
     let view = call.inspect(0).await?;
     let passes = Passes::of(view.record.passes(), call.inner.clock.now());
     Ok(AdminReply::json(200, &passes))
@@ -71,7 +73,7 @@ pub(super) async fn list_passes(call: &Call<'_>) -> Answered {
     )
 )]
 pub(super) async fn revoke_pass(call: &Call<'_>, id: &str) -> Answered {
-    nothing(&call.request.query)?;
+    no_parameters(&call.request.query)?;
     // The text may be a secret, given by mistake, so the complaint does not repeat it.
     let id: PassId = id.parse().map_err(|_| {
         AdminReply::from(Problem::new(
@@ -79,7 +81,11 @@ pub(super) async fn revoke_pass(call: &Call<'_>, id: &str) -> Answered {
             "no pass has this id: list the passes to see their ids",
         ))
     })?;
-    Ok(changed(&call.change(Change::RevokePass(id), true).await?))
+    Ok(changed(
+        &call
+            .change(Change::RevokePass(id), Lockout::Impossible)
+            .await?,
+    ))
 }
 
 /// Let nobody pass by a pass any longer.
@@ -89,6 +95,10 @@ pub(super) async fn revoke_pass(call: &Call<'_>, id: &str) -> Answered {
     responses((status = 200, description = "What came of it", body = Changed<'_>), ChangeRefused)
 )]
 pub(super) async fn revoke_all_passes(call: &Call<'_>) -> Answered {
-    nothing(&call.request.query)?;
-    Ok(changed(&call.change(Change::RevokeAllPasses, true).await?))
+    no_parameters(&call.request.query)?;
+    Ok(changed(
+        &call
+            .change(Change::RevokeAllPasses, Lockout::Impossible)
+            .await?,
+    ))
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Answered, Call, etag};
 use crate::events::{EventId, EventStream};
-use crate::input::{HistoryQuery, nothing};
+use crate::input::{HistoryQuery, no_parameters};
 use crate::json::{Executions, History, Nodes, Status};
 use crate::openapi::{self, LastEventIdHeader, ReadRefused};
 use crate::problem::Problem;
@@ -20,7 +20,7 @@ use crate::reply::AdminReply;
     )
 )]
 pub(super) async fn status(call: &Call<'_>) -> Answered {
-    nothing(&call.request.query)?;
+    no_parameters(&call.request.query)?;
     let view = call.inspect(usize::MAX).await?;
     let status = Status::of(&view, call.inner.clock.now());
     Ok(AdminReply::json(200, &status).with_header("etag", etag(&view.record)))
@@ -32,7 +32,7 @@ pub(super) async fn status(call: &Call<'_>) -> Answered {
     responses((status = 200, description = "The nodes", body = Nodes<'_>), ReadRefused)
 )]
 pub(super) async fn nodes(call: &Call<'_>) -> Answered {
-    nothing(&call.request.query)?;
+    no_parameters(&call.request.query)?;
     let view = call.inspect(usize::MAX).await?;
     Ok(AdminReply::json(200, &Nodes::of(&view)))
 }
@@ -43,7 +43,7 @@ pub(super) async fn nodes(call: &Call<'_>) -> Answered {
     responses((status = 200, description = "The executions", body = Executions<'_>), ReadRefused)
 )]
 pub(super) async fn executions(call: &Call<'_>) -> Answered {
-    nothing(&call.request.query)?;
+    no_parameters(&call.request.query)?;
     let view = call.inspect(usize::MAX).await?;
     Ok(AdminReply::json(200, &Executions::of(&view)))
 }
@@ -74,11 +74,13 @@ pub(super) async fn history(call: &Call<'_>) -> Answered {
     )
 )]
 pub(super) fn events(call: &Call<'_>) -> Answered {
-    nothing(&call.request.query)?;
+    no_parameters(&call.request.query)?;
     let Ok(permit) = Arc::clone(&call.inner.streams).try_acquire_owned() else {
-        return Err(
-            Problem::new(503, "too many clients listen already: close some of them").into(),
-        );
+        return Err(Problem::busy(
+            "Too many listeners",
+            "too many clients listen already: close some of them",
+        )
+        .into());
     };
     // An id that is not ours is that of another server, which is no reason to tell nothing.
     let last = call
@@ -97,7 +99,7 @@ pub(super) fn events(call: &Call<'_>) -> Answered {
 
 /// The document that describes all this.
 pub(super) fn openapi(call: &Call<'_>) -> Answered {
-    nothing(&call.request.query)?;
+    no_parameters(&call.request.query)?;
     Ok(AdminReply::json(
         200,
         &openapi::document(&call.request.mount),

@@ -1,11 +1,8 @@
 //! What can be asked, and how the mode is changed.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use intermission::{
-    Activate, Change, Deactivate, Operator, OperatorError, Phase, StateError, StateErrorKind, View,
-};
+use intermission::{Activate, Change, Deactivate, Operator, Phase, StateError, View};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::error::Error;
@@ -16,8 +13,6 @@ use crate::request::AdminRequest;
 /// How long `activate` waits for the nodes to say that nothing runs, or what does.
 const SETTLES: Duration = Duration::from_secs(1);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
-/// How often a change is tried again when somebody else was faster.
-const TRIES: usize = 16;
 
 /// What can be asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,34 +83,17 @@ async fn settled(operator: &Operator) -> Result<View, StateError> {
     }
 }
 
-/// Opens the site. If it is open, that is told.
+/// Opens the site. If it is open, that is told; a maintenance that was only planned is cancelled.
 pub(super) async fn deactivate(operator: &Operator) -> Result<AdminReply, Error> {
-    let change = || Change::Deactivate(Deactivate::new());
-    for _ in 0..TRIES {
-        let view = operator.inspect(0).await;
-        let before = view.map_err(|error| Error::from(&error))?.record;
-        if !before.phase().is_on() {
-            // A maintenance that was only planned is cancelled.
-            let accepted = operator.change(change()).await;
-            let accepted = accepted.map_err(|error| Error::from(&error))?;
-            return Ok(if accepted.changed {
-                Maintenance::ended(&accepted.record).reply()
-            } else {
-                not_modified()
-            });
-        }
-        // Exactly this one, so that the times that are answered are those of what has ended.
-        match operator.change_exactly(Arc::clone(&before), change()).await {
-            Ok(_) => return Ok(Maintenance::ended(&before).reply()),
-            Err(OperatorError::State(error)) if error.kind() == StateErrorKind::Conflict => {}
-            Err(error) => return Err(Error::from(&error)),
-        }
-    }
-    let message = "somebody else changed the record each time";
-    Err(Error::from(&StateError::new(
-        StateErrorKind::Conflict,
-        message,
-    )))
+    let accepted = operator
+        .change(Change::Deactivate(Deactivate::new()))
+        .await
+        .map_err(|error| Error::from(&error))?;
+    Ok(if accepted.changed {
+        Maintenance::ended(&accepted.before).reply()
+    } else {
+        not_modified()
+    })
 }
 
 /// Without a content type: the client takes a body for an error.

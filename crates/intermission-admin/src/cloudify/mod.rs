@@ -17,6 +17,7 @@
 //! | another method | anybody known | 405 `method_not_allowed_error` |
 //! | any of these | nobody knows who | 401 `unauthorized_error` |
 //! | any `POST` | known, but may not administer, or sent by a browser for another site | 403 `forbidden_error` |
+//! | `POST` with a `Content-Type` other than JSON | who may administer | 415 `unsupported_content_type_error` |
 //! | any other path that the gate refuses | | 503 `maintenance_mode_active`, or `entering_maintenance_mode` in a drain |
 //!
 //! Requests have no body; one that is sent is not read. A `Content-Type` may be there, as the client sends it, and must be
@@ -106,7 +107,7 @@ mod tests;
 use std::fmt;
 use std::sync::Arc;
 
-use intermission::{Actor, Gate, Operator, TrustedProxies};
+use intermission::{Actor, Gate, Operator, Phase, StateError, TrustedProxies};
 
 use crate::authorization::Authorization;
 use crate::metrics;
@@ -237,7 +238,16 @@ impl Cloudify {
         actor: Option<&str>,
     ) -> Result<AdminReply, Error> {
         let operator = self.operator(request, actor.unwrap_or_default());
-        let view = operator.inspect(usize::MAX).await.map_err(|error| {
+        let view = async {
+            let view = operator.inspect(0).await?;
+            // Nodes are looked at while something drains there, and not for everybody who asks.
+            if view.record.phase() == Phase::Activating {
+                operator.inspect(usize::MAX).await
+            } else {
+                Ok(view)
+            }
+        };
+        let view = view.await.map_err(|error: StateError| {
             // What is wrong with a server is the business of those who may administer it.
             actor.map_or_else(Error::state_hidden, |_| Error::from(&error))
         })?;

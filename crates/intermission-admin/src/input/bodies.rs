@@ -156,6 +156,9 @@ pub(crate) struct AllowIpsBody {
     /// Addresses and networks.
     #[schema(value_type = Vec<String>)]
     pub(crate) allow: AllowList,
+    /// Changes the list even if nobody could open the site again over HTTP.
+    #[schema(value_type = Option<bool>)]
+    pub(crate) lockout_accepted: bool,
 }
 
 impl AllowIpsBody {
@@ -163,8 +166,11 @@ impl AllowIpsBody {
         if fields.is_absent("allow") {
             fields.bad("allow", "must be a list of addresses and networks");
         }
-        let allow = allow(&mut fields).unwrap_or_default();
-        fields.finish(&["allow"], Self { allow })
+        let body = Self {
+            allow: allow(&mut fields).unwrap_or_default(),
+            lockout_accepted: fields.truth("lockout_accepted").unwrap_or(false),
+        };
+        fields.finish(&["allow", "lockout_accepted"], body)
     }
 }
 

@@ -64,7 +64,7 @@ impl Parameters {
 }
 
 /// Refuses parameters where there are none.
-pub(crate) fn nothing(query: &str) -> Result<(), Problem<'static>> {
+pub(crate) fn no_parameters(query: &str) -> Result<(), Problem<'static>> {
     Parameters::new(query).finish("there are none", ())
 }
 
@@ -87,9 +87,6 @@ pub(crate) struct AllowIpsQuery {
     /// What becomes of the list; `replace` if left out.
     #[param(value_type = AllowMode, required = false, inline)]
     pub(crate) mode: AllowMode,
-    /// Changes the list even if nobody could open the site again over HTTP.
-    #[param(value_type = bool, required = false)]
-    pub(crate) lockout_accepted: bool,
 }
 
 impl AllowIpsQuery {
@@ -104,12 +101,7 @@ impl AllowIpsQuery {
                 AllowMode::Replace
             }
         };
-        let lockout_accepted = parameters.truth("lockout_accepted");
-        let query = Self {
-            mode,
-            lockout_accepted,
-        };
-        parameters.finish("there are mode and lockout_accepted", query)
+        parameters.finish("there is mode", Self { mode })
     }
 }
 

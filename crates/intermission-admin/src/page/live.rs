@@ -13,6 +13,9 @@ use super::form::Form;
 use super::markup::Of;
 use super::{assets, markup, words};
 
+/// How many networks are listed.
+const NETWORKS_SHOWN: usize = 500;
+
 /// The document.
 #[derive(Template)]
 #[template(path = "page.html")]
@@ -46,6 +49,15 @@ pub(super) struct Live<'a> {
 }
 
 impl Live<'_> {
+    /// The first networks of the list: a page with all of a million would help nobody.
+    fn networks(&self) -> impl Iterator<Item = Network> {
+        self.record().allow().networks().take(NETWORKS_SHOWN)
+    }
+
+    fn networks_left_out(&self) -> usize {
+        self.record().allow().len().saturating_sub(NETWORKS_SHOWN)
+    }
+
     pub(super) fn record(&self) -> &Record {
         &self.view.record
     }

@@ -93,12 +93,15 @@ fn tell_what_is_new(
         tell(session, &Line::from(*entry))?;
     }
     if new.is_empty() {
-        let line = if record.revision() < before.revision() {
-            Line::lost(record, session.now())
-        } else {
-            Line::unexplained(record, session.now())
-        };
-        tell(session, &line)?;
+        // Its line may have been told already, when it came between the look at the record and that at the history.
+        let is_told = last
+            .as_ref()
+            .is_some_and(|last| last.revision >= record.revision());
+        if record.revision() < before.revision() {
+            tell(session, &Line::lost(record, session.now()))?;
+        } else if !is_told {
+            tell(session, &Line::unexplained(record, session.now()))?;
+        }
     }
     Ok(history.into_iter().next().or(last))
 }

@@ -130,7 +130,10 @@ impl VendorReplies {
     pub(super) fn at(&self, path: &str) -> Option<VendorIndex> {
         let mut replies = self.0.iter();
         replies
-            .position(|reply| reply.format.is_for(path))
+            .position(|reply| {
+                let is_for = AssertUnwindSafe(|| reply.format.is_for(path));
+                catch_unwind(is_for).unwrap_or(false)
+            })
             .map(VendorIndex)
     }
 

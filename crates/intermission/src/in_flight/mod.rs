@@ -229,15 +229,26 @@ impl InFlight {
             shard
                 .executions
                 .for_each(|number, awaited, Running { info, started_at }| {
-                    let label = info.label().map(str::to_owned);
+                    let label = info.label().map(cut);
                     let view =
-                        ExecutionView::new(shard.id(number), info.kind(), label, *started_at);
+                        ExecutionView::new(shard.id(number), cut(info.kind()), label, *started_at);
                     views.push(view.with_bypass(!awaited));
                 });
         }
         views.sort_by_key(|view| (view.started_at, view.id));
         views.truncate(limit);
         views
+    }
+}
+
+/// What is shown of a kind or a label, in characters: it goes out with every heartbeat, and may be a visitor's path.
+const SHOWN: usize = 200;
+
+fn cut(text: &str) -> String {
+    if text.len() <= SHOWN || text.chars().count() <= SHOWN {
+        text.to_owned()
+    } else {
+        text.chars().take(SHOWN).chain(['…']).collect()
     }
 }
 

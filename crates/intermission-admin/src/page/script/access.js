@@ -1,8 +1,9 @@
 // Who passes: addresses and passes.
 
-const changeAddresses = async (mode, address, isAccepted) => {
-  const query = `mode=${mode}${isAccepted ? "&lockout_accepted=true" : ""}`;
-  return send("PUT", `api/allow-ips?${query}`, { allow: [address] }, facts.revision);
+const changeAddresses = async (mode, address, revision, isAccepted) => {
+  const body = { allow: [address] };
+  if (isAccepted) body.lockout_accepted = true;
+  return send("PUT", `api/allow-ips?mode=${mode}`, body, revision);
 };
 
 /** Shows what came of a change for which nothing was asked, and says whether it was done. */
@@ -31,7 +32,7 @@ const addAddress = async (address, field) => {
     field.focus();
     return;
   }
-  if (await settle(await changeAddresses("add", address), "address-error", field)) {
+  if (await settle(await changeAddresses("add", address, facts.revision), "address-error", field)) {
     if (field) field.value = "";
     else document.getElementById("addresses-title").focus();
     announce(`${address} is in the list.`);
@@ -42,6 +43,7 @@ const removeAddress = async (button) => {
   const address = button.dataset.remove;
   const name = button.closest("li").querySelector(".code").textContent;
   const isOwn = button.dataset.own !== undefined;
+  const { revision } = facts;
   // While the site is closed, somebody is let in by this at this moment.
   if (isOwn || facts.phase !== "deactivated") {
     const warnings = isOwn ? [`Your own address is in it, so it may be what lets you pass.${reach()}`] : [];
@@ -50,10 +52,10 @@ const removeAddress = async (button) => {
       facts: [facts.phase === "deactivated" ? "It will not pass when the site is closed." : "It passes no longer, from now on."],
       warnings,
       yes: "Remove",
-      run: (isAccepted) => changeAddresses("remove", address, isAccepted),
+      run: (isAccepted) => changeAddresses("remove", address, revision, isAccepted),
     });
     if (!answer) return;
-  } else if (!(await settle(await changeAddresses("remove", address), "address-error"))) {
+  } else if (!(await settle(await changeAddresses("remove", address, revision), "address-error"))) {
     return;
   }
   document.getElementById("addresses-title").focus();

@@ -1,6 +1,7 @@
 // Following the site: listening to its events, and fetching what lives on the page with each of them.
 
 const SILENCE = 10_000; // After so long without a word, ask.
+const BACK_OFF = 3_000; // So long after an answer that did not come, ask again.
 const PATIENCE = 8_000; // So long may an answer take.
 const PAUSE = 200; // Between two answers.
 
@@ -18,19 +19,22 @@ const showConnection = () => {
   const words = {
     live: "Live",
     lost: "Connection lost",
+    polling: "Looking every 10 s",
     trouble: "State out of reach",
     out: "Signed out",
+    forbidden: "No longer allowed",
     old: "Page is outdated",
   };
   const word = document.getElementById("connection-word");
   const text = words[connection.state];
   if (text && word.textContent !== text) word.textContent = text;
   box.dataset.connection = connection.state;
-  document.getElementById("live").classList.toggle("stale", connection.state !== "live");
+  document.getElementById("live").classList.toggle("stale", !["live", "polling"].includes(connection.state));
   const age = spell(Date.now() - connection.heardAt);
   document.getElementById("connection-age").textContent = {
     lost: `last heard ${age} ago, trying again`,
     out: "reload the page to sign in",
+    forbidden: "this user may not administer any more",
     old: "reload it, since the application was upgraded",
   }[connection.state] || "";
 };
@@ -61,7 +65,7 @@ const takeOver = (fresh) => {
   document.title = live.dataset.title;
   const icon = document.getElementById("icon");
   if (icon.href !== live.dataset.icon) icon.href = live.dataset.icon;
-  become(live.querySelector(".trouble") ? "trouble" : "live");
+  become(live.querySelector(".trouble") ? "trouble" : isListening ? "live" : "polling");
   if (live.dataset.news !== before.news) {
     announce(`${live.dataset.news}. ${live.querySelector(".meaning").textContent}`);
   } else if (facts.revision !== before.revision) {
@@ -73,6 +77,7 @@ const takeOver = (fresh) => {
 const ask = () =>
   new Promise((done) => {
     // A request for a document: no text is made into markup by this script.
+    askedAt = Date.now();
     const request = new XMLHttpRequest();
     request.open("GET", "?part=live");
     request.responseType = "document";
@@ -85,7 +90,7 @@ const ask = () =>
         heard();
         takeOver(fresh);
       } else if (request.status === 401 || request.status === 403) {
-        become("out");
+        become(request.status === 401 ? "out" : "forbidden");
       } else {
         become("lost");
       }
@@ -94,6 +99,8 @@ const ask = () =>
     request.send();
   });
 
+let askedAt = 0;
+let isListening = false; // Whether events are heard, so that nothing is missed in between.
 let asking = null; // The answer that is awaited.
 let queued = null; // The one after it.
 
@@ -112,19 +119,30 @@ const refresh = () => {
   return queued;
 };
 
+/** Whether only loading the page anew helps. Whoever is signed out is not asked for his password again and again. */
+const isOver = () => ["out", "forbidden", "old"].includes(connection.state);
+
 let again = 1_000;
 
 /** Listens. A browser comes back by itself when the connection breaks, but not when somebody refuses it. */
 const listen = () => {
+  if (isOver()) return;
   const source = new EventSource("api/events");
   const follow = () => {
     again = 1_000;
+    isListening = true;
     heard();
     refresh();
   };
   for (const name of ["view", "change", "trouble"]) source.addEventListener(name, follow);
   source.onerror = () => {
-    if (connection.state === "live" || connection.state === "none") become("lost");
+    isListening = false;
+    // A stream ends now and then, and comes back within a second.
+    if (connection.state === "live" || connection.state === "none") {
+      setTimeout(() => {
+        if (!isListening && !isOver()) become("lost");
+      }, source.readyState === EventSource.CLOSED ? 0 : 2_000);
+    }
     if (source.readyState === EventSource.CLOSED) {
       setTimeout(listen, again);
       again = Math.min(again * 2, 10_000);
@@ -138,5 +156,6 @@ const listen = () => {
 const everySecond = () => {
   tick();
   showConnection();
-  if (Date.now() - connection.heardAt > SILENCE && !asking && !queued) refresh();
+  const silence = Date.now() - Math.max(connection.heardAt, askedAt - (SILENCE - BACK_OFF));
+  if (silence > SILENCE && !isOver() && !asking && !queued) refresh();
 };
