@@ -93,6 +93,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn nobody_is_somebody_by_saying_nothing() {
+        let empty = Tokens {
+            operator: String::new(),
+            admin: String::new(),
+        };
+        for name in ["authorization", "authentication-token"] {
+            let header = only(name, "");
+            assert_eq!(empty.authorize(&header), Authorization::Unauthenticated);
+            assert!(!empty.may_bypass("/", &header));
+        }
+        assert_eq!(empty.authorize(|_| None), Authorization::Unauthenticated);
+    }
+
+    #[test]
     fn only_the_right_token_of_the_right_kind_counts() {
         let tokens = Tokens {
             operator: "right".to_owned(),

@@ -104,6 +104,46 @@ async fn who_comes_back_is_told_what_he_missed_and_nothing_twice() {
 }
 
 #[tokio::test]
+async fn who_is_cut_off_before_the_first_change_misses_none() {
+    let site = Site::new().await;
+    let mut events = site.listen(by_ana("GET", "/api/events")).await;
+    let first = heard(&mut events, "view", |_| true).await;
+    drop(events);
+    for path in ["activate", "deactivate"] {
+        site.ana("POST", &format!("/api/{path}"), "{}").await;
+    }
+    let request = by_ana("GET", "/api/events").with_header("Last-Event-ID", first.id.unwrap());
+    let mut events = site.listen(request).await;
+    let missed = heard(&mut events, "change", |_| true).await;
+    assert_eq!(missed.data["event"], json!("requested"));
+    change(&mut events, "deactivated").await;
+}
+
+#[tokio::test]
+async fn changes_that_follow_at_once_are_told_once_each() {
+    let site = Site::new().await;
+    let mut events = site.listen(by_ana("GET", "/api/events")).await;
+    heard(&mut events, "view", |_| true).await;
+    let mut told = Vec::new();
+    for round in 0..20 {
+        for path in ["activate", "deactivate"] {
+            let answer = site.ana("POST", &format!("/api/{path}"), "{}").await;
+            assert_eq!(answer.status, 200, "{round}");
+        }
+    }
+    loop {
+        let event = heard(&mut events, "change", |_| true).await;
+        assert!(event.id.is_some(), "{event:?}");
+        assert!(!told.contains(&event.id), "{event:?} was told before");
+        told.push(event.id);
+        let deactivated = event.data["event"] == json!("deactivated");
+        if deactivated && event.data["revision"] == site.get("/api/status").await["revision"] {
+            return;
+        }
+    }
+}
+
+#[tokio::test]
 async fn streams_are_limited_and_end_with_the_application() {
     let site = Site::new().await;
     let mut streams = Vec::new();
