@@ -96,7 +96,8 @@
 //!   there from the request on, not only when the drain is complete: Magento's visitors are refused while our services
 //!   still serve pages and finish what runs.
 //! - **Magento knows no levels.** At `read-only` it is closed to everybody who is not on the list, as its pages write.
-//!   At `exclusive` its list is away, since nobody may pass, and comes back afterwards.
+//!   At `exclusive` its list is away, since nobody may pass, and comes back afterwards, with what somebody has written meanwhile
+//!   added to it.
 //! - **The flag wins.** Where it disagrees with `.intermission.json`, the record follows it.
 //! - **A lost `.intermission.json` opens nothing.** Nodes that know the record bring it back, with all that a flag cannot
 //!   hold, and stay closed meanwhile; those that come in that time are held. Where none brings it back, the flag closes.
