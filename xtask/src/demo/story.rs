@@ -381,6 +381,9 @@ impl Story<'_> {
         }
         self.screen
             .say(&format!("Or look at http://{web_1}/ in a browser."));
+        self.screen.say(&format!(
+            "The admin page is http://{web_2}/admin/maintenance/, for `admin` with `admin-demo`. It follows what you type."
+        ));
         if let Some(redis) = &self.redis {
             let port = redis.address.port();
             self.screen.say(
