@@ -18,7 +18,7 @@ mod tokens;
 use anyhow::{Context, Result};
 use clap::Parser;
 use flags::Flags;
-use intermission::{ForwardedHeader, Gate, TrustedProxies};
+use intermission::{ForwardedHeader, Gate, RouteAccess, TrustedProxies};
 use intermission_warp::admin::{self, Admin};
 use intermission_warp::cloudify::{self, Cloudify};
 use intermission_warp::maintenance;
@@ -52,6 +52,8 @@ async fn main() -> Result<()> {
         list => TrustedProxies::new(list, ForwardedHeader::XForwardedFor),
     };
     let mut admin = Admin::new(gate.clone())
+        // It goes before the guard.
+        .with_route_access(RouteAccess::Always)
         .with_trusted_proxies(proxies.clone())
         .with_challenge("Basic realm=\"maintenance\"");
     if let Some(site) = &flags.site {

@@ -94,7 +94,7 @@ fn demonstrate(wishes: Wishes, interrupt: &Interrupt) -> anyhow::Result<ExitCode
          Lines with `$` are what is done, as you could type it yourself.\n\
          Lines below them are what came back. A check mark means: as it should be.\n\
          Every request goes to all three. The first answer is shown; the others have to be the\n\
-         same, byte for byte: status, headers (but for `Date`) and body.",
+         same, byte for byte: status, headers (but for `Date`) and body (but for the ids of jobs).",
     );
     let programs = Programs::build(interrupt, &mut screen)?;
 

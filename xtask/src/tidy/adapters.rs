@@ -343,9 +343,9 @@ mod tests {
     #[test]
     fn columns_are_in_the_order_of_the_readme_and_cells_in_that_of_the_features() {
         let mut axum = said("axum");
-        axum["execution-until-body-ends"] = json!("at once");
-        axum["boxes"] = json!(false);
-        axum["notes"] = json!({"boxes": "Because."});
+        axum["boxes"] = json!("at once");
+        axum["admin"] = json!(false);
+        axum["notes"] = json!({"admin": "Because."});
         axum["unmet"] = json!({"trailers_are_passed_on": "it has none", "a_head_is_short": "no"});
         let metadata = workspace(&axum, &said("warp"));
         let adapters = read(&metadata).ok().unwrap();

@@ -227,7 +227,11 @@ impl Cloudify {
                     Action::Deactivate => action::deactivate(&operator).await,
                 }
             }
-            Err(error) if request.method == "POST" => Err(actor.err().unwrap_or(error)),
+            Err(error) if request.method == "POST" => {
+                actor?;
+                require_own(&self.inner.gate, request)?;
+                Err(error)
+            }
             Err(error) => Err(error),
         }
     }
