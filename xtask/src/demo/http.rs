@@ -59,7 +59,7 @@ impl Response {
 
     /// What is not the same in the answer of another server, byte for byte: status, headers or body.
     ///
-    /// The order of headers and the case of their names mean nothing, the `Date` is when it is, and the id of a job is its own.
+    /// The order of headers and the case of their names mean nothing, the `Date` is when it is, and the id of a job is its own, as long as it is.
     pub(super) fn difference(&self, other: &Self) -> Option<String> {
         let (here, there) = (self.facts(), other.facts());
         let only = |in_this: &[String], in_that: &[String]| {
@@ -76,14 +76,14 @@ impl Response {
     }
 
     fn facts(&self) -> Vec<String> {
+        let is_job = self.body.starts_with(r#"{"id":"#);
         let headers = self.headers.iter();
         let headers = headers.map(|(name, value)| (name.to_lowercase(), value));
         let mut facts: Vec<String> = headers
-            .filter(|(name, _)| name != "date")
+            .filter(|(name, _)| name != "date" && !(is_job && name == "content-length"))
             .map(|(name, value)| format!("{name}: {value}"))
             .collect();
         facts.sort();
-        let is_job = self.body.starts_with(r#"{"id":"#);
         let body = if is_job { "a job's id" } else { &self.body };
         facts.extend([self.status_line.clone(), body.to_owned()]);
         facts
