@@ -69,7 +69,8 @@
 //! With the feature `admin`, the module `admin` mounts what operators use in a browser, and the API behind it:
 //! `.service(admin::scope("/admin/maintenance", admin, authorize))`. It is always open, and `authorize` says who may
 //! administer; there is no way to mount it without that. `admin::public_status` tells everybody else how the site is. The
-//! module has a whole application, and what to do at its end.
+//! module has a whole application, and what to do at its end. The module `cloudify`, with the
+//! same feature, answers clients of Cloudify Manager.
 //!
 //! # Why a scope of its own
 //!

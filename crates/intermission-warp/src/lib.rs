@@ -39,7 +39,8 @@
 //! With the feature `admin`, the module `admin` mounts what operators use in a browser, and the API behind it:
 //! `warp::path!("admin" / "maintenance" / ..).and(admin::routes(admin, authorize))`, before the guard. `authorize` says who
 //! may administer; there is no way to mount it without that. `admin::public_status` tells everybody else how the site is.
-//! The module has a whole application, and what to do at its end.
+//! The module has a whole application, and what to do at its end. The module `cloudify`, with the
+//! same feature, answers clients of Cloudify Manager.
 //!
 //! # Guard or layer
 //!

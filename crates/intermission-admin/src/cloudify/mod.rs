@@ -15,6 +15,7 @@
 //! | `POST …/maintenance/deactivate` | who may administer | 200, the state that has ended, as `deactivated`; 304 if it is off |
 //! | `POST …/maintenance/{anything else}` | who may administer | 400 `bad_parameters_error` |
 //! | another method | anybody known | 405 `method_not_allowed_error` |
+//! | a path below that, with another slash in it | anybody known | 404 `not_found_error` |
 //! | any of these | nobody knows who | 401 `unauthorized_error` |
 //! | any `POST` | known, but may not administer, or sent by a browser for another site | 403 `forbidden_error` |
 //! | `POST` with a `Content-Type` other than JSON | who may administer | 415 `unsupported_content_type_error` |
