@@ -12,6 +12,7 @@ use crate::foreign::Foreign;
 use crate::record_file::{Next, RecordFile};
 
 /// How often, and how many times at most, somebody looks again who has found a list that may still be being written.
+/// Together longer than `FILLED_AFTER` of the flag files. It is on a thread that may block.
 const PAUSE: Duration = Duration::from_millis(5);
 const LOOKS: u32 = 10;
 
