@@ -25,7 +25,7 @@ use std::sync::Arc;
 
 use crate::Timestamp;
 use crate::phase::{Level, Phase};
-use crate::record::Record;
+use crate::record::{Record, Settings};
 use crate::route::RouteAccess;
 use crate::visitor::Visitor;
 
@@ -82,6 +82,15 @@ impl Snapshot {
         }
     }
 
+    /// How the maintenance is meant that closes this node: that of the record, or that of a plan that began while the
+    /// state is away.
+    #[must_use]
+    pub fn settings(&self) -> Option<&Settings> {
+        let on = self.record.activation().map(|on| &on.settings);
+        let planned = self.record.plan().map(|plan| &plan.settings);
+        on.or_else(|| planned.filter(|_| self.hold == Some(Hold::PlanBegan)))
+    }
+
     /// Whether every request may in and every execution may start, without a question.
     #[must_use]
     pub fn is_open(&self) -> bool {
@@ -103,12 +112,17 @@ impl Snapshot {
         Some(reason)
     }
 
-    /// How closed this node is: a hold closes it fully, whatever the record says, and never opens it.
+    /// How closed this node is: a hold closes it fully, whatever the record says, and never opens it. A plan that began
+    /// while the state is away closes it as far as was planned.
     #[must_use]
     pub fn closure(&self) -> (Phase, Level) {
         let (phase, level) = (self.record.phase(), self.record.level());
-        if self.hold.is_none() {
-            return (phase, level);
+        match (&self.hold, self.record.plan()) {
+            (None, _) => return (phase, level),
+            (Some(Hold::PlanBegan), Some(plan)) if !phase.is_on() => {
+                return (Phase::Activated, plan.settings.level);
+            }
+            (Some(_), _) => {}
         }
         let exclusive = phase == Phase::Activated && level == Level::Exclusive;
         (

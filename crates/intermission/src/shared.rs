@@ -49,6 +49,8 @@ pub(crate) struct Shared {
     reply_policy: ReplyPolicy,
     pub(crate) clock: NodeClock,
     pub(crate) published: watch::Sender<Arc<Installed>>,
+    /// Whether the gate shuts down, so that workers are to end.
+    pub(crate) ending: watch::Sender<bool>,
     pub(crate) node: NodeId,
     label: String,
     framework: Option<String>,
@@ -116,6 +118,7 @@ impl Shared {
             reply_policy,
             clock,
             published,
+            ending: watch::Sender::new(false),
             node,
             label,
             framework,
@@ -326,7 +329,7 @@ impl Installed {
     fn notice(&self) -> Notice<'_> {
         let (phase, level) = self.snapshot.closure();
         let record = &self.snapshot.record;
-        let settings = record.activation().map(|activation| &activation.settings);
+        let settings = self.snapshot.settings();
         // A node that may start no execution refuses those as if a drain went on.
         let marker = if phase.is_on() {
             Marker::of(phase, level)
@@ -334,8 +337,8 @@ impl Installed {
             Marker::Activating
         };
         Notice::new(marker)
-            .with_message(record.message())
-            .with_until(record.ends_at())
+            .with_message(settings.and_then(|settings| settings.message.as_deref()))
+            .with_until(settings.and_then(|settings| settings.ends_at))
             .with_retry_after(settings.and_then(|settings| settings.retry_after))
             .with_passes(!record.passes().is_empty())
     }

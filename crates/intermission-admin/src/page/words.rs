@@ -120,6 +120,10 @@ pub(super) fn is_list(event: impl Of<HistoryEvent>) -> bool {
 pub(super) fn hold(hold: &Hold) -> String {
     match hold {
         Hold::Dependency(name) => format!("This node is closed: {name} fails, and it needs it."),
+        Hold::PlanBegan => {
+            "This node is closed: the planned maintenance has begun, and its state is out of reach."
+                .to_owned()
+        }
         Hold::StateReconciling => {
             "This node is closed: its state may have lost a record, and those who may know better are heard first."
                 .to_owned()

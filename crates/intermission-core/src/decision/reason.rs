@@ -104,6 +104,8 @@ impl RefuseReason {
 pub enum Hold {
     /// Something that the node needs has failed; Drupal's "any time the database fails".
     Dependency(String),
+    /// A planned maintenance has begun while the state is away. How closed the node is, is the plan's level.
+    PlanBegan,
     /// The node has started on a state that knows of no record and may have lost one; those who may know better are heard
     /// first.
     StateReconciling,
@@ -113,14 +115,19 @@ pub enum Hold {
 
 impl Hold {
     /// The words that [`kind`](Self::kind) says.
-    pub const KINDS: &'static [&'static str] =
-        &["dependency", "state-reconciling", "state-unreachable"];
+    pub const KINDS: &'static [&'static str] = &[
+        "dependency",
+        "plan-began",
+        "state-reconciling",
+        "state-unreachable",
+    ];
 
     /// The word for logs and metrics, which names no dependency.
     #[must_use]
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Dependency(_) => "dependency",
+            Self::PlanBegan => "plan-began",
             Self::StateReconciling => "state-reconciling",
             Self::StateUnreachable => "state-unreachable",
         }
@@ -131,6 +138,7 @@ impl fmt::Display for Hold {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Dependency(name) => write!(f, "dependency {name} fails"),
+            Self::PlanBegan => f.write_str("plan began while the state is away"),
             Self::StateReconciling => f.write_str("state reconciling"),
             Self::StateUnreachable => f.write_str("state unreachable"),
         }
@@ -162,6 +170,7 @@ mod tests {
     fn a_hold_says_one_of_the_known_words() {
         for hold in [
             Hold::Dependency("database".to_owned()),
+            Hold::PlanBegan,
             Hold::StateReconciling,
             Hold::StateUnreachable,
         ] {

@@ -13,7 +13,7 @@ fn snapshot(phase: Phase, level: Level) -> Snapshot {
     };
     if phase.is_on() {
         record.begin(
-            crate::Settings {
+            Settings {
                 level,
                 ..Default::default()
             },

@@ -21,7 +21,7 @@
 //! | closed | an activation is known here | a record that is on | executions, except past the closed door |
 //! | drained | closed, and no execution that is awaited runs | the gate's count | |
 //! | quiet | activated, and no request that the level closes out runs; at exclusive, no execution either | the gate's count | |
-//! | held | this node is closed by itself | the outage or start policy | requests and executions, except past the closed door |
+//! | held | this node is closed by itself | the outage or start policy; a plan that began while the state is away, at its level | requests and executions, except past the closed door |
 //! | suspended | it may begin no execution: not joined yet, on probation, fenced, or a plan began while the state is away | the three below, and time | executions, all of them when fenced |
 //! | on probation | it came without a lease while the ledger may have forgotten something | a reply in grace | requests, too, if it knows of no record (held) |
 //! | fenced | its lease is over, under [`LostContact::Fence`] | time | |
@@ -177,7 +177,7 @@ impl NodeMachine {
             drained: None,
             quiet: None,
         };
-        machine.snapshot.hold = machine.due_hold(now.steady);
+        machine.snapshot.hold = machine.due_hold(now);
         machine.snapshot.executions_suspended = machine.must_suspend(now);
         machine
     }
@@ -189,7 +189,7 @@ impl NodeMachine {
         self.offer_next = true;
         // Nothing runs yet, so nobody is to be told to end.
         self.apply(record, &mut Vec::new());
-        self.snapshot.hold = self.due_hold(now.steady);
+        self.snapshot.hold = self.due_hold(now);
         self
     }
 
@@ -437,7 +437,7 @@ impl NodeMachine {
             actions.push(NodeAction::DropExecutions);
         }
         self.snapshot.executions_suspended = self.must_suspend(now);
-        self.snapshot.hold = self.due_hold(now.steady);
+        self.snapshot.hold = self.due_hold(now);
     }
 
     fn send_if_due(&mut self, now: Moment, actions: &mut Vec<NodeAction>) {
@@ -471,13 +471,8 @@ impl NodeMachine {
     /// Before the ledger has heard of this node no drain waits for it. And while the state is away nobody tells it
     /// that a planned maintenance has begun.
     fn must_suspend(&self, now: Moment) -> bool {
-        let is_cut_off = matches!(self.contact, Contact::Lost { .. });
-        let plan_began = self
-            .snapshot
-            .record
-            .plan()
-            .is_some_and(|plan| plan.starts_at <= now.calendar);
-        !self.has_joined() || self.probation || self.fenced || (is_cut_off && plan_began)
+        let plan_began = self.plan_began_unheard(now.calendar);
+        !self.has_joined() || self.probation || self.fenced || plan_began
     }
 
     fn drop_at(&self) -> Option<Duration> {
@@ -487,7 +482,19 @@ impl NodeMachine {
         }
     }
 
-    fn due_hold(&self, now: Duration) -> Option<Hold> {
+    /// Whether a planned maintenance has begun and nobody is there to say so. Whether it was cancelled meanwhile, nobody
+    /// says either; the state does, once it is back.
+    fn plan_began_unheard(&self, now: Timestamp) -> bool {
+        let plan = self.snapshot.record.plan();
+        let began = plan.is_some_and(|plan| plan.starts_at <= now);
+        began && !matches!(self.contact, Contact::Good { .. })
+    }
+
+    fn due_hold(&self, now: Moment) -> Option<Hold> {
+        if self.plan_began_unheard(now.calendar) && !self.snapshot.record.phase().is_on() {
+            return Some(Hold::PlanBegan);
+        }
+        let now = now.steady;
         let knows_nothing = self.snapshot.record.revision() == Revision::ZERO;
         if self.probation && knows_nothing && self.settings.start != StartPolicy::StartOpen {
             return Some(Hold::StateReconciling);

@@ -1,6 +1,7 @@
 //! Leases, outages, starts and plans.
 
 use super::*;
+use crate::Level;
 
 #[test]
 fn a_node_of_which_the_ledger_never_heard_starts_no_execution() {
@@ -463,25 +464,39 @@ fn a_plan_begins_while_the_state_is_away() {
     let mut records = Records::new();
     let bench = Bench::new(LostContact::Hold);
     let at = bench.now.calendar.saturating_add(SECOND * 60);
-    let planned = records.activate(Activate::by("ana").with_starts_at(at));
+    let planned = records.activate(
+        Activate::by("ana")
+            .with_level(Level::ReadOnly)
+            .with_starts_at(at),
+    );
     let mut bench = Bench::joined(LostContact::Hold, Some(&planned));
     bench.next_report();
     bench.fail();
     bench.next_report();
     bench.sleep(at.saturating_since(bench.now.calendar) - MILLI);
     assert!(!bench.suspended());
+    assert_eq!(bench.machine.snapshot().hold, None);
     bench.sleep(MILLI);
     assert!(bench.suspended(), "nobody else can tell it");
+    let snapshot = bench.machine.snapshot();
+    assert_eq!(snapshot.hold, Some(Hold::PlanBegan));
+    assert_eq!(snapshot.closure(), (Phase::Activated, Level::ReadOnly));
+    assert_eq!(
+        snapshot.settings(),
+        planned.plan().map(|plan| &plan.settings)
+    );
     assert!(
         !bench.has(&NodeAction::CancelExecutions),
         "what runs may finish"
     );
     bench.sleep(SECOND * 600);
     assert!(bench.suspended());
+    assert_eq!(bench.machine.snapshot().hold, Some(Hold::PlanBegan));
     // It was cancelled, as it turns out.
     let off = records.off();
     bench.answer(Some(&off));
     assert!(!bench.suspended());
+    assert_eq!(bench.machine.snapshot().hold, None);
 }
 
 #[test]
