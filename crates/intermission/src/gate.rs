@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use arc_swap::Guard;
 use intermission_core::{
-    Actor, AdmitReason, Clock, Decision, Explanation, Hold, MaintenanceState, NodeId, Record,
+    Actor, AdmitReason, Clock, Decision, Explanation, Hold, MaintenanceState, NodeId, Plan, Record,
     RefuseReason, RouteAccess, SharedState, Snapshot, StateErrorKind, Visitor, decide, explain,
     is_safe,
 };
@@ -309,7 +309,8 @@ impl Gate {
         }
     }
 
-    /// Begins a piece of work as soon as executions may start: how workers pause and resume by themselves.
+    /// Begins a piece of work as soon as executions may start. A loop of work is better made with
+    /// [`worker`](Self::worker), which says in the log that it is paused, and ends with the gate.
     ///
     /// # Cancel safety
     ///
@@ -326,6 +327,8 @@ impl Gate {
                 // The keeper publishes for as long as the gate lives, and `self` is the gate.
                 std::future::pending::<()>().await;
             }
+            // A node that has just been fenced is not told yet, and its keeper needs a turn to say so.
+            tokio::task::yield_now().await;
         }
     }
 
@@ -358,6 +361,36 @@ impl Gate {
     #[must_use]
     pub fn node_name(&self) -> &str {
         self.shared().label()
+    }
+
+    /// The maintenance that is announced and has not begun: for a banner on every page, or a countdown.
+    ///
+    /// It asks no store, and may be asked for every page. `None` while maintenance is on, when none is planned, and from
+    /// the planned start on.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use intermission::{Activate, Actor, Change, Clock, Gate, MemoryState, SystemClock};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let gate = Gate::builder(MemoryState::new()).start().await?;
+    /// let tonight = SystemClock.now().saturating_add(Duration::from_secs(3600));
+    /// let plan = Activate::by("ana").with_message("A new database").with_starts_at(tonight);
+    /// gate.operator(Actor::new("ana", "code")).change(Change::Activate(plan)).await?;
+    ///
+    /// gate.reached(|record| record.plan().is_some()).await;
+    /// let upcoming = gate.upcoming().ok_or("it is an hour ahead")?;
+    /// assert_eq!((upcoming.starts_at, upcoming.settings.message.as_deref()), (tonight, Some("A new database")));
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn upcoming(&self) -> Option<Plan> {
+        let shared = self.shared();
+        let record = &shared.installed.load().snapshot.record;
+        let plan = record.plan().filter(|_| !record.phase().is_on())?;
+        (plan.starts_at > shared.clock.now()).then(|| plan.clone())
     }
 
     /// The newest record that this node has applied.
@@ -443,13 +476,14 @@ impl Gate {
 
     /// Waits until no execution runs on this node, and has it say goodbye, so that no drain waits for it.
     ///
-    /// Executions that begin meanwhile are waited for, too: stop what begins them first. The gate goes on deciding by
-    /// what it last knew.
+    /// Executions that begin meanwhile are waited for, too: stop what begins them first. [Workers](Gate::worker) are told to
+    /// end. The gate goes on deciding by what it last knew.
     ///
     /// # Cancel safety
     ///
     /// Safe: the node says goodbye in any case, once nothing runs.
     pub async fn shutdown(&self) {
+        self.shared().ending.send_replace(true);
         let (done, finished) = tokio::sync::oneshot::channel();
         if self.handle.stop.send(Stop { done }).await.is_ok() {
             // An error means that the keeper ended meanwhile, which is what was asked for.

@@ -124,6 +124,7 @@ mod operator;
 mod readiness;
 mod shared;
 mod subscription;
+mod worker;
 
 #[doc(no_inline)]
 pub use intermission_core::*;
@@ -138,3 +139,4 @@ pub use memory::MemoryState;
 pub use operator::{Accepted, Goal, Operator, OperatorError, Waited};
 pub use readiness::{Readiness, ReadinessPolicy, UnknownReadinessPolicy};
 pub use subscription::{Subscription, Transition};
+pub use worker::{Turn, WhenClosed, Worker};

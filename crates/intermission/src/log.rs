@@ -6,7 +6,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use intermission_core::{Hold, Record, StateError, StateErrorKind};
+use intermission_core::{Hold, Record, RefuseReason, StateError, StateErrorKind};
+
+use crate::execution::ExecutionInfo;
 
 /// What is worth a line.
 #[derive(Debug)]
@@ -32,6 +34,8 @@ pub(crate) enum Line<'a> {
     KeeperDied(u64),
     GoodbyeFailed(&'a StateError),
     LastKnownUnwritten(&'a Path, &'a std::io::Error),
+    WorkerPaused(&'a ExecutionInfo, RefuseReason),
+    WorkerResumed(&'a ExecutionInfo),
 }
 
 #[cfg(not(feature = "tracing"))]
@@ -114,6 +118,12 @@ pub(crate) fn line(line: &Line<'_>) {
                 %error,
                 "the last known record could not be written"
             );
+        }
+        Line::WorkerPaused(worker, reason) => {
+            info!(target: TARGET, %worker, reason = reason.as_str(), "a worker is paused by maintenance");
+        }
+        Line::WorkerResumed(worker) => {
+            info!(target: TARGET, %worker, "a worker goes on");
         }
         Line::GoodbyeFailed(error) => {
             warn!(

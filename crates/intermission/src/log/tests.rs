@@ -89,6 +89,7 @@ fn the_table_in_the_documentation_is_what_is_written() {
     let refused = std::io::Error::other("the disk is full");
     let hold = Hold::StateUnreachable;
     let condition = |hold, suspended| Line::Condition { hold, suspended };
+    let worker = ExecutionInfo::new("consumer").with_label("mails");
     let lines = [
         Line::Remembered(&record),
         Line::Applied {
@@ -105,6 +106,8 @@ fn the_table_in_the_documentation_is_what_is_written() {
         Line::KeeperDied(1),
         Line::GoodbyeFailed(&error),
         Line::LastKnownUnwritten(Path::new("last-known.json"), &refused),
+        Line::WorkerPaused(&worker, RefuseReason::Maintenance),
+        Line::WorkerResumed(&worker),
     ];
     let witness = Witness {
         thread: std::thread::current().id(),
