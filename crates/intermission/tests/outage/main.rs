@@ -7,6 +7,7 @@
 
 #[cfg(feature = "tracing")]
 mod log_lines;
+mod plans;
 mod readiness;
 
 use std::sync::Arc;
