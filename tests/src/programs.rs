@@ -41,6 +41,8 @@ fn folder() -> &'static Path {
                 "warp-app",
                 "--package",
                 "relay",
+                "--package",
+                "worker",
             ])
             .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
             .status()
@@ -60,6 +62,12 @@ pub fn app(framework: Framework) -> PathBuf {
 #[must_use]
 pub fn relay() -> PathBuf {
     folder().join("relay")
+}
+
+/// The example of a consumer of a queue.
+#[must_use]
+pub fn worker() -> PathBuf {
+    folder().join("worker")
 }
 
 /// The command.
