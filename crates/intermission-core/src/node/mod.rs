@@ -21,7 +21,7 @@
 //! | closed | an activation is known here | a record that is on | executions, except past the closed door |
 //! | drained | closed, and no execution that is awaited runs | the gate's count | |
 //! | quiet | activated, and no request that the level closes out runs; at exclusive, no execution either | the gate's count | |
-//! | held | this node is closed by itself | the outage or start policy | requests and executions, except past the closed door |
+//! | held | this node is closed by itself | the outage or start policy, a dependency that fails | requests and executions, except past the closed door |
 //! | suspended | it may begin no execution: not joined yet, on probation, fenced, or a plan began while the state is away | the three below, and time | executions, all of them when fenced |
 //! | on probation | it came without a lease while the ledger may have forgotten something | a reply in grace | requests, too, if it knows of no record (held) |
 //! | fenced | its lease is over, under [`LostContact::Fence`] | time | |
@@ -81,6 +81,8 @@ pub enum NodeEvent {
     /// No request that the level closes out runs on this node any more, and none can start, since this revision. At
     /// level [`Exclusive`](crate::Level::Exclusive) no execution does either, not even one that no drain waits for.
     Quiet(Revision),
+    /// What this node needs and what fails at present, by name and as people are to read it; `None` if nothing does.
+    Failing(Option<String>),
 }
 
 /// What to do about it, in the order given.
@@ -128,6 +130,8 @@ pub struct NodeMachine {
     closed: Option<ActivationId>,
     drained: Option<ActivationId>,
     quiet: Option<Revision>,
+    /// The dependencies that fail.
+    failing: Option<String>,
 }
 
 /// The report that is on its way.
@@ -176,6 +180,7 @@ impl NodeMachine {
             closed: None,
             drained: None,
             quiet: None,
+            failing: None,
         };
         machine.snapshot.hold = machine.due_hold(now.steady);
         machine.snapshot.executions_suspended = machine.must_suspend(now);
@@ -266,8 +271,10 @@ impl NodeMachine {
                     self.say_soon(now.steady);
                 }
             }
+            NodeEvent::Failing(failing) => self.failing = failing,
         }
         self.keep_time(now, &mut actions);
+        self.say_if_dependency_changed(before.hold.as_ref(), now.steady);
         // INVARIANT: one snapshot for all that changed. A record that opens, installed before the suspension that
         // comes with it, would let executions start in between.
         if !self.is_installed(&before) {
@@ -440,6 +447,18 @@ impl NodeMachine {
         self.snapshot.hold = self.due_hold(now.steady);
     }
 
+    /// Tells operators soon that a dependency holds this node, or does so no longer. A hold for want of the state's word
+    /// needs no report: the state knows.
+    fn say_if_dependency_changed(&mut self, before: Option<&Hold>, now: Duration) {
+        let dependency = |hold: Option<&Hold>| match hold {
+            Some(Hold::Dependency(names)) => Some(names.clone()),
+            _ => None,
+        };
+        if dependency(before) != dependency(self.snapshot.hold.as_ref()) {
+            self.say_soon(now);
+        }
+    }
+
     fn send_if_due(&mut self, now: Moment, actions: &mut Vec<NodeAction>) {
         if self.pending.is_some() || self.sync_at > now.steady {
             return;
@@ -487,7 +506,13 @@ impl NodeMachine {
         }
     }
 
+    /// The state's holds come first: what a node does not know weighs more than what it cannot do.
     fn due_hold(&self, now: Duration) -> Option<Hold> {
+        let dependency = || self.failing.clone().map(Hold::Dependency);
+        self.due_state_hold(now).or_else(dependency)
+    }
+
+    fn due_state_hold(&self, now: Duration) -> Option<Hold> {
         let knows_nothing = self.snapshot.record.revision() == Revision::ZERO;
         if self.probation && knows_nothing && self.settings.start != StartPolicy::StartOpen {
             return Some(Hold::StateReconciling);
@@ -513,7 +538,11 @@ impl NodeMachine {
 
     /// When the hold will change by the time alone.
     fn hold_change_at(&self) -> Option<Duration> {
-        let held = self.snapshot.hold.is_some();
+        // A dependency's hold says nothing of the one that is due by the time.
+        let held = matches!(
+            self.snapshot.hold,
+            Some(Hold::StateReconciling | Hold::StateUnreachable)
+        );
         match (self.contact, self.settings.outage) {
             (Contact::Never { since, .. }, OutagePolicy::OpenAfter(limit)) if held => {
                 Some(since.saturating_add(limit))
