@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use intermission::reply::{Marker, ReplyRequest};
+use intermission::reply::{HeaderText, MARKER_HEADER, Marker, ReplyRequest};
 use intermission::{
     Activate, Actor, Admission, BadProbe, Change, Deactivate, Decision, DependencyStatus,
     ExecutionInfo, Gate, Hold, MaintenanceState, MemoryState, Operator, Phase, Probe, RefuseReason,
@@ -215,7 +215,11 @@ async fn a_refused_visitor_gets_the_usual_page_and_routes_that_are_always_open_s
     assert_eq!(reply.status(), 503);
     let marker = Marker::of(Phase::Activated, intermission::Level::Full);
     let mut headers = reply.headers();
-    assert!(headers.any(|(_, value)| value == marker.as_str()));
+    assert!(
+        headers
+            .any(|(name, value)| name == MARKER_HEADER
+                && value == HeaderText::Static(marker.as_str()))
+    );
 
     let health = page().with_access(RouteAccess::Always);
     assert!(gate.decide(&health).is_admit());
