@@ -11,12 +11,14 @@ use intermission_core::{
 };
 use tokio::sync::{mpsc, oneshot};
 
+use crate::dependencies::{Dependencies, watch_always};
 use crate::gate::Gate;
 use crate::keeper::{Keeper, Stopping, ToldOf, supervise};
 use crate::last_known::{LastKnown, LastKnownError};
 use crate::log::{Line, line};
 use crate::metrics::{Counted, publish_always};
 use crate::node_clock::NodeClock;
+use crate::probe::{BadProbe, Probe};
 use crate::shared::{NodeParts, Shared};
 
 /// Settings of a node, and its start.
@@ -33,6 +35,7 @@ pub struct GateBuilder {
     settings: NodeSettings,
     clock: NodeClock,
     last_known: Option<LastKnown>,
+    probes: Vec<Probe>,
 }
 
 impl GateBuilder {
@@ -46,6 +49,7 @@ impl GateBuilder {
             settings: NodeSettings::default(),
             clock: NodeClock::default(),
             last_known: None,
+            probes: Vec::new(),
         }
     }
 
@@ -122,13 +126,22 @@ impl GateBuilder {
         self
     }
 
+    /// Holds the node while this dependency fails: visitors get the same page as during maintenance. Several probes may be
+    /// given, and any of them holds. See the crate's documentation, [when a dependency fails](crate#when-a-dependency-fails).
+    ///
+    /// The probe's settings are checked at the start.
+    pub fn with_probe(mut self, probe: Probe) -> Self {
+        self.probes.push(probe);
+        self
+    }
+
     /// Joins the state, and starts the keeper on the present tokio runtime. When this returns, the gate knows the
     /// record (or, by its [`StartPolicy`], may go without).
     ///
     /// # Errors
     ///
     /// The state could not be reached and the start policy is [`StartPolicy::RefuseToStart`], the periods do not fit
-    /// together, or the system has no randomness.
+    /// together, a probe's settings make no sense, or the system has no randomness.
     ///
     /// # Panics
     ///
@@ -147,8 +160,10 @@ impl GateBuilder {
             settings,
             clock,
             last_known,
+            probes,
         } = self;
         settings.timing.validate_for(settings.lost_contact)?;
+        Probe::validate(&probes)?;
         let node = NodeId::random()?;
         let label = label.unwrap_or_else(|| format!("process {}", std::process::id()));
         let parts = NodeParts {
@@ -158,6 +173,7 @@ impl GateBuilder {
             policy,
             reply_policy,
             clock,
+            dependencies: Dependencies::new(&probes),
         };
         let now = intermission_core::Moment::new(parts.clock.now(), parts.clock.steady());
         // The node's own id is as good a seed as any: it spreads the heartbeats of nodes that start together.
@@ -182,16 +198,19 @@ impl GateBuilder {
             line(&Line::Remembered(&record));
         }
         publish_always(&shared);
+        watch_always(&shared, probes);
         if let Some(last_known) = last_known {
             tokio::spawn(last_known.keep(shared.published.subscribe()));
         }
         let (stop, stopped) = mpsc::channel(1);
         let (started, first) = oneshot::channel();
         let gate = Gate::new(Arc::clone(&shared), state.clone(), stop);
+        let failing = shared.dependencies.failing();
         tokio::spawn(supervise(Keeper {
             shared,
             state,
             machine,
+            failing,
             timeout: settings.timing.timeout,
             stop: stopped,
             stopping: Stopping::No,
@@ -231,6 +250,9 @@ pub enum StartError {
     /// The periods do not fit together.
     #[error("the periods do not fit together")]
     Timing(#[from] BadTiming),
+    /// The settings of a probe make no sense.
+    #[error(transparent)]
+    Probe(#[from] BadProbe),
     /// The system has no randomness to name the node with.
     #[error(transparent)]
     Randomness(#[from] NoRandomness),

@@ -17,6 +17,7 @@ use tokio::sync::mpsc;
 
 use crate::admission::{Admission, Admitted, RequestInFlight};
 use crate::builder::GateBuilder;
+use crate::dependencies::DependencyStatus;
 use crate::execution::{Execution, ExecutionInfo, ExecutionRefused, RunError};
 use crate::in_flight::{Entered, RequestClass};
 use crate::metrics::{Counted, publish};
@@ -86,6 +87,8 @@ pub struct GateStatus {
     pub requests: u64,
     /// How many times the keeper had to be restarted. Anything but zero is a bug worth reporting.
     pub keeper_restarts: u64,
+    /// What the node needs, in the order in which the builder was given the probes.
+    pub dependencies: Vec<DependencyStatus>,
 }
 
 impl Gate {
@@ -428,6 +431,7 @@ impl Gate {
             running: shared.in_flight.running().0,
             requests: shared.in_flight.requests(),
             keeper_restarts: shared.keeper_restarts.load(Ordering::Relaxed),
+            dependencies: shared.dependencies.status(),
         }
     }
 

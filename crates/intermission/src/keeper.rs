@@ -12,7 +12,7 @@ use intermission_core::{
     Departure, Hold, MaintenanceState, NodeAction, NodeEvent, NodeMachine, Record, Revision,
     SharedState, StateError, StateErrorKind, SyncReply,
 };
-use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use tokio::time::{sleep, timeout};
 
 use crate::gate::Stop;
@@ -26,6 +26,8 @@ pub(crate) struct Keeper {
     pub(crate) shared: Arc<Shared>,
     pub(crate) state: SharedState,
     pub(crate) machine: NodeMachine,
+    /// Which dependencies fail. The sender is in `shared`.
+    pub(crate) failing: watch::Receiver<Option<String>>,
     /// How long the state may take for an answer.
     pub(crate) timeout: Duration,
     pub(crate) stop: mpsc::Receiver<Stop>,
@@ -93,6 +95,8 @@ impl Keeper {
         // What this node had seen when the watch began, and which record it waits to see replaced: mostly the same.
         let (mut watched, mut replaced) = (Revision::ZERO, Revision::ZERO);
         self.take(first, &mut syncing);
+        // One that died may have heard of a change and not told the machine.
+        self.failing.mark_changed();
         loop {
             if matches!(self.stopping, Stopping::WhenIdle(_)) && self.is_idle() {
                 // Nobody polls it any more. What it holds of the state, such as its turn on the one connection, the
@@ -148,6 +152,10 @@ impl Keeper {
                 () = self.shared.in_flight.emptied() => self.take(NodeEvent::Tick, &mut syncing),
                 stop = self.stop.recv(), if matches!(self.stopping, Stopping::No) => {
                     self.stopping = Stopping::WhenIdle(stop);
+                }
+                Ok(()) = self.failing.changed() => {
+                    let failing = self.failing.borrow_and_update().clone();
+                    self.take(NodeEvent::Failing(failing), &mut syncing);
                 }
                 () = sleep(pause) => self.take(NodeEvent::Tick, &mut syncing),
             }

@@ -89,6 +89,46 @@
 //! Requests are decided by what the node last knew ([`OutagePolicy`]); executions go on as [`LostContact`] says; and a
 //! node that starts meanwhile does what [`StartPolicy`] says. None of it is an error that a visitor sees.
 //!
+//! # When a dependency fails
+//!
+//! Give the gate a [`Probe`] of what the node cannot work without, such as its database. After some failures in a row
+//! visitors get the same page as during maintenance, instead of an error from each handler; after some successes the node
+//! is open again. Nobody has to be awake for it.
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use intermission::{Gate, Hold, MemoryState, Probe};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+//! # let address = listener.local_addr()?;
+//! let database = Probe::new("database", move || async move {
+//!     // Or `SELECT 1` on the pool of your application.
+//!     tokio::net::TcpStream::connect(address).await.map(drop)
+//! })
+//! .with_every(Duration::from_millis(20))
+//! .with_failures(3);
+//! let gate = Gate::builder(MemoryState::new()).with_probe(database).start().await?;
+//! assert!(gate.is_open());
+//!
+//! // The database goes away.
+//! # drop(listener);
+//! gate.closing().await;
+//! assert_eq!(gate.status().hold, Some(Hold::Dependency("database".to_owned())));
+//! # Ok(()) }
+//! ```
+//!
+//! This is about one node: others may reach what this one does not. The record stays as the operators have left it: a
+//! dependency that is back ends no maintenance, and a maintenance that ends lets nobody in while the dependency fails.
+//! `intermission nodes` shows the hold, [`Gate::status`] the last error, and the log says both. Requests and executions
+//! that run go on, and are told nothing. A refused visitor learns nothing of the dependency. Who has the permission, a
+//! listed address or a pass still comes in, and sees the site as it is.
+//!
+//! A probe asks for the whole node. If only a few routes need the dependency, let these fail and the others work; and probe
+//! what is needed, not what a single slow answer makes look ill.
+//!
 //! # Readiness
 //!
 //! [`Gate::readiness`] answers a readiness probe. By default maintenance does not make a node unready: see
@@ -110,6 +150,7 @@
 pub mod adapter;
 mod admission;
 mod builder;
+mod dependencies;
 mod execution;
 mod gate;
 mod in_flight;
@@ -121,6 +162,7 @@ mod memory;
 mod metrics;
 mod node_clock;
 mod operator;
+mod probe;
 mod readiness;
 mod shared;
 mod subscription;
@@ -131,12 +173,14 @@ pub use intermission_core::*;
 
 pub use admission::{Admission, Admitted, Refusal, RequestInFlight};
 pub use builder::{GateBuilder, StartError};
+pub use dependencies::DependencyStatus;
 pub use execution::{Execution, ExecutionInfo, ExecutionRefused, RunError};
 pub use gate::{Gate, GateStatus};
 pub use last_known::LastKnownError;
 pub use long_lived::LongLived;
 pub use memory::MemoryState;
 pub use operator::{Accepted, Goal, Operator, OperatorError, Waited};
+pub use probe::{BadProbe, Probe};
 pub use readiness::{Readiness, ReadinessPolicy, UnknownReadinessPolicy};
 pub use subscription::{Subscription, Transition};
 pub use worker::{Turn, WhenClosed, Worker};

@@ -27,6 +27,9 @@ pub(crate) enum Line<'a> {
         hold: Option<&'a Hold>,
         suspended: bool,
     },
+    /// A dependency fails from now on, and how it did last.
+    DependencyFails(&'a str, &'a str),
+    DependencyBack(&'a str),
     Dropped(u64),
     ContactLost(StateErrorKind, &'a str),
     ContactRestored(Duration),
@@ -90,6 +93,12 @@ pub(crate) fn line(line: &Line<'_>) {
             suspended: false,
         } => {
             info!(target: TARGET, executions_suspended = false, "this node is no longer held");
+        }
+        Line::DependencyFails(dependency, error) => {
+            warn!(target: TARGET, dependency, error, "a dependency of this node fails");
+        }
+        Line::DependencyBack(dependency) => {
+            info!(target: TARGET, dependency, "a dependency of this node is back");
         }
         Line::Dropped(running) => {
             warn!(target: TARGET, running, "the executions that still run are dropped, where that is possible");

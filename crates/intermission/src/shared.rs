@@ -31,6 +31,7 @@ use intermission_core::{
 use tokio::sync::watch;
 
 use crate::admission::Refusal;
+use crate::dependencies::Dependencies;
 use crate::execution::{Execution, ExecutionInfo};
 use crate::in_flight::InFlight;
 use crate::metrics::{Counted, Tally, Told};
@@ -66,6 +67,8 @@ pub(crate) struct Shared {
     )]
     pub(crate) told: Told,
     entropy: AtomicU64,
+    /// What the node needs, and how the probes found it. For people; the snapshot has the hold.
+    pub(crate) dependencies: Dependencies,
 }
 
 /// A snapshot with all that follows from it.
@@ -96,6 +99,7 @@ pub(crate) struct NodeParts {
     pub(crate) policy: Policy,
     pub(crate) reply_policy: ReplyPolicy,
     pub(crate) clock: NodeClock,
+    pub(crate) dependencies: Dependencies,
 }
 
 impl Shared {
@@ -107,6 +111,7 @@ impl Shared {
             policy,
             reply_policy,
             clock,
+            dependencies,
         } = parts;
         let installed = Arc::new(Installed::new(snapshot));
         let (published, _) = watch::channel(Arc::clone(&installed));
@@ -128,6 +133,7 @@ impl Shared {
             tally: Tally::new(),
             told: Told::new(),
             entropy: AtomicU64::new(0),
+            dependencies,
         };
         shared.in_flight.close();
         shared.install(installed.snapshot.clone());

@@ -21,7 +21,7 @@
 //! | closed | an activation is known here | a record that is on | executions, except past the closed door |
 //! | drained | closed, and no execution that is awaited runs | the gate's count | |
 //! | quiet | activated, and no request that the level closes out runs; at exclusive, no execution either | the gate's count | |
-//! | held | this node is closed by itself | the outage or start policy; a plan that began while the state is away, at its level | requests and executions, except past the closed door |
+//! | held | this node is closed by itself | the outage or start policy, a dependency that fails; a plan that began while the state is away, at its level | requests and executions, except past the closed door |
 //! | suspended | it may begin no execution: not joined yet, on probation, fenced, or a plan began while the state is away | the three below, and time | executions, all of them when fenced |
 //! | on probation | it came without a lease while the ledger may have forgotten something | a reply in grace | requests, too, if it knows of no record (held) |
 //! | fenced | its lease is over, under [`LostContact::Fence`] | time | |
@@ -58,7 +58,8 @@ use crate::decision::{Hold, Snapshot};
 use crate::error::StateErrorKind;
 use crate::id::{ActivationId, NodeId, Revision};
 use crate::ledger::Moment;
-use crate::record::{Activation, Record};
+use crate::phase::Level;
+use crate::record::{Activation, Plan, Record};
 use crate::report::{LostContact, NodeReport, SyncReply};
 use crate::timing::Timing;
 
@@ -81,6 +82,8 @@ pub enum NodeEvent {
     /// No request that the level closes out runs on this node any more, and none can start, since this revision. At
     /// level [`Exclusive`](crate::Level::Exclusive) no execution does either, not even one that no drain waits for.
     Quiet(Revision),
+    /// What this node needs and what fails at present, by name and as people are to read it; `None` if nothing does.
+    Failing(Option<String>),
 }
 
 /// What to do about it, in the order given.
@@ -128,6 +131,8 @@ pub struct NodeMachine {
     closed: Option<ActivationId>,
     drained: Option<ActivationId>,
     quiet: Option<Revision>,
+    /// The dependencies that fail.
+    failing: Option<String>,
 }
 
 /// The report that is on its way.
@@ -176,6 +181,7 @@ impl NodeMachine {
             closed: None,
             drained: None,
             quiet: None,
+            failing: None,
         };
         machine.snapshot.hold = machine.due_hold(now);
         machine.snapshot.executions_suspended = machine.must_suspend(now);
@@ -266,8 +272,10 @@ impl NodeMachine {
                     self.say_soon(now.steady);
                 }
             }
+            NodeEvent::Failing(failing) => self.failing = failing,
         }
         self.keep_time(now, &mut actions);
+        self.say_if_dependency_changed(before.hold.as_ref(), now.steady);
         // INVARIANT: one snapshot for all that changed. A record that opens, installed before the suspension that
         // comes with it, would let executions start in between.
         if !self.is_installed(&before) {
@@ -440,6 +448,18 @@ impl NodeMachine {
         self.snapshot.hold = self.due_hold(now);
     }
 
+    /// Tells operators soon that a dependency holds this node, or does so no longer. A hold for want of the state's word
+    /// needs no report: the state knows.
+    fn say_if_dependency_changed(&mut self, before: Option<&Hold>, now: Duration) {
+        let dependency = |hold: Option<&Hold>| match hold {
+            Some(Hold::Dependency(names)) => Some(names.clone()),
+            _ => None,
+        };
+        if dependency(before) != dependency(self.snapshot.hold.as_ref()) {
+            self.say_soon(now);
+        }
+    }
+
     fn send_if_due(&mut self, now: Moment, actions: &mut Vec<NodeAction>) {
         if self.pending.is_some() || self.sync_at > now.steady {
             return;
@@ -471,7 +491,7 @@ impl NodeMachine {
     /// Before the ledger has heard of this node no drain waits for it. And while the state is away nobody tells it
     /// that a planned maintenance has begun.
     fn must_suspend(&self, now: Moment) -> bool {
-        let plan_began = self.plan_began_unheard(now.calendar);
+        let plan_began = self.plan_begun_unheard(now.calendar).is_some();
         !self.has_joined() || self.probation || self.fenced || plan_began
     }
 
@@ -482,19 +502,28 @@ impl NodeMachine {
         }
     }
 
-    /// Whether a planned maintenance has begun and nobody is there to say so. Whether it was cancelled meanwhile, nobody
-    /// says either; the state does, once it is back.
-    fn plan_began_unheard(&self, now: Timestamp) -> bool {
+    /// The plan of a maintenance that has begun and of which nobody is there to say so. Whether it was cancelled meanwhile,
+    /// nobody says either; the state does, once it is back.
+    fn plan_begun_unheard(&self, now: Timestamp) -> Option<&Plan> {
         let plan = self.snapshot.record.plan();
-        let began = plan.is_some_and(|plan| plan.starts_at <= now);
-        began && !matches!(self.contact, Contact::Good { .. })
+        let is_heard = matches!(self.contact, Contact::Good { .. });
+        plan.filter(|plan| plan.starts_at <= now && !is_heard)
     }
 
+    /// The state's holds come first: what a node does not know weighs more than what it cannot do. A plan closes no more
+    /// than was planned, so one that lets visitors read gives way to what lets them do nothing.
     fn due_hold(&self, now: Moment) -> Option<Hold> {
-        if self.plan_began_unheard(now.calendar) && !self.snapshot.record.phase().is_on() {
-            return Some(Hold::PlanBegan);
+        let dependency = || self.failing.clone().map(Hold::Dependency);
+        let full = self.due_state_hold(now.steady).or_else(dependency);
+        match self.plan_begun_unheard(now.calendar) {
+            Some(_) if self.snapshot.record.phase().is_on() => full,
+            Some(plan) if plan.settings.level == Level::ReadOnly => full.or(Some(Hold::PlanBegan)),
+            Some(_) => Some(Hold::PlanBegan),
+            None => full,
         }
-        let now = now.steady;
+    }
+
+    fn due_state_hold(&self, now: Duration) -> Option<Hold> {
         let knows_nothing = self.snapshot.record.revision() == Revision::ZERO;
         if self.probation && knows_nothing && self.settings.start != StartPolicy::StartOpen {
             return Some(Hold::StateReconciling);
@@ -520,7 +549,11 @@ impl NodeMachine {
 
     /// When the hold will change by the time alone.
     fn hold_change_at(&self) -> Option<Duration> {
-        let held = self.snapshot.hold.is_some();
+        // A dependency's hold says nothing of the one that is due by the time.
+        let held = matches!(
+            self.snapshot.hold,
+            Some(Hold::StateReconciling | Hold::StateUnreachable)
+        );
         match (self.contact, self.settings.outage) {
             (Contact::Never { since, .. }, OutagePolicy::OpenAfter(limit)) if held => {
                 Some(since.saturating_add(limit))

@@ -2,6 +2,7 @@
 
 mod always;
 mod contact;
+mod dependency;
 mod pace;
 mod records;
 

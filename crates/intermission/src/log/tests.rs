@@ -99,6 +99,8 @@ fn the_table_in_the_documentation_is_what_is_written() {
         condition(Some(&hold), true),
         condition(None, true),
         condition(None, false),
+        Line::DependencyFails("database", "connection refused"),
+        Line::DependencyBack("database"),
         Line::Dropped(1),
         Line::ContactLost(StateErrorKind::Unavailable, "it is away"),
         Line::ContactRestored(Duration::ZERO),

@@ -49,6 +49,10 @@ pub(super) const DECISIONS: Metric = Metric::counter(
     "intermission_decisions_total",
     "Requests that were asked about because the door was not open, by what was decided and by which rule.",
 );
+pub(super) const DEPENDENCY_UP: Metric = Metric::gauge(
+    "intermission_dependency_up",
+    "0 while this dependency of this node fails, by its probe, else 1.",
+);
 pub(super) const EXECUTIONS: Metric = Metric::gauge(
     "intermission_executions",
     "Executions that run on this node, and whether a bypassed visitor began them, so that no drain waits.",
@@ -99,6 +103,7 @@ pub(super) const TRANSITIONS: Metric = Metric::counter(
 
 pub(super) const ALL: &[Metric] = &[
     DECISIONS,
+    DEPENDENCY_UP,
     EXECUTIONS,
     EXECUTIONS_SUSPENDED,
     HOLD,

@@ -11,8 +11,8 @@ use parking_lot::Mutex;
 use tokio::time::sleep;
 
 use super::catalogue::{
-    self, DECISIONS, EXECUTIONS, EXECUTIONS_SUSPENDED, HOLD, KEEPER_RESTARTS, LAST_CONTACT, LEVEL,
-    Metric, PHASE, REQUESTS, REVISION, STATE_ERRORS, TRANSITIONS,
+    self, DECISIONS, DEPENDENCY_UP, EXECUTIONS, EXECUTIONS_SUSPENDED, HOLD, KEEPER_RESTARTS,
+    LAST_CONTACT, LEVEL, Metric, PHASE, REQUESTS, REVISION, STATE_ERRORS, TRANSITIONS,
 };
 use super::tally::Counted;
 use crate::gate::Gate;
@@ -135,6 +135,12 @@ impl Telling<'_> {
         for kind in Hold::KINDS {
             let is_held = hold.as_ref().is_some_and(|hold| hold.kind() == *kind);
             self.flag(&HOLD, &[("kind", kind)], is_held);
+        }
+        for dependency in shared.dependencies.status() {
+            let name = Label::new("dependency", dependency.name);
+            let key = self.key(&DEPENDENCY_UP, &[]).with_extra_labels(vec![name]);
+            let is_up = if dependency.failing { 0.0 } else { 1.0 };
+            self.recorder.register_gauge(&key, &METADATA).set(is_up);
         }
         self.flag(&EXECUTIONS_SUSPENDED, &[], executions_suspended);
         // Exact: no revision is above 2^53.

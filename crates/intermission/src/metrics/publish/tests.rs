@@ -1,11 +1,12 @@
 use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
 use std::sync::Mutex as StdMutex;
 
 use metrics::{Counter, Gauge, Histogram, KeyName, SharedString, Unit, with_local_recorder};
 
 use super::*;
-use crate::MemoryState;
 use crate::metrics::catalogue::Kind;
+use crate::{MemoryState, Probe};
 
 /// Type and labels of each name.
 type Seen = BTreeMap<String, (&'static str, BTreeSet<String>)>;
@@ -88,7 +89,9 @@ fn documented() -> Seen {
 
 #[tokio::test]
 async fn the_table_in_the_documentation_is_what_is_emitted() {
-    let gate = Gate::builder(MemoryState::new()).start().await.unwrap();
+    let probe = Probe::new("database", || async { Ok::<_, Infallible>(()) });
+    let starting = Gate::builder(MemoryState::new()).with_probe(probe);
+    let gate = starting.start().await.unwrap();
     let witness = Witness::default();
     with_local_recorder(&witness, || gate.publish_metrics());
     let emitted = witness.emitted.into_inner().unwrap();
