@@ -86,8 +86,7 @@ impl ExitCode {
                 "--wait: activated, but not (or never to be) confirmed by every node"
             }
             Self::Child(_) => {
-                "exec: the command's own code; 128 and the number of the signal that ended it; 127 if it is not there, \
-                 126 if it cannot be started"
+                "exec: the command's own, or as shells have it: 126, 127, 128 + signal"
             }
         }
     }
