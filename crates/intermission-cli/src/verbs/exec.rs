@@ -146,14 +146,12 @@ async fn begin(
 fn in_words(status: &GateStatus, refused: ExecutionRefused) -> String {
     let phase = status.record.phase();
     if let Some(activation) = status.record.activation() {
-        let mut words = format!(
-            "maintenance is {phase}, requested by {}",
+        let message = status.record.message();
+        let message = message.map_or_else(String::new, |message| format!(" (\"{message}\")"));
+        return format!(
+            "maintenance is {phase}, requested by {}{message}",
             activation.requested_by
         );
-        if let Some(message) = status.record.message() {
-            words.push_str(&format!(" (\"{message}\")"));
-        }
-        return words;
     }
     if let Some(trouble) = status.trouble {
         return format!("the state cannot be used ({trouble:?})");
