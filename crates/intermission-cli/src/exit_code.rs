@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 /// How the command ends. Scripts act on the numbers, so a number never changes its meaning.
 ///
-/// They follow Drush, whose `maint:status` answers 3 while the mode is on, and add what a wait may come to. The
-/// number 8 is not used.
+/// They follow Drush, whose `maint:status` answers 3 while the mode is on, and add what a wait may come to. `exec`
+/// answers with what its command does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ExitCode {
@@ -25,14 +25,20 @@ pub enum ExitCode {
     Unreachable,
     /// Somebody else changed the state meanwhile.
     ChangedMeanwhile,
+    /// `exec`: the command was not run because of the mode.
+    NotRun,
     /// `--wait`: activated, and nobody knows of some nodes whether anything runs there; or, with `=quiescent`, the state
     /// has lost data since, so that nobody can know.
     Unconfirmed,
+    /// `exec`: what its command ended with, as a shell says it: its own code, or 128 and the number of the signal that
+    /// ended it; 127 if there is no such command, 126 if it cannot be started. A command may end with any number, so
+    /// this is none of [`ALL`](Self::ALL).
+    Child(u8),
 }
 
 impl ExitCode {
-    /// All of them, by number.
-    pub const ALL: [Self; 9] = [
+    /// All with a number of their own, by number.
+    pub const ALL: [Self; 10] = [
         Self::Done,
         Self::Failed,
         Self::Usage,
@@ -41,6 +47,7 @@ impl ExitCode {
         Self::TimedOut,
         Self::Unreachable,
         Self::ChangedMeanwhile,
+        Self::NotRun,
         Self::Unconfirmed,
     ];
 
@@ -56,7 +63,9 @@ impl ExitCode {
             Self::TimedOut => 5,
             Self::Unreachable => 6,
             Self::ChangedMeanwhile => 7,
+            Self::NotRun => 8,
             Self::Unconfirmed => 9,
+            Self::Child(code) => code,
         }
     }
 
@@ -72,8 +81,12 @@ impl ExitCode {
             Self::TimedOut => "--wait: timed out; the request stays",
             Self::Unreachable => "the state could not be reached",
             Self::ChangedMeanwhile => "somebody else changed the state meanwhile",
+            Self::NotRun => "exec: not run because of the mode",
             Self::Unconfirmed => {
                 "--wait: activated, but not (or never to be) confirmed by every node"
+            }
+            Self::Child(_) => {
+                "exec: the command's own, or as shells have it: 126, 127, 128 + signal"
             }
         }
     }
@@ -85,6 +98,7 @@ impl ExitCode {
             // Writing into a `String` cannot fail.
             let _ = write!(text, "\n  {}  {}", code.number(), code.meaning());
         }
+        let _ = write!(text, "\n  …  {}", Self::Child(0).meaning());
         text
     }
 }
@@ -102,6 +116,7 @@ mod tests {
     #[test]
     fn the_numbers_are_the_documented_ones() {
         let numbers: Vec<u8> = ExitCode::ALL.iter().map(|code| code.number()).collect();
-        assert_eq!(numbers, [0, 1, 2, 3, 4, 5, 6, 7, 9]);
+        assert_eq!(numbers, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+        assert_eq!(ExitCode::Child(143).number(), 143);
     }
 }

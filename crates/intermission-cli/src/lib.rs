@@ -53,6 +53,7 @@
 //! | `history` | `{"v","history":[{"at","revision","event","phase","by","origin","note"}]}`, the newest first |
 //! | `watch` | `{"v","at","revision","event","phase","by","origin","note"}`; the first has the event `current`, and a record that the state has lost `state-lost` |
 //! | `explain` | `{"v","method","path","decision","reason","bypass","phase","revision","rules":[{"rule","verdict","because"}],"not_known":[…]}`; the decision is `admit` or `refuse`, a verdict `decides`, `passes` or `not-asked` |
+//! | `exec` | nothing of its own: standard output is the command's |
 //! | `pass create` | `{"v","id","subject","expires_at","link"}` |
 //! | `pass list` | `{"v","passes":[{"id","subject","expires_at","expired"}]}` |
 
@@ -107,7 +108,8 @@ pub fn run(
 ) -> ExitCode {
     let args: Vec<OsString> = args.into_iter().map(Into::into).collect();
     // Known before the rest is, because the rest may be wrong.
-    if args.iter().any(|arg| arg == "--no-color") {
+    let mut own = args.iter().take_while(|arg| *arg != "--");
+    if own.any(|arg| arg == "--no-color") {
         output.without_colours();
     }
     let ended = match parse(args) {
@@ -164,7 +166,14 @@ fn perform(
     match &arguments.verb {
         Verb::Completions { shell } => verbs::completions::run(*shell, output),
         Verb::Man => verbs::man::run(output),
-        verb => with_state(verb, &arguments.global, environment, output),
+        verb => {
+            let ended = with_state(verb, &arguments.global, environment, output);
+            match (verb, ended) {
+                // Nobody reads what is said, and the command was not run: that is no success.
+                (Verb::Exec(_), Err(Failure::ReaderGone)) => Ok(ExitCode::Failed),
+                (_, ended) => ended,
+            }
+        }
     }
 }
 
@@ -222,6 +231,7 @@ async fn dispatch(verb: &Verb, session: &mut Session<'_, '_>) -> Result<ExitCode
         Verb::History(args) => verbs::history::run(args, session).await,
         Verb::Watch => verbs::watch::run(session).await,
         Verb::Explain(args) => verbs::explain::run(args, session).await,
+        Verb::Exec(args) => verbs::exec::run(args, session).await,
         Verb::Init => verbs::init::run(session).await,
         Verb::Completions { shell } => verbs::completions::run(*shell, session.output),
         Verb::Man => verbs::man::run(session.output),

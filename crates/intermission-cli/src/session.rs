@@ -13,6 +13,8 @@ use intermission_admin::json;
 #[derive(Debug)]
 pub(crate) struct Session<'s, 'o> {
     pub(crate) operator: Operator,
+    /// For the verb that joins it as a node.
+    pub(crate) state: SharedState,
     clock: Arc<dyn Clock>,
     /// Who asks.
     pub(crate) requested_by: String,
@@ -44,9 +46,10 @@ impl<'s, 'o> Session<'s, 'o> {
         output: &'s mut Output<'o>,
     ) -> Self {
         let actor = Actor::new(requested_by.clone(), "command");
-        let operator = Operator::new(state, actor).with_clock(Arc::clone(&clock));
+        let operator = Operator::new(state.clone(), actor).with_clock(Arc::clone(&clock));
         Self {
             operator,
+            state,
             clock,
             requested_by,
             json: manner.json,

@@ -4,6 +4,7 @@
 mod tests;
 mod values;
 
+use std::ffi::OsString;
 use std::time::Duration;
 
 use clap::builder::NonEmptyStringValueParser;
@@ -15,8 +16,8 @@ use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::time::{When, parse_duration, parse_whole_seconds};
 use values::{
-    parse_addresses, parse_base_url, parse_drain, parse_goal, parse_method, parse_path,
-    replacement, words,
+    parse_addresses, parse_base_url, parse_drain, parse_goal, parse_if_closed, parse_method,
+    parse_path, replacement, words,
 };
 
 /// Put a service into maintenance mode and out of it again
@@ -49,6 +50,7 @@ Examples:
   intermission activate --level read-only --starts +30m --ends +2h --auto-end
   intermission allow-ips --add 192.0.2.10
   intermission explain GET /checkout --ip 192.0.2.10
+  intermission exec --if-closed wait -- ./nightly.sh
   intermission deactivate";
 
 /// How states are named, for help and man page.
@@ -108,6 +110,7 @@ pub(crate) enum Verb {
     )]
     Pass(Pass),
     Nodes(Nodes),
+    Exec(Exec),
     /// List the executions that run, the oldest first
     Executions,
     History(History),
@@ -338,6 +341,59 @@ pub(crate) enum NodesVerb {
         #[arg(required = true, value_name = "ID")]
         ids: Vec<String>,
     },
+}
+
+/// Run a command only while the site is open
+///
+/// For cron jobs and scripts in any language. While the command runs, it is an execution: an activation waits for it,
+/// and `executions` lists it by its program's name (its arguments may hold secrets). Its streams and its exit code are
+/// its own. SIGTERM, SIGINT, SIGHUP and SIGQUIT are passed on to it, and SIGTERM is what it gets when a drain that is
+/// to be forced tells it to end. It is never killed: if it goes on, the activation names it as unconfirmed. Kill this
+/// process with SIGKILL, and the command runs on, unknown to all.
+///
+/// A state that cannot be reached runs nothing: exit code 6.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  intermission exec --kind import -- php bin/import-prices.php
+  intermission exec --if-closed wait -- ./nightly.sh --full
+  intermission exec --only-in-maintenance -- ./migrate-database.sh")]
+pub(crate) struct Exec {
+    /// What to do while the site is closed: `skip` does not run it and exits with 8; `wait` runs it once the site is
+    /// open; `run` runs it all the same, and no drain waits for it until the site has been open again
+    #[arg(
+        long,
+        value_name = "POLICY",
+        default_value = "skip",
+        value_parser = words(&["skip", "wait", "run"], parse_if_closed),
+    )]
+    pub(crate) if_closed: IfClosed,
+    /// Run it only while maintenance is on, be it activating or activated; otherwise exit with 8. Nothing waits for it,
+    /// and nothing keeps the maintenance on while it runs
+    #[arg(long, conflicts_with_all = ["if_closed", "kind"])]
+    pub(crate) only_in_maintenance: bool,
+    /// What kind of work it is, for `executions`
+    #[arg(
+        long,
+        value_name = "KIND",
+        default_value = "command",
+        value_parser = NonEmptyStringValueParser::new(),
+    )]
+    pub(crate) kind: String,
+    /// The command and its arguments, after `--`
+    #[arg(last = true, required = true, num_args = 1.., value_name = "COMMAND")]
+    pub(crate) command: Vec<OsString>,
+}
+
+/// What `exec` does while the site is closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum IfClosed {
+    /// It runs nothing.
+    Skip,
+    /// It runs the command once the site is open.
+    Wait,
+    /// It runs the command all the same.
+    Run,
 }
 
 /// Print who did what and when, the newest first

@@ -153,6 +153,19 @@ fn levels_and_goals_are_strict_words() {
         &["allow-ips", "--add", "--remove", "192.0.2.1"],
         &["during"],
         &["exec"],
+        &["exec", "--"],
+        &["exec", "./nightly.sh"],
+        &["exec", "--if-closed", "yes", "--", "true"],
+        &["exec", "--kind", "", "--", "true"],
+        &[
+            "exec",
+            "--only-in-maintenance",
+            "--if-closed",
+            "skip",
+            "--",
+            "true",
+        ],
+        &["exec", "--only-in-maintenance", "--kind", "k", "--", "true"],
         &["export"],
     ] {
         let error = parse(line).unwrap_err();
@@ -212,4 +225,30 @@ fn options_of_every_verb_stand_before_or_after_it() {
         parse(&["disable"]).unwrap().verb,
         Verb::Deactivate(_)
     ));
+}
+
+#[test]
+fn a_command_is_taken_as_it_is() {
+    let exec =
+        |line: &[&str]| match parse(&[&["exec"], line].concat()).map(|arguments| arguments.verb) {
+            Ok(Verb::Exec(exec)) => exec,
+            other => panic!("{other:?}"),
+        };
+    let plain = exec(&["--", "php", "--json", "-v", "--", "--if-closed", "run", ""]);
+    assert_eq!(
+        plain.command,
+        ["php", "--json", "-v", "--", "--if-closed", "run", ""]
+    );
+    assert_eq!(plain.if_closed, IfClosed::Skip);
+    assert_eq!(plain.kind, "command");
+    assert!(!plain.only_in_maintenance);
+    for (word, policy) in [
+        ("skip", IfClosed::Skip),
+        ("wait", IfClosed::Wait),
+        ("run", IfClosed::Run),
+    ] {
+        let exec = exec(&["--kind", "import", "--if-closed", word, "--", "true"]);
+        assert_eq!((exec.if_closed, exec.kind.as_str()), (policy, "import"));
+    }
+    assert!(exec(&["--only-in-maintenance", "--", "true"]).only_in_maintenance);
 }

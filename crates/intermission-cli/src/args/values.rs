@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use intermission::{AllowChange, AllowList, DrainPolicy, Goal};
 
+use super::IfClosed;
 use crate::failure::{Failure, in_full};
 use crate::time::{BadDuration, parse_duration};
 
@@ -27,6 +28,14 @@ pub(super) fn parse_goal(word: &str) -> Result<Goal, Infallible> {
         Goal::Quiescent
     } else {
         Goal::Activated
+    })
+}
+
+pub(super) fn parse_if_closed(word: &str) -> Result<IfClosed, Infallible> {
+    Ok(match word {
+        "wait" => IfClosed::Wait,
+        "run" => IfClosed::Run,
+        _ => IfClosed::Skip,
     })
 }
 

@@ -53,6 +53,11 @@ pub(crate) fn manual() -> io::Result<String> {
             roff(code.meaning())
         );
     }
+    let _ = write!(
+        page,
+        ".TP\n\\fBany other\\fR\n{}\n",
+        roff(ExitCode::Child(0).meaning())
+    );
     Ok(page)
 }
 
