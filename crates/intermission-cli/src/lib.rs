@@ -52,6 +52,7 @@
 //! | `executions` | `{"v","running","bypass_running","executions":[{"node","node_label","id","kind","label","started_at","bypass"}]}`; a node lists its 20 oldest |
 //! | `history` | `{"v","history":[{"at","revision","event","phase","by","origin","note"}]}`, the newest first |
 //! | `watch` | `{"v","at","revision","event","phase","by","origin","note"}`; the first has the event `current`, and a record that the state has lost `state-lost` |
+//! | `watch --on-change`, on the command's standard input | `{"v","change","status"}`: what `watch` prints for the change, and what `status` prints when the command is first run for it |
 //! | `explain` | `{"v","method","path","decision","reason","bypass","phase","revision","rules":[{"rule","verdict","because"}],"not_known":[…]}`; the decision is `admit` or `refuse`, a verdict `decides`, `passes` or `not-asked` |
 //! | `exec` | nothing of its own: standard output is the command's |
 //! | `pass create` | `{"v","id","subject","expires_at","link"}` |
@@ -229,7 +230,7 @@ async fn dispatch(verb: &Verb, session: &mut Session<'_, '_>) -> Result<ExitCode
         Verb::Nodes(args) => verbs::nodes::run(args, session).await,
         Verb::Executions => verbs::executions::run(session).await,
         Verb::History(args) => verbs::history::run(args, session).await,
-        Verb::Watch => verbs::watch::run(session).await,
+        Verb::Watch(args) => verbs::watch::run(args, session).await,
         Verb::Explain(args) => verbs::explain::run(args, session).await,
         Verb::Exec(args) => verbs::exec::run(args, session).await,
         Verb::Init => verbs::init::run(session).await,

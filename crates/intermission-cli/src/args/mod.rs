@@ -16,8 +16,8 @@ use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::time::{When, parse_duration, parse_whole_seconds};
 use values::{
-    parse_addresses, parse_base_url, parse_drain, parse_goal, parse_if_closed, parse_method,
-    parse_path, replacement, words,
+    parse_addresses, parse_base_url, parse_command, parse_drain, parse_goal, parse_if_closed,
+    parse_method, parse_path, replacement, words,
 };
 
 /// Put a service into maintenance mode and out of it again
@@ -114,11 +114,7 @@ pub(crate) enum Verb {
     /// List the executions that run, the oldest first
     Executions,
     History(History),
-    /// Print how things are, then one line for each change, until Ctrl-C
-    ///
-    /// The first line says how things are now. With --json, each line is an object of the kind that `history` prints;
-    /// the first one has the event `current`. A state that is out of reach is waited for, also at the start.
-    Watch,
+    Watch(Watch),
     Explain(Explain),
     /// Mark an empty state as that of a new site
     ///
@@ -408,6 +404,37 @@ pub(crate) struct History {
         value_parser = clap::value_parser!(u16).range(1..),
     )]
     pub(crate) lines: u16,
+}
+
+/// Print how things are, then one line for each change, until Ctrl-C
+///
+/// The first line says how things are now. With --json, each line is an object of the kind that `history` prints; the
+/// first one has the event `current`. A state that is out of reach is waited for, also at the start.
+///
+/// With --on-change, a command of yours is run for each change after the first line, one at a time and in order. It
+/// reads the change and the status as one JSON object on standard input, and finds INTERMISSION_EVENT,
+/// INTERMISSION_PHASE and INTERMISSION_REVISION in its environment. What it prints goes to standard error. Later lines
+/// wait while it runs.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  intermission watch --on-change ./purge-cdn")]
+pub(crate) struct Watch {
+    /// Run this for each change, with /bin/sh
+    #[arg(long, value_name = "COMMAND", value_parser = parse_command)]
+    pub(crate) on_change: Option<String>,
+    /// Kill it, and all that it has started, when it runs longer; that is a failure
+    #[arg(long, value_name = "DURATION", requires = "on_change", default_value = "30s", value_parser = parse_duration)]
+    pub(crate) on_change_timeout: Duration,
+    /// How often it is tried again after a failure, with pauses of 1 s, 2 s, 4 s and so on
+    #[arg(
+        long,
+        value_name = "NUMBER",
+        requires = "on_change",
+        default_value_t = 3,
+        value_parser = clap::value_parser!(u8).range(0..=10),
+    )]
+    pub(crate) on_change_retries: u8,
 }
 
 /// Say whether a request would pass, and by which rule

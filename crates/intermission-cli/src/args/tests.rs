@@ -252,3 +252,33 @@ fn a_command_is_taken_as_it_is() {
     }
     assert!(exec(&["--only-in-maintenance", "--", "true"]).only_in_maintenance);
 }
+
+#[test]
+fn a_hook_has_a_command_a_time_out_and_retries() {
+    let watch = |line: &[&str]| match parse(&[&["watch"], line].concat()).unwrap().verb {
+        Verb::Watch(watch) => watch,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(watch(&[]).on_change, None);
+    let hook = watch(&["--on-change", "./purge-cdn"]);
+    assert_eq!(hook.on_change.as_deref(), Some("./purge-cdn"));
+    assert_eq!(hook.on_change_timeout, Duration::from_secs(30));
+    assert_eq!(hook.on_change_retries, 3);
+    let hook = watch(&[
+        "--on-change=x",
+        "--on-change-timeout=2m",
+        "--on-change-retries=0",
+    ]);
+    assert_eq!(hook.on_change_timeout, Duration::from_secs(120));
+    assert_eq!(hook.on_change_retries, 0);
+    for line in [
+        &["--on-change", ""][..],
+        &["--on-change", " "],
+        &["--on-change-timeout", "5s"],
+        &["--on-change-retries", "1"],
+        &["--on-change", "x", "--on-change-timeout", "0s"],
+        &["--on-change", "x", "--on-change-retries", "11"],
+    ] {
+        assert!(parse(&[&["watch"], line].concat()).is_err(), "{line:?}");
+    }
+}

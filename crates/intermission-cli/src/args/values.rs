@@ -39,6 +39,19 @@ pub(super) fn parse_if_closed(word: &str) -> Result<IfClosed, Infallible> {
     })
 }
 
+/// A command that says nothing.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the command is empty: write what is to be run, as in `./purge-cdn`")]
+pub(super) struct EmptyCommand;
+
+pub(super) fn parse_command(text: &str) -> Result<String, EmptyCommand> {
+    if text.trim().is_empty() {
+        Err(EmptyCommand)
+    } else {
+        Ok(text.to_owned())
+    }
+}
+
 /// A text that is no drain policy.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum BadDrain {

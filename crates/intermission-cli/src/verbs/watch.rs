@@ -1,9 +1,13 @@
 //! `watch`: one line for each change.
 
+mod hook;
+
 use std::time::Duration;
 
 use intermission::{HistoryEntry, Operator, Record, StateError, StateErrorKind};
+use tokio::signal::unix::{SignalKind, signal};
 
+use crate::args::Watch;
 use crate::exit_code::ExitCode;
 use crate::failure::{Failure, in_full};
 use crate::render::history::in_words;
@@ -11,23 +15,34 @@ use crate::session::Session;
 use intermission_admin::json;
 use intermission_admin::{Line, since};
 
+use hook::{Change, Hook};
+
 /// More changes than this between two looks, and some go untold.
 const LOOK_BACK: usize = 256;
 
 /// How often a state that is out of reach is tried again.
 const TRY_EVERY: Duration = Duration::from_secs(1);
 
-pub(crate) async fn run(session: &mut Session<'_, '_>) -> Result<ExitCode, Failure> {
+pub(crate) async fn run(args: &Watch, session: &mut Session<'_, '_>) -> Result<ExitCode, Failure> {
+    let cannot_wait = |error| {
+        Failure::new(
+            ExitCode::Failed,
+            format!("cannot wait for signals: {error}"),
+        )
+    };
+    let mut terminated = signal(SignalKind::terminate()).map_err(cannot_wait)?;
+    // A hook that runs meanwhile is asked to end, as what runs it is dropped.
     tokio::select! {
-        ended = follow(session) => ended,
-        interrupted = tokio::signal::ctrl_c() => match interrupted {
-            Ok(()) => Ok(ExitCode::Done),
-            Err(error) => Err(Failure::new(ExitCode::Failed, format!("cannot wait for Ctrl-C: {error}"))),
-        },
+        ended = follow(session, Hook::of(args)) => ended,
+        interrupted = tokio::signal::ctrl_c() => interrupted.map(|()| ExitCode::Done).map_err(cannot_wait),
+        _ = terminated.recv() => Ok(ExitCode::Done),
     }
 }
 
-async fn follow(session: &mut Session<'_, '_>) -> Result<ExitCode, Failure> {
+async fn follow(
+    session: &mut Session<'_, '_>,
+    hook: Option<Hook<'_>>,
+) -> Result<ExitCode, Failure> {
     let mut record = answer(session, async |state| Ok(state.inspect(0).await?.record)).await?;
     tell(session, &Line::current(&record, session.now()))?;
     let history = answer(session, async |state| state.history(LOOK_BACK).await).await?;
@@ -41,8 +56,14 @@ async fn follow(session: &mut Session<'_, '_>) -> Result<ExitCode, Failure> {
             Ok((newest, state.history(LOOK_BACK).await?))
         })
         .await?;
-        last = tell_what_is_new(session, &record, &newest, history, last)?;
+        let mut changes = Vec::new();
+        last = tell_what_is_new(session, &record, &newest, history, last, &mut changes)?;
         record = newest;
+        if let Some(hook) = &hook {
+            for change in &changes {
+                hook.tell(session, change).await?;
+            }
+        }
     }
 }
 
@@ -87,10 +108,16 @@ fn tell_what_is_new(
     record: &Record,
     history: Vec<HistoryEntry>,
     last: Option<HistoryEntry>,
+    changes: &mut Vec<Change>,
 ) -> Result<Option<HistoryEntry>, Failure> {
+    let now = session.now();
+    let mut tell_change = |line: Line<'_>| {
+        changes.push(Change::of(&line)?);
+        tell(session, &line)
+    };
     let new = since(&history, last.as_ref());
     for entry in &new {
-        tell(session, &Line::from(*entry))?;
+        tell_change(Line::from(*entry))?;
     }
     if new.is_empty() {
         // Its line may have been told already, when it came between the look at the record and that at the history.
@@ -98,9 +125,9 @@ fn tell_what_is_new(
             .as_ref()
             .is_some_and(|last| last.revision >= record.revision());
         if record.revision() < before.revision() {
-            tell(session, &Line::lost(record, session.now()))?;
+            tell_change(Line::lost(record, now))?;
         } else if !is_told {
-            tell(session, &Line::unexplained(record, session.now()))?;
+            tell_change(Line::unexplained(record, now))?;
         }
     }
     Ok(history.into_iter().next().or(last))
