@@ -53,6 +53,7 @@
 //! | `history` | `{"v","history":[{"at","revision","event","phase","by","origin","note"}]}`, the newest first |
 //! | `watch` | `{"v","at","revision","event","phase","by","origin","note"}`; the first has the event `current`, and a record that the state has lost `state-lost` |
 //! | `explain` | `{"v","method","path","decision","reason","bypass","phase","revision","rules":[{"rule","verdict","because"}],"not_known":[…]}`; the decision is `admit` or `refuse`, a verdict `decides`, `passes` or `not-asked` |
+//! | `export` | `{"v","dir","files":[…]}`; the files are relative to the directory |
 //! | `pass create` | `{"v","id","subject","expires_at","link"}` |
 //! | `pass list` | `{"v","passes":[{"id","subject","expires_at","expired"}]}` |
 
@@ -66,6 +67,7 @@
 mod args;
 mod environment;
 mod exit_code;
+mod export;
 mod failure;
 mod output;
 mod patience;
@@ -222,6 +224,7 @@ async fn dispatch(verb: &Verb, session: &mut Session<'_, '_>) -> Result<ExitCode
         Verb::History(args) => verbs::history::run(args, session).await,
         Verb::Watch => verbs::watch::run(session).await,
         Verb::Explain(args) => verbs::explain::run(args, session).await,
+        Verb::Export(args) => verbs::export::run(args, session).await,
         Verb::Init => verbs::init::run(session).await,
         Verb::Completions { shell } => verbs::completions::run(*shell, session.output),
         Verb::Man => verbs::man::run(session.output),

@@ -213,3 +213,17 @@ fn options_of_every_verb_stand_before_or_after_it() {
         Verb::Deactivate(_)
     ));
 }
+
+#[test]
+fn an_export_needs_a_directory() {
+    assert!(parse(&["export"]).is_err());
+    let Verb::Export(export) = parse(&["export", "out", "--retry-after", "10m"])
+        .unwrap()
+        .verb
+    else {
+        panic!("another verb")
+    };
+    assert_eq!(export.dir, PathBuf::from("out"));
+    assert_eq!(export.retry_after, Some(Duration::from_secs(600)));
+    assert!(parse(&["export", "out", "--retry-after", "soon"]).is_err());
+}

@@ -6,6 +6,7 @@ pub(crate) mod completions;
 pub(crate) mod deactivate;
 pub(crate) mod executions;
 pub(crate) mod explain;
+pub(crate) mod export;
 pub(crate) mod history;
 pub(crate) mod init;
 pub(crate) mod man;
