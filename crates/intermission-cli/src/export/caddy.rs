@@ -1,7 +1,5 @@
 //! For Caddy: a part of a site's block.
 
-use std::fmt::Write as _;
-
 use super::{ACCEPTS_JSON, Forms, HTML, JSON, MARK, TEXT, content_type, headers};
 
 pub(super) fn snippet(forms: &Forms, directory: &str) -> String {
@@ -26,12 +24,11 @@ pub(super) fn snippet(forms: &Forms, directory: &str) -> String {
         ("@json", JSON, &forms.problem, &forms.problem),
         ("", TEXT, &forms.text, &forms.text),
     ] {
-        drop(write!(
-            text,
+        text.extend([format!(
             "        handle {matcher}{}{{\n            rewrite * /{file}\n            header content-type \"{}\"\n",
             if matcher.is_empty() { "" } else { " " },
             content_type(repeatable),
-        ));
+        )]);
         let always = headers(other);
         for header in headers(repeatable) {
             let matcher = if always.contains(&header) {
@@ -40,11 +37,10 @@ pub(super) fn snippet(forms: &Forms, directory: &str) -> String {
                 "@reload "
             };
             let (name, value) = header;
-            drop(writeln!(
-                text,
-                "            header {matcher}{name} \"{}\"",
+            text.extend([format!(
+                "            header {matcher}{name} \"{}\"\n",
                 value.replace('"', "\\\"")
-            ));
+            )]);
         }
         // The file server answers no other method than these.
         text.push_str(

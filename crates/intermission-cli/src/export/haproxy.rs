@@ -57,7 +57,7 @@ fn response(reply: &Reply) -> Vec<u8> {
         reply.body().len()
     );
     for (name, value) in headers(reply) {
-        head.push_str(&format!("{name}: {value}\r\n"));
+        head.extend([format!("{name}: {value}\r\n")]);
     }
     head.push_str("\r\n");
     let mut response = head.into_bytes();

@@ -1,7 +1,5 @@
 //! For nginx: maps for its `http` block, and the rest for a `server` block.
 
-use std::fmt::Write as _;
-
 use super::{ACCEPTS_JSON, Forms, HTML, JSON, MARK, TEXT, content_type, headers};
 
 /// An address that visitors cannot ask for: the location is internal.
@@ -22,13 +20,12 @@ pub(super) fn of_http(forms: &Forms) -> String {
             "(GET|HEAD) "
         };
         let (name, value) = header;
-        drop(write!(
-            text,
+        text.extend([format!(
             "map \"$intermission_file $request\" ${} {{\n    default \"\";\n    \"~^{} {methods}\" \"{}\";\n}}\n",
             variable(name),
             HTML.replace('.', "\\."),
             quoted(&value),
-        ));
+        )]);
     }
     text
 }
@@ -46,27 +43,24 @@ pub(super) fn of_server(forms: &Forms, directory: &str) -> String {
         (&forms.problem, "json"),
         (&forms.text, "txt"),
     ] {
-        drop(writeln!(
-            text,
-            "        \"{}\" {ending};",
+        text.extend([format!(
+            "        \"{}\" {ending};\n",
             quoted(&content_type(reply))
-        ));
+        )]);
     }
     text.push_str("    }\n    etag off;\n    add_header last-modified \"\";\n");
     for (name, value) in headers(&forms.text) {
-        drop(writeln!(
-            text,
-            "    add_header {name} \"{}\" always;",
+        text.extend([format!(
+            "    add_header {name} \"{}\" always;\n",
             quoted(&value)
-        ));
+        )]);
     }
     // nginx leaves a header away whose value is empty.
     for (name, _) in special(forms) {
-        drop(writeln!(
-            text,
-            "    add_header {name} ${} always;",
+        text.extend([format!(
+            "    add_header {name} ${} always;\n",
             variable(name)
-        ));
+        )]);
     }
     text.push_str("}\n");
     text
