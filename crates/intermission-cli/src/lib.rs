@@ -55,6 +55,7 @@
 //! | `watch --on-change`, on the command's standard input | `{"v","change","status"}`: what `watch` prints for the change, and what `status` prints when the command is first run for it |
 //! | `explain` | `{"v","method","path","decision","reason","bypass","phase","revision","rules":[{"rule","verdict","because"}],"not_known":[…]}`; the decision is `admit` or `refuse`, a verdict `decides`, `passes` or `not-asked` |
 //! | `exec` | nothing of its own: standard output is the command's |
+//! | `export` | `{"v","dir","files":[…]}`; the files are relative to the directory |
 //! | `pass create` | `{"v","id","subject","expires_at","link"}` |
 //! | `pass list` | `{"v","passes":[{"id","subject","expires_at","expired"}]}` |
 
@@ -68,6 +69,7 @@
 mod args;
 mod environment;
 mod exit_code;
+mod export;
 mod failure;
 mod output;
 mod patience;
@@ -233,6 +235,7 @@ async fn dispatch(verb: &Verb, session: &mut Session<'_, '_>) -> Result<ExitCode
         Verb::Watch(args) => verbs::watch::run(args, session).await,
         Verb::Explain(args) => verbs::explain::run(args, session).await,
         Verb::Exec(args) => verbs::exec::run(args, session).await,
+        Verb::Export(args) => verbs::export::run(args, session).await,
         Verb::Init => verbs::init::run(session).await,
         Verb::Completions { shell } => verbs::completions::run(*shell, session.output),
         Verb::Man => verbs::man::run(session.output),

@@ -40,6 +40,22 @@ const REQUIREMENTS: &[Requirement] = &[
         why: "the tests of the state in Redis start it",
         package: "redis-server",
     },
+    // Where there is an init, these packages start servers of their own, as Redis's does.
+    Requirement {
+        what: What::Programs(&["nginx", "/usr/sbin/nginx"]),
+        why: "the tests of exported pages start it",
+        package: "nginx-light",
+    },
+    Requirement {
+        what: What::Programs(&["haproxy", "/usr/sbin/haproxy"]),
+        why: "the tests of exported pages start it",
+        package: "haproxy",
+    },
+    Requirement {
+        what: What::Programs(&["caddy"]),
+        why: "the tests of exported pages start it",
+        package: "caddy",
+    },
     Requirement {
         what: What::Programs(&["setpriv"]),
         why: "it makes servers end with the tests that started them, also when those are killed",

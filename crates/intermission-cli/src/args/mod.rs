@@ -5,6 +5,7 @@ mod tests;
 mod values;
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::NonEmptyStringValueParser;
@@ -116,6 +117,7 @@ pub(crate) enum Verb {
     History(History),
     Watch(Watch),
     Explain(Explain),
+    Export(Export),
     /// Mark an empty state as that of a new site
     ///
     /// Creates the directory of a file: state if it is not there. An empty Redis may be new or may have lost its data,
@@ -470,4 +472,25 @@ pub(crate) struct Explain {
         value_parser = words(&["ordinary", "always", "starts-execution"], str::parse::<RouteAccess>),
     )]
     pub(crate) route: RouteAccess,
+}
+
+/// Write the page as files, for a proxy to show while the application itself is down
+///
+/// Writes the page, JSON and text of the present or planned maintenance, or else the default words, with snippets for
+/// nginx, HAProxy and Caddy. They answer when the application cannot be reached; its own answers pass untouched.
+/// Retry-After is fixed at the time of the export, so export again after each change; `watch` tells of them.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  intermission export /srv/maintenance --page maintenance.html")]
+pub(crate) struct Export {
+    /// The directory, created if it is not there; other files in it are left alone
+    #[arg(value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+    /// A page of your own, with the placeholders of the library's templates
+    #[arg(long, value_name = "TEMPLATE")]
+    pub(crate) page: Option<PathBuf>,
+    /// When visitors are to come back if the maintenance says nothing, in whole seconds [default: 5m]
+    #[arg(long, value_name = "DURATION", value_parser = parse_whole_seconds)]
+    pub(crate) retry_after: Option<Duration>,
 }

@@ -282,3 +282,17 @@ fn a_hook_has_a_command_a_time_out_and_retries() {
         assert!(parse(&[&["watch"], line].concat()).is_err(), "{line:?}");
     }
 }
+
+#[test]
+fn an_export_needs_a_directory() {
+    assert!(parse(&["export"]).is_err());
+    let Verb::Export(export) = parse(&["export", "out", "--retry-after", "10m"])
+        .unwrap()
+        .verb
+    else {
+        panic!("another verb")
+    };
+    assert_eq!(export.dir, PathBuf::from("out"));
+    assert_eq!(export.retry_after, Some(Duration::from_secs(600)));
+    assert!(parse(&["export", "out", "--retry-after", "soon"]).is_err());
+}

@@ -7,6 +7,7 @@ pub(crate) mod deactivate;
 pub(crate) mod exec;
 pub(crate) mod executions;
 pub(crate) mod explain;
+pub(crate) mod export;
 pub(crate) mod history;
 pub(crate) mod init;
 pub(crate) mod man;
