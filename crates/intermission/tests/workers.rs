@@ -1,4 +1,9 @@
 //! Loops that pause with the site and go on with it.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test, helpers included"
+)]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -168,7 +168,7 @@ impl Running {
         let id = self.0.id().and_then(|id| i32::try_from(id).ok());
         if let Some(group) = id.and_then(Pid::from_raw) {
             // A group that is gone is what was wanted.
-            drop(kill_process_group(group, signal));
+            let _ = kill_process_group(group, signal);
         }
     }
 }
