@@ -7,7 +7,7 @@ use std::{env, fs};
 use intermission_cli::{Environment, ExitCode, Output, run};
 
 /// Every verb, with its parts.
-const VERBS: [&str; 19] = [
+const VERBS: [&str; 20] = [
     "",
     "activate",
     "allow-ips",
