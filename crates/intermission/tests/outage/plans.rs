@@ -1,5 +1,7 @@
 //! A planned maintenance whose time comes while the state is away.
 
+#![expect(clippy::unwrap_used, reason = "a test, helpers included")]
+
 use super::*;
 
 use intermission::Level;
