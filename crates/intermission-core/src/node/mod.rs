@@ -241,7 +241,7 @@ impl NodeMachine {
         let sync = self.pending.is_none().then_some(self.sync_at);
         let fence = self.fence_at().filter(|_| !self.fenced);
         let drop = self.drop_at().filter(|_| !self.executions_dropped);
-        let hold = self.hold_change_at();
+        let hold = self.hold_change_at(now.steady);
         let plan = self.planned().filter(|at| Some(*at) != self.asked_about);
         let plan = plan.map(|at| now.steady.saturating_add(at.saturating_since(now.calendar)));
         let next = [sync, fence, drop, hold, plan].into_iter().flatten().min();
@@ -548,12 +548,9 @@ impl NodeMachine {
     }
 
     /// When the hold will change by the time alone.
-    fn hold_change_at(&self) -> Option<Duration> {
-        // A dependency's hold says nothing of the one that is due by the time.
-        let held = matches!(
-            self.snapshot.hold,
-            Some(Hold::StateReconciling | Hold::StateUnreachable)
-        );
+    fn hold_change_at(&self, now: Duration) -> Option<Duration> {
+        // A dependency's or a plan's hold says nothing of the one that is due by the time.
+        let held = self.due_state_hold(now).is_some();
         match (self.contact, self.settings.outage) {
             (Contact::Never { since, .. }, OutagePolicy::OpenAfter(limit)) if held => {
                 Some(since.saturating_add(limit))
