@@ -13,9 +13,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use intermission::{
-    Activate, Actor, AllowChange, AllowList, Change, Deactivate, Departure, DrainPolicy, Ledger,
-    Level, LostContact, MaintenanceState, Members, Moment, NodeFacts, NodeId, NodeReport,
-    Operation, OperationId, Outcome, Pass, Record, Revision, StateUrl, Timestamp, Timing,
+    Acquire, Activate, Actor, AllowChange, AllowList, Change, Deactivate, Departure, DrainPolicy,
+    HolderId, Ledger, Level, LostContact, MaintenanceState, Members, Moment, NodeFacts, NodeId,
+    NodeReport, Operation, OperationId, Outcome, Pass, Record, Revision, StateUrl, Timestamp,
+    Timing,
 };
 
 use intermission_redis::{RedisOptions, RedisState};
@@ -244,7 +245,8 @@ impl Twins {
         let at = Timestamp::from_millis(self.now);
         let later =
             |random: &mut Random| at.saturating_add(Duration::from_millis(1 + random.below(8_000)));
-        match self.random.below(12) {
+        match self.random.below(16) {
+            12..16 => self.holding(),
             0..6 => {
                 let mut activate = Activate::by(self.random.pick(&["ana", "b/o\"b"]));
                 if self.random.percent(30) {
@@ -294,6 +296,24 @@ impl Twins {
                 Change::IssuePass(pass)
             }
             _ => Change::RevokeAllPasses,
+        }
+    }
+
+    /// Holders that come, go and fail; often one that is there.
+    fn holding(&mut self) -> Change {
+        let id = HolderId::from_bits(self.random.below(4).into());
+        match self.random.below(4) {
+            0 | 1 => {
+                let label = self.random.pick(&["migrate", "b/a\"ckup", "é"]);
+                let level = self
+                    .random
+                    .pick(&[Level::ReadOnly, Level::Full, Level::Exclusive]);
+                let activate = Activate::by("deploy").with_level(level);
+                let node = Self::node(0);
+                Change::Acquire(Acquire::new(id, node, "web / 1", label, activate))
+            }
+            2 => Change::Release(id),
+            _ => Change::NoteFailure(id, "exit / \"3\"".to_owned()),
         }
     }
 

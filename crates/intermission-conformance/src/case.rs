@@ -39,6 +39,8 @@ pub enum Group {
     Durability,
     /// Who did what, when, from where.
     History,
+    /// Pieces of work that hold maintenance on.
+    Holding,
     /// What is repeated, and must count once.
     Idempotence,
     /// The state for people.
@@ -76,6 +78,7 @@ impl Group {
             Self::Drain => "drain",
             Self::Durability => "durability",
             Self::History => "history",
+            Self::Holding => "holding",
             Self::Idempotence => "idempotence",
             Self::Inspection => "inspection",
             Self::Leases => "leases",

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use crate::Timestamp;
 use crate::allow_list::AllowList;
-use crate::id::{ActivationId, Revision};
+use crate::holding::Acquire;
+use crate::id::{ActivationId, HolderId, Revision};
 use crate::pass::{Pass, PassId};
 use crate::phase::Level;
 use crate::record::{Activation, DrainPolicy, Plan, Record, Settings};
@@ -25,6 +26,13 @@ pub enum Change {
     RevokePass(PassId),
     /// Let nobody pass by a pass any longer.
     RevokeAllPasses,
+    /// Hold maintenance on for a piece of work.
+    Acquire(Acquire),
+    /// Hold it no longer: the work is done, or has never begun. The last one opens the site, unless somebody has asked
+    /// for the maintenance itself.
+    Release(HolderId),
+    /// Hold it on, because the work has failed, for this reason. It stays so until somebody deactivates.
+    NoteFailure(HolderId, String),
 }
 
 /// Close the site, or change how it is closed.
@@ -111,7 +119,40 @@ impl Activate {
         self
     }
 
-    fn overlay(&self, before: Settings) -> Settings {
+    pub(crate) fn requested_by(&self) -> &str {
+        &self.requested_by
+    }
+
+    pub(crate) const fn level(&self) -> Option<Level> {
+        self.level
+    }
+
+    pub(crate) fn message(&self) -> Option<&str> {
+        self.message.as_deref()
+    }
+
+    pub(crate) const fn ends_at(&self) -> Option<Timestamp> {
+        self.ends_at
+    }
+
+    pub(crate) const fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
+    }
+
+    pub(crate) const fn drain(&self) -> Option<DrainPolicy> {
+        self.drain
+    }
+
+    pub(crate) const fn allow(&self) -> Option<&AllowChange> {
+        self.allow.as_ref()
+    }
+
+    /// Whether it begins or ends at a time of its own.
+    pub(crate) const fn is_by_the_clock(&self) -> bool {
+        self.starts_at.is_some() || matches!(self.auto_end, Some(true))
+    }
+
+    pub(crate) fn overlay(&self, before: Settings) -> Settings {
         Settings {
             level: self.level.unwrap_or(before.level),
             message: self.message.clone().or(before.message),
@@ -233,6 +274,27 @@ pub enum ChangeError {
         /// How long it may be.
         limit: usize,
     },
+    /// Work that holds maintenance on neither starts nor ends by the clock.
+    #[error(
+        "maintenance that a piece of work holds on begins at once and ends with the work: leave out the planned start \
+         and the automatic end"
+    )]
+    HeldByTheClock,
+    /// Nobody of that id holds maintenance on: it was deactivated meanwhile.
+    #[error("`{id}` does not hold maintenance on any more: somebody has deactivated it meanwhile")]
+    NotHeld {
+        /// The holder.
+        id: HolderId,
+    },
+    /// So many hold maintenance on already that every node would carry a long list.
+    #[error(
+        "{limit} pieces of work hold maintenance on already: see in the status which of them have failed or are gone, \
+         and deactivate"
+    )]
+    TooManyHolders {
+        /// How many there may be.
+        limit: usize,
+    },
     /// The record was written by a newer Intermission.
     #[error(
         "the record has version {version}, and this Intermission knows {known}: upgrade it to change the record"
@@ -303,6 +365,9 @@ impl Record {
                     activation.passes.clear();
                 }
             }
+            Change::Acquire(acquire) => next.acquire(acquire, now)?,
+            Change::Release(id) => next.release(*id)?,
+            Change::NoteFailure(id, reason) => next.note_failure(*id, reason, now)?,
         }
         Ok(if next == *self {
             Outcome::Unchanged
@@ -312,35 +377,23 @@ impl Record {
     }
 
     fn activate(&mut self, activate: &Activate, now: Timestamp) -> Result<(), ChangeError> {
-        let before = self
+        let held = self
             .activation
             .as_ref()
-            .map(|activation| activation.settings.clone());
-        let settings = activate.overlay(before.unwrap_or_default());
+            .and_then(|on| on.holding.as_deref());
+        let before = match (&self.activation, held) {
+            // Holders come and go; what is asked for now is to last.
+            (_, Some(holding)) if holding.opens_after => Settings {
+                level: Level::default(),
+                ..holding.base.clone()
+            },
+            (_, Some(holding)) => holding.base.clone(),
+            (Some(activation), None) => activation.settings.clone(),
+            (None, None) => Settings::default(),
+        };
+        let settings = activate.overlay(before);
         let planned_start = activate.starts_at.filter(|start| *start > now);
-        // An end that was announced earlier may pass while the work goes on; only an end that is said now must be ahead.
-        if let Some(end) = activate.ends_at {
-            let start = planned_start.unwrap_or(now);
-            if end <= start {
-                let already_said = self.ends_at() == Some(end);
-                if !already_said {
-                    return Err(ChangeError::EndBeforeStart { start, end });
-                }
-            }
-        }
-        if settings.auto_end && settings.ends_at.is_none() {
-            return Err(ChangeError::AutoEndWithoutEnd);
-        }
-        let length = activate
-            .message
-            .as_ref()
-            .map_or(0, |message| message.chars().count());
-        if length > MESSAGE_LIMIT {
-            return Err(ChangeError::MessageTooLong {
-                length,
-                limit: MESSAGE_LIMIT,
-            });
-        }
+        self.judge(activate, &settings, planned_start, now)?;
         match (&mut self.activation, planned_start) {
             (Some(activation), Some(start)) => {
                 return Err(ChangeError::AlreadyOn {
@@ -348,7 +401,19 @@ impl Record {
                     start,
                 });
             }
-            (Some(activation), None) => activation.settings = settings,
+            (Some(activation), None) => match &mut activation.holding {
+                None => activation.settings = settings,
+                Some(holding) => {
+                    if holding.opens_after {
+                        holding.opens_after = false;
+                        activation.requested_by.clone_from(&activate.requested_by);
+                        self.plan = None;
+                    }
+                    holding.overrule(activate);
+                    holding.base = settings;
+                    activation.settings = holding.settings();
+                }
+            },
             (None, Some(starts_at)) => {
                 let requested_by = activate.requested_by.clone();
                 let same = self.plan.as_ref().is_some_and(|plan| {
@@ -374,6 +439,40 @@ impl Record {
         Ok(())
     }
 
+    /// Whether what is asked for makes sense.
+    pub(crate) fn judge(
+        &self,
+        activate: &Activate,
+        settings: &Settings,
+        planned_start: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Result<(), ChangeError> {
+        // An end that was announced earlier may pass while the work goes on; only an end that is said now must be ahead.
+        if let Some(end) = activate.ends_at {
+            let start = planned_start.unwrap_or(now);
+            if end <= start {
+                let already_said = self.ends_at() == Some(end);
+                if !already_said {
+                    return Err(ChangeError::EndBeforeStart { start, end });
+                }
+            }
+        }
+        if settings.auto_end && settings.ends_at.is_none() {
+            return Err(ChangeError::AutoEndWithoutEnd);
+        }
+        let length = activate
+            .message
+            .as_ref()
+            .map_or(0, |message| message.chars().count());
+        if length > MESSAGE_LIMIT {
+            return Err(ChangeError::MessageTooLong {
+                length,
+                limit: MESSAGE_LIMIT,
+            });
+        }
+        Ok(())
+    }
+
     /// Turns maintenance on. The ids are provisional until a ledger has given the change its revision.
     pub(crate) fn begin(&mut self, settings: Settings, requested_by: String, now: Timestamp) {
         self.activation = Some(Activation {
@@ -384,10 +483,11 @@ impl Record {
             requested_at: now,
             completion: None,
             passes: Vec::new(),
+            holding: None,
         });
     }
 
-    fn change_allow(&mut self, change: Option<&AllowChange>) {
+    pub(crate) fn change_allow(&mut self, change: Option<&AllowChange>) {
         if let Some(change) = change {
             self.allow = change.applied_to(&self.allow);
         }

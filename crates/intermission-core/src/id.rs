@@ -176,6 +176,11 @@ random_id! {
 }
 
 random_id! {
+    /// One piece of work that holds maintenance on: who does not know it, cannot release it by mistake.
+    HolderId
+}
+
+random_id! {
     /// One request of an operator, the same for every repetition of it, so that a repeated one is recognised.
     OperationId
 }

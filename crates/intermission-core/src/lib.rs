@@ -61,6 +61,7 @@ pub mod clock;
 pub mod decision;
 mod error;
 pub mod history;
+pub mod holding;
 mod id;
 pub mod ledger;
 pub mod node;
@@ -88,7 +89,10 @@ pub use decision::{
 };
 pub use error::{StateError, StateErrorKind};
 pub use history::{HistoryEntry, HistoryEvent};
-pub use id::{ActivationId, BadId, BadRevision, NoRandomness, NodeId, OperationId, Revision};
+pub use holding::{Acquire, Holder, HolderFailure, Holding, Wishes};
+pub use id::{
+    ActivationId, BadId, BadRevision, HolderId, NoRandomness, NodeId, OperationId, Revision,
+};
 pub use ledger::{Ledger, Members, Moment};
 pub use node::{NodeAction, NodeEvent, NodeMachine, NodeSettings, OutagePolicy, StartPolicy};
 pub use pass::{BadPass, Pass, PassId, PassSecret};

@@ -71,6 +71,16 @@ impl Level {
     /// All levels, from the most open to the most closed.
     pub const ALL: [Self; 3] = [Self::ReadOnly, Self::Full, Self::Exclusive];
 
+    /// The one of both that closes more.
+    #[must_use]
+    pub const fn strictest(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Exclusive, _) | (_, Self::Exclusive) => Self::Exclusive,
+            (Self::Full, _) | (_, Self::Full) => Self::Full,
+            (Self::ReadOnly, Self::ReadOnly) => Self::ReadOnly,
+        }
+    }
+
     /// The word that every interface uses: `read-only`, `full` or `exclusive`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

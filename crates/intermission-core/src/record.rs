@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::allow_list::AllowList;
+use crate::holding::{Holder, Holding};
 use crate::id::{ActivationId, NodeId, OperationId, Revision};
 use crate::pass::Pass;
 use crate::phase::{Level, Phase};
@@ -122,6 +123,15 @@ impl Record {
             .map_or(&[], |activation| &activation.passes)
     }
 
+    /// Who holds the maintenance that is on for a piece of work, in the order in which they came.
+    #[must_use]
+    pub fn holders(&self) -> &[Holder] {
+        self.activation
+            .as_ref()
+            .and_then(|activation| activation.holding.as_deref())
+            .map_or(&[], |holding| &holding.holders)
+    }
+
     /// The wire version that wrote this record; greater than [`Record::VERSION`] if a newer Intermission did.
     #[must_use]
     pub const fn version(&self) -> u64 {
@@ -155,6 +165,9 @@ pub struct Activation {
     pub completion: Option<Completion>,
     /// Bypasses for single persons. They end with the activation.
     pub passes: Vec<Pass>,
+    /// That pieces of work hold it on, if some do; `settings` are then what all of them come to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holding: Option<Box<Holding>>,
 }
 
 /// A maintenance that is to start by itself.

@@ -190,6 +190,7 @@ impl Record {
                 unconfirmed: Vec::new(),
             }),
             passes: Vec::new(),
+            holding: None,
         };
         Ok(Self {
             revision,

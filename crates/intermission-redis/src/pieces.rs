@@ -53,6 +53,10 @@ pub(crate) fn pieces(record: &Record) -> Result<Vec<(&'static str, String)>, Sta
             piece(plan.map(|plan| plan.requested_at))?,
         ),
         ("passes", piece(activation.map(|on| &on.passes))?),
+        (
+            "holding",
+            piece(activation.and_then(|on| on.holding.as_ref()))?,
+        ),
         ("allow", json(record.allow())?),
         (
             "other",

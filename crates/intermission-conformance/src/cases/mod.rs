@@ -8,6 +8,7 @@ mod corruption;
 mod drain;
 mod durability;
 mod history;
+mod holding;
 mod idempotence;
 mod inspection;
 mod leases;
@@ -37,6 +38,7 @@ pub(crate) const ALL: &[&[Case]] = &[
     drain::CASES,
     quiescence::CASES,
     plans::CASES,
+    holding::CASES,
     leases::CASES,
     leaving::CASES,
     reseeding::CASES,

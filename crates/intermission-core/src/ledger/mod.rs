@@ -27,6 +27,7 @@ use std::time::Duration;
 
 use crate::Timestamp;
 use crate::history::{HistoryEntry, HistoryEvent};
+use crate::holding::Holder;
 use crate::id::{ActivationId, NodeId, Revision};
 use crate::phase::Phase;
 use crate::record::{Completion, Record, Settings};
@@ -532,8 +533,8 @@ fn event_of(before: &Record, after: &Record, intent: &Intent) -> HistoryEvent {
     }
 }
 
-/// Which parts a change touched: names only, since a history is read by more people than the record. What ends with
-/// the activation is not worth a word.
+/// Which parts a change touched: names only, since a history is read by more people than the record, and who holds
+/// maintenance on. What ends with the activation is not worth a word.
 fn note_of(before: &Record, after: &Record) -> Option<String> {
     let default = Settings::default();
     let settings = |record: &Record| record.activation().map(|on| on.settings.clone());
@@ -554,10 +555,39 @@ fn note_of(before: &Record, after: &Record) -> Option<String> {
         ("allow list", before.allow() != after.allow()),
         ("passes", passes),
     ];
-    let touched: Vec<&str> = parts
+    let touched = parts
         .iter()
         .filter(|(_, touched)| *touched)
-        .map(|(name, _)| *name)
-        .collect();
+        .map(|(name, _)| (*name).to_owned());
+    let touched: Vec<String> = touched.chain(holders_of(before, after)).collect();
     (!touched.is_empty()).then(|| touched.join(", "))
+}
+
+/// Who came, went, or failed, of those who hold maintenance on. Where it has ended, that says enough.
+fn holders_of(before: &Record, after: &Record) -> Vec<String> {
+    let find = |record: &Record, holder: &Holder| {
+        let mut holders = record.holders().iter();
+        holders.find(|other| other.id == holder.id).cloned()
+    };
+    let mut said = Vec::new();
+    if !after.phase().is_on() {
+        return said;
+    }
+    for holder in after.holders() {
+        let known = find(before, holder);
+        if known.is_none() {
+            said.push(format!("held by {}", holder.label));
+        }
+        if let Some(failure) = &holder.failure
+            && known.is_none_or(|known| known.failure.is_none())
+        {
+            said.push(format!("{} failed: {}", holder.label, failure.reason));
+        }
+    }
+    for holder in before.holders() {
+        if find(after, holder).is_none() {
+            said.push(format!("released by {}", holder.label));
+        }
+    }
+    said
 }

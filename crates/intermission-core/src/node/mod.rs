@@ -133,6 +133,8 @@ pub struct NodeMachine {
     quiet: Option<Revision>,
     /// The dependencies that fail.
     failing: Option<String>,
+    /// Whether the state's hold was due when the hold was last decided, be it hidden by a plan's.
+    state_hold_was_due: bool,
 }
 
 /// The report that is on its way.
@@ -182,8 +184,9 @@ impl NodeMachine {
             drained: None,
             quiet: None,
             failing: None,
+            state_hold_was_due: false,
         };
-        machine.snapshot.hold = machine.due_hold(now);
+        machine.decide_hold(now);
         machine.snapshot.executions_suspended = machine.must_suspend(now);
         machine
     }
@@ -195,7 +198,7 @@ impl NodeMachine {
         self.offer_next = true;
         // Nothing runs yet, so nobody is to be told to end.
         self.apply(record, &mut Vec::new());
-        self.snapshot.hold = self.due_hold(now);
+        self.decide_hold(now);
         self
     }
 
@@ -241,7 +244,7 @@ impl NodeMachine {
         let sync = self.pending.is_none().then_some(self.sync_at);
         let fence = self.fence_at().filter(|_| !self.fenced);
         let drop = self.drop_at().filter(|_| !self.executions_dropped);
-        let hold = self.hold_change_at(now.steady);
+        let hold = self.hold_change_at();
         let plan = self.planned().filter(|at| Some(*at) != self.asked_about);
         let plan = plan.map(|at| now.steady.saturating_add(at.saturating_since(now.calendar)));
         let next = [sync, fence, drop, hold, plan].into_iter().flatten().min();
@@ -445,7 +448,7 @@ impl NodeMachine {
             actions.push(NodeAction::DropExecutions);
         }
         self.snapshot.executions_suspended = self.must_suspend(now);
-        self.snapshot.hold = self.due_hold(now);
+        self.decide_hold(now);
     }
 
     /// Tells operators soon that a dependency holds this node, or does so no longer. A hold for want of the state's word
@@ -510,6 +513,11 @@ impl NodeMachine {
         plan.filter(|plan| plan.starts_at <= now && !is_heard)
     }
 
+    fn decide_hold(&mut self, now: Moment) {
+        self.snapshot.hold = self.due_hold(now);
+        self.state_hold_was_due = self.due_state_hold(now.steady).is_some();
+    }
+
     /// The state's holds come first: what a node does not know weighs more than what it cannot do. A plan closes no more
     /// than was planned, so one that lets visitors read gives way to what lets them do nothing.
     fn due_hold(&self, now: Moment) -> Option<Hold> {
@@ -548,9 +556,11 @@ impl NodeMachine {
     }
 
     /// When the hold will change by the time alone.
-    fn hold_change_at(&self, now: Duration) -> Option<Duration> {
-        // A dependency's or a plan's hold says nothing of the one that is due by the time.
-        let held = self.due_state_hold(now).is_some();
+    ///
+    /// What counts is what was decided, not what is due by now: who asks a moment later would never be woken for what has
+    /// become due in between.
+    fn hold_change_at(&self) -> Option<Duration> {
+        let held = self.state_hold_was_due;
         match (self.contact, self.settings.outage) {
             (Contact::Never { since, .. }, OutagePolicy::OpenAfter(limit)) if held => {
                 Some(since.saturating_add(limit))
@@ -566,7 +576,9 @@ impl NodeMachine {
     /// When the record says that something begins or ends by itself, about which the ledger is asked at that time.
     fn planned(&self) -> Option<Timestamp> {
         let record = &self.snapshot.record;
-        let begins = record.plan().map(|plan| plan.starts_at);
+        // A plan whose time comes while the site is closed anyway waits for its end.
+        let plan = record.plan().filter(|_| !record.phase().is_on());
+        let begins = plan.map(|plan| plan.starts_at);
         let ends = record
             .activation()
             .filter(|on| on.settings.auto_end)

@@ -63,6 +63,24 @@ touch('retry-after',was.retry_after_ms~=is.retry_after_ms)
 touch('drain',was.drain.mode~=is.drain.mode or was.drain.after_ms~=is.drain.after_ms)
 touch('allow list',before.allow~=next.allow)
 touch('passes',is_on(next) and (is_on(before) and before.passes or '[]')~=next.passes)
+-- Who came, went, or failed, of those who hold maintenance on.
+local function holders_of(r) return r.holding~='' and cjson.decode(r.holding).holders or {} end
+local function by_id(holders)
+  local found={}
+  for _,holder in ipairs(holders) do found[holder.id]=holder end
+  return found
+end
+local function has_failed(holder) return holder and type(holder.failure)=='table' end
+if is_on(next) and next.holding~=before.holding then
+  local old,new=holders_of(before),holders_of(next)
+  local known,there=by_id(old),by_id(new)
+  for _,holder in ipairs(new) do
+    touch('held by '..holder.label,not known[holder.id])
+    touch(holder.label..' failed: '..(has_failed(holder) and holder.failure.reason or ''),
+      has_failed(holder) and not has_failed(known[holder.id]))
+  end
+  for _,holder in ipairs(old) do touch('released by '..holder.label,not there[holder.id]) end
+end
 put(next,operation)
 remember(event,ARGV[12],ARGV[13],#touched>0 and table.concat(touched,', ') or nil)
 return answer('STORED')

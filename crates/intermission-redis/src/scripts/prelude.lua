@@ -55,7 +55,7 @@ local SMALL={'version','revision','operation','phase','id','level_since','settin
   'completed_at','forced','state_lost_at','unconfirmed','plan_starts_at','plan_settings','plan_requested_by',
   'plan_requested_at'}
 -- May be long, so they are read only by who needs them.
-local LARGE={'passes','allow','other','text'}
+local LARGE={'passes','holding','allow','other','text'}
 
 -- Decoded once in each step, unless they change in it.
 local settings_text,settings_read
@@ -84,7 +84,7 @@ end
 -- A new site's record, as if it were kept.
 local DEFAULT={version='1',revision='0',operation='',phase='deactivated',id='',level_since='',settings='',requested_by='',
   requested_at='',completed_at='',forced='',state_lost_at='',unconfirmed='',plan_starts_at='',plan_settings='',
-  plan_requested_by='',plan_requested_at='',passes='',allow='[]',other='',text=''}
+  plan_requested_by='',plan_requested_at='',passes='',holding='',allow='[]',other='',text=''}
 local function current() return record or DEFAULT end
 local function all_of(r)
   if r.allow==nil then
@@ -108,7 +108,8 @@ local function json_of(r)
         ..string.gsub(r.unconfirmed,'\n',',')..']}'
     end
     activation='{"id":'..r.id..',"level_since":'..r.level_since..',"settings":'..r.settings..',"requested_by":'..r.requested_by
-      ..',"requested_at":'..r.requested_at..',"completion":'..completion..',"passes":'..r.passes..'}'
+      ..',"requested_at":'..r.requested_at..',"completion":'..completion..',"passes":'..r.passes
+      ..(r.holding~='' and ',"holding":'..r.holding or '')..'}'
   end
   if r.plan_starts_at~='' then
     plan='{"starts_at":'..r.plan_starts_at..',"settings":'..r.plan_settings..',"requested_by":'..r.plan_requested_by
@@ -283,7 +284,7 @@ local function phase_of(r) return not is_on(r) and 'deactivated' or (r.completed
 local function copy(r) local c={}; for name,value in pairs(r) do c[name]=value end; return c end
 local function close_activation(r)
   for _,name in ipairs({'id','level_since','settings','requested_by','requested_at','completed_at','forced','state_lost_at',
-    'unconfirmed','passes'}) do r[name]='' end
+    'unconfirmed','passes','holding'}) do r[name]='' end
 end
 local function put(next,operation)
   local before=current()

@@ -366,6 +366,30 @@ fn a_node_may_close_when_the_state_was_away_for_too_long() {
 }
 
 #[test]
+fn whoever_asks_late_when_to_wake_is_told_what_became_due_meanwhile() {
+    let outage = OutagePolicy::CloseAfter(SECOND * 10);
+    let mut bench = Bench::with(NodeSettings {
+        outage,
+        ..NodeSettings::default()
+    });
+    bench.tick();
+    bench.answer(None);
+    let answered = bench.now.steady;
+    bench.next_report();
+    bench.fail();
+    let due = answered + SECOND * 10;
+    let mut late = bench.now;
+    late.steady = due + MILLI;
+    // The next report is due before that; without it nothing else would wake the node.
+    bench.machine.pending = Some(super::super::PendingReport {
+        sequence: u64::MAX,
+        sent_at: late.steady,
+        offers: false,
+    });
+    assert_eq!(bench.machine.wake_at(late), due);
+}
+
+#[test]
 fn an_outage_is_counted_from_the_last_report_that_was_answered() {
     let outage = OutagePolicy::CloseAfter(SECOND);
     let mut bench = Bench::with(NodeSettings {
