@@ -7,7 +7,6 @@
 mod teller;
 
 use std::cell::{Cell, RefCell};
-use std::future::pending;
 use std::time::Duration;
 
 use intermission::{
@@ -62,12 +61,7 @@ pub(crate) async fn wait(
         teller.borrow_mut().show(view);
         shown.send_replace(Some(view.clone()));
     };
-    let reached = async {
-        tokio::select! {
-            waited = through_outages(operator, wish, show, &teller) => waited,
-            view = doubt(wish.goal, seen.clone()) => Ok(Waited::Reached(view)),
-        }
-    };
+    let reached = through_outages(operator, wish, show, &teller);
     let waited = match wish.limit {
         Some(limit) => timeout(limit, reached).await.map_err(|_| limit),
         None => Ok(reached.await),
@@ -80,7 +74,9 @@ pub(crate) async fn wait(
         Err(limit) => return Err(timed_out(limit, seen.borrow().as_ref(), session)),
     };
     match waited {
-        Waited::Reached(view) => reached_as(&view, wish.goal, changed, session),
+        Waited::Reached(view) | Waited::Doubtful(view) => {
+            reached_as(&view, wish.goal, changed, session)
+        }
         Waited::Superseded(_) => Err(superseded(wish.activation, session).await?),
         other => Err(Failure::new(
             ExitCode::Failed,
@@ -113,24 +109,6 @@ async fn through_outages(
         }
         teller.borrow_mut().out_of_reach(&error);
         sleep(TRY_EVERY).await;
-    }
-}
-
-/// Waits for a view from which quiescence will not come any more, so that whoever waits for it is told, instead of
-/// waiting for ever: of a node in doubt nobody knows, and a state that has lost its data may have forgotten one.
-async fn doubt(goal: Goal, mut seen: watch::Receiver<Option<View>>) -> View {
-    let is_in_doubt = |view: &Option<View>| {
-        view.as_ref().is_some_and(|view| {
-            completion(&view.record).is_some_and(|done| {
-                !done.unconfirmed.is_empty() || (goal == Goal::Quiescent && view.lost_at.is_some())
-            })
-        })
-    };
-    let found = seen.wait_for(is_in_doubt).await.map(|view| view.clone());
-    match found {
-        Ok(Some(view)) => view,
-        // Nobody looks any more, so the wait itself has ended.
-        Ok(None) | Err(_) => pending().await,
     }
 }
 

@@ -119,7 +119,9 @@ impl Activate {
         self
     }
 
-    pub(crate) fn requested_by(&self) -> &str {
+    /// Who asks.
+    #[must_use]
+    pub fn requested_by(&self) -> &str {
         &self.requested_by
     }
 

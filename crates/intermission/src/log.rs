@@ -9,6 +9,7 @@ use std::time::Duration;
 use intermission_core::{Hold, Record, RefuseReason, StateError, StateErrorKind};
 
 use crate::execution::ExecutionInfo;
+use crate::operator::OperatorError;
 
 /// What is worth a line.
 #[derive(Debug)]
@@ -37,6 +38,8 @@ pub(crate) enum Line<'a> {
     KeeperDied(u64),
     GoodbyeFailed(&'a StateError),
     LastKnownUnwritten(&'a Path, &'a std::io::Error),
+    /// What a piece of work has to say at its end, the state does not hear.
+    StillHeld(&'a str, &'a OperatorError),
     WorkerPaused(&'a ExecutionInfo, RefuseReason),
     WorkerResumed(&'a ExecutionInfo),
 }
@@ -127,6 +130,9 @@ pub(crate) fn line(line: &Line<'_>) {
                 %error,
                 "the last known record could not be written"
             );
+        }
+        Line::StillHeld(label, error) => {
+            warn!(target: TARGET, label, %error, "maintenance is still held on by work that has ended");
         }
         Line::WorkerPaused(worker, reason) => {
             info!(target: TARGET, %worker, reason = reason.as_str(), "a worker is paused by maintenance");

@@ -74,6 +74,9 @@ pub enum Goal {
 pub enum Waited {
     /// What was waited for has come.
     Reached(View),
+    /// The site is activated, and [`Goal::Quiescent`] will not come any more: of a node in doubt nobody knows, and a state
+    /// that has lost its data may have forgotten one.
+    Doubtful(View),
     /// Somebody ended this activation first, or began another.
     Superseded(View),
 }
@@ -350,6 +353,9 @@ impl Operator {
             if is_reached {
                 return Ok(Waited::Reached(view));
             }
+            if goal == Goal::Quiescent && is_doubtful(&view) {
+                return Ok(Waited::Doubtful(view));
+            }
             show(&view);
             if watching.is_empty() {
                 let (state, seen) = (self.state.clone(), view.record.revision());
@@ -361,6 +367,13 @@ impl Operator {
             }
         }
     }
+}
+
+/// Whether nobody can know any more when the last request has ended.
+fn is_doubtful(view: &View) -> bool {
+    let activation = view.record.activation();
+    let completion = activation.and_then(|on| on.completion.as_ref());
+    completion.is_some_and(|done| !done.unconfirmed.is_empty() || view.lost_at.is_some())
 }
 
 /// That a watch has ended is all that it says.
