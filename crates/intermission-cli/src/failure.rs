@@ -57,6 +57,25 @@ impl Failure {
     }
 }
 
+impl Failure {
+    /// The same, with one thing more that whoever is told should know.
+    #[must_use]
+    pub(crate) fn adding(self, more: &str) -> Self {
+        match self {
+            Self::Told(Told {
+                code,
+                message,
+                hint: Some(hint),
+            }) => Self::Told(Told {
+                code,
+                message,
+                hint: Some(format!("{hint}; {more}")),
+            }),
+            other => other.with_hint(more),
+        }
+    }
+}
+
 impl From<io::Error> for Failure {
     /// The output could not be written.
     fn from(error: io::Error) -> Self {

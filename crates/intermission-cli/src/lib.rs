@@ -205,16 +205,16 @@ fn with_state(
         output.note(&format!("the state is {}", place.url()))?;
     }
     let ended = runtime.block_on(async {
-        let reached = if matches!(verb, Verb::Init) {
-            place.open_or_create()?
-        } else {
-            place.open()?
-        };
-        if let Some(warning) = reached.warning {
-            output.warning(&warning)?;
+        let reached = match verb {
+            Verb::Init => place.open_or_create(),
+            Verb::Exec(_) => place.open().map_err(verbs::exec::not_run),
+            _ => place.open(),
+        }?;
+        if let Some(warning) = &reached.warning {
+            output.warning(warning)?;
         }
-        let state = reached.state;
-        let mut session = Session::new(state, Arc::new(SystemClock), requested_by, manner, output);
+        let mut session =
+            Session::new(reached, Arc::new(SystemClock), requested_by, manner, output);
         dispatch(verb, &mut session).await
     });
     // A look at the state that is still under way when a wait times out holds nobody up.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use intermission::{SharedState, StateError, StateErrorKind, StateLocation, StateUrl};
 use intermission_file::{FileOptions, FileState};
-use intermission_redis::RedisOptions;
+use intermission_redis::{RedisOptions, RedisState};
 
 use crate::environment::{self, Environment};
 use crate::exit_code::ExitCode;
@@ -107,17 +107,22 @@ impl Place {
                 Ok(Reached {
                     warning: ignored(&state),
                     state: SharedState::new(state),
+                    redis: None,
                 })
             }
             StateLocation::Redis(_) => RedisOptions::from_url(&self.url)
-                .map(|options| Reached {
-                    warning: None,
-                    state: SharedState::new(options.build()),
+                .map(|options| {
+                    let state = options.clone().build();
+                    Reached {
+                        warning: None,
+                        state: SharedState::new(state.clone()),
+                        redis: Some((options, state)),
+                    }
                 })
                 .map_err(needs_tls),
             StateLocation::Memory => Err(Failure::new(
                 ExitCode::Failed,
-                "the state memory: is within one process, where no command reaches it: name a state that the service \
+                "the state memory: is within one process, so no command can share it: name a state that the service \
                  shares, as in file:/var/lib/app/maintenance",
             )),
             _ => Err(Failure::new(
@@ -149,6 +154,8 @@ impl Place {
 #[derive(Debug)]
 pub(crate) struct Reached {
     pub(crate) state: SharedState,
+    /// The same, with how it is reached, if it is one whose nodes agree on their periods.
+    pub(crate) redis: Option<(RedisOptions, RedisState)>,
     /// What somebody should put right there.
     pub(crate) warning: Option<String>,
 }

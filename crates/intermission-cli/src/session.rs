@@ -2,19 +2,24 @@
 
 use std::sync::Arc;
 
-use intermission::{Accepted, Actor, Change, Clock, Operator, Record, SharedState, Timestamp};
+use intermission::{
+    Accepted, Actor, Change, Clock, Operator, Record, SharedState, StateError, Timestamp, Timing,
+};
+
+use intermission_redis::{RedisOptions, RedisState};
 
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::patience::patiently;
+use crate::place::Reached;
 use intermission_admin::json;
 
 /// What a verb works with: a state, a clock, who asks, and where to say what.
 #[derive(Debug)]
 pub(crate) struct Session<'s, 'o> {
     pub(crate) operator: Operator,
-    /// For the verb that joins it as a node.
-    pub(crate) state: SharedState,
+    state: SharedState,
+    redis: Option<(RedisOptions, RedisState)>,
     clock: Arc<dyn Clock>,
     /// Who asks.
     pub(crate) requested_by: String,
@@ -39,17 +44,19 @@ pub(crate) struct Manner {
 
 impl<'s, 'o> Session<'s, 'o> {
     pub(crate) fn new(
-        state: SharedState,
+        reached: Reached,
         clock: Arc<dyn Clock>,
         requested_by: String,
         manner: Manner,
         output: &'s mut Output<'o>,
     ) -> Self {
+        let Reached { state, redis, .. } = reached;
         let actor = Actor::new(requested_by.clone(), "command");
         let operator = Operator::new(state.clone(), actor).with_clock(Arc::clone(&clock));
         Self {
             operator,
             state,
+            redis,
             clock,
             requested_by,
             json: manner.json,
@@ -58,6 +65,22 @@ impl<'s, 'o> Session<'s, 'o> {
             is_remote: manner.is_remote,
             output,
         }
+    }
+
+    /// The state for a node that joins it for a while, and the periods that the others there have. With longer ones it
+    /// would make the whole fleet notice a dead node later, and with shorter ones speak oftener than need be.
+    ///
+    /// In files each node goes by its own, whatever the others have.
+    pub(crate) async fn joinable(&self) -> Result<(SharedState, Timing), StateError> {
+        let Some((options, state)) = &self.redis else {
+            return Ok((self.state.clone(), Timing::default()));
+        };
+        let timing = state.timing_in_use().await?;
+        Ok(match options.clone().with_timing(timing) {
+            Ok(options) => (SharedState::new(options.build()), timing),
+            // Somebody has brought periods that never fit together. What the library has by default does.
+            Err(_) => (self.state.clone(), Timing::default()),
+        })
     }
 
     pub(crate) fn now(&self) -> Timestamp {

@@ -1,4 +1,4 @@
-//! The six scripts: each is the clock, the prelude that they share, and one step.
+//! The scripts: each is the clock, the prelude that they share, and one step.
 
 use redis::Script;
 
@@ -12,6 +12,7 @@ pub(crate) struct Scripts {
     /// The same for who may not write, and for a server that does not let anybody.
     pub(crate) look: Script,
     pub(crate) history: Script,
+    pub(crate) periods: Script,
 }
 
 const PRELUDE: &str = include_str!("scripts/prelude.lua");
@@ -42,6 +43,7 @@ impl Scripts {
             inspect: script(WRITES, include_str!("scripts/inspect.lua")),
             look: script(READS, include_str!("scripts/inspect.lua")),
             history: script(READS, include_str!("scripts/history.lua")),
+            periods: script(READS, include_str!("scripts/periods.lua")),
         }
     }
 }

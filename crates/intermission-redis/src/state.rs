@@ -63,6 +63,32 @@ impl RedisState {
         RedisOptions::from_url(url).map(RedisOptions::build)
     }
 
+    /// The periods by which the site goes at present: those that its nodes have brought along, or this state's own if there
+    /// are none. For whoever joins a site for a short while and cannot be configured for each, as the command does: a
+    /// node that brings a longer lease than all others makes it everybody's, until there is no node any more.
+    ///
+    /// Of a [`Timing`], the site knows lease, step, grace, reconcile and heartbeat. The margin and the time-out are the
+    /// default ones as far as these leave room for them.
+    ///
+    /// # Errors
+    ///
+    /// The state cannot be reached or read.
+    pub async fn timing_in_use(&self) -> Result<Timing, StateError> {
+        let inner = &*self.inner;
+        let script = &inner.scripts.periods;
+        let mut answer = inner
+            .run("periods", script, None, Vec::new(), Listening::No)
+            .await?;
+        answer.text()?;
+        let mut timing = Timing::default();
+        timing.lease = answer.millis()?;
+        timing.step = answer.millis()?;
+        timing.grace = answer.millis()?;
+        timing.reconcile = answer.millis()?;
+        timing.heartbeat = answer.millis()?;
+        Ok(fitted(timing))
+    }
+
     pub(crate) fn build(options: RedisOptions) -> Self {
         let (keys, scripts, timing) = (options.keys(), options.scripts(), options.timing());
         let heard = Arc::new(Heard::new());
@@ -353,6 +379,22 @@ impl fmt::Debug for RedisState {
     }
 }
 
+/// The same with a margin, a time-out and a pace of draining that fit to it.
+fn fitted(mut timing: Timing) -> Timing {
+    let Timing {
+        lease,
+        heartbeat,
+        step,
+        ..
+    } = timing;
+    // What the lease has left for margin and time-out; a heartbeat is jittered by up to a fifth, and one may be missed.
+    let left = lease.saturating_sub(heartbeat.saturating_mul(12) / 5 + step);
+    timing.margin = timing.margin.min(step + left / 3);
+    timing.timeout = timing.timeout.min(left / 3);
+    timing.drain_poll = timing.drain_poll.min(heartbeat);
+    timing
+}
+
 /// By what the scripts tell records apart.
 fn name_of(record: &Record) -> Vec<u8> {
     let operation = record.operation().map(|id| id.to_string());
@@ -382,4 +424,26 @@ fn flag(flag: bool) -> Vec<u8> {
 
 fn millis(period: Duration) -> u64 {
     u64::try_from(period.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_fits_is_kept_and_the_rest_is_made_to_fit() {
+        let default = Timing::default();
+        assert_eq!(fitted(default), default);
+        for lease_ms in [100_u64, 2_000, 20_000, 600_000] {
+            let lease = Duration::from_millis(lease_ms);
+            for (heartbeat, step) in [(lease / 5, lease / 15), (lease / 50, lease / 100)] {
+                let mut timing = default;
+                (timing.lease, timing.grace) = (lease, lease);
+                (timing.heartbeat, timing.step) = (heartbeat, step);
+                let fitted = fitted(timing);
+                assert_eq!(fitted.validate(), Ok(()), "{fitted:?}");
+                assert_eq!((fitted.lease, fitted.heartbeat), (lease, heartbeat));
+            }
+        }
+    }
 }

@@ -344,16 +344,17 @@ pub(crate) enum NodesVerb {
 /// Run a command only while the site is open
 ///
 /// For cron jobs and scripts in any language. While the command runs, it is an execution: an activation waits for it,
-/// and `executions` lists it by its program's name (its arguments may hold secrets). Its streams and its exit code are
+/// and `executions` lists it by its label or its program's name (its arguments may hold secrets). Its streams and its exit code are
 /// its own. SIGTERM, SIGINT, SIGHUP and SIGQUIT are passed on to it, and SIGTERM is what it gets when a drain that is
 /// to be forced tells it to end. It is never killed: if it goes on, the activation names it as unconfirmed. Kill this
 /// process with SIGKILL, and the command runs on, unknown to all.
 ///
-/// A state that cannot be reached runs nothing: exit code 6.
+/// A state that cannot be reached runs nothing: exit code 6. With `--if-closed wait` it is waited for as well, be it out
+/// of reach at the start or later; a directory that is not there is no outage, and fails.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  intermission exec --kind import -- php bin/import-prices.php
+  intermission exec --kind import --label prices -- php bin/import-prices.php
   intermission exec --if-closed wait -- ./nightly.sh --full
   intermission exec --only-in-maintenance -- ./migrate-database.sh")]
 pub(crate) struct Exec {
@@ -368,7 +369,7 @@ pub(crate) struct Exec {
     pub(crate) if_closed: IfClosed,
     /// Run it only while maintenance is on, be it activating or activated; otherwise exit with 8. Nothing waits for it,
     /// and nothing keeps the maintenance on while it runs
-    #[arg(long, conflicts_with_all = ["if_closed", "kind"])]
+    #[arg(long, conflicts_with_all = ["if_closed", "kind", "label"])]
     pub(crate) only_in_maintenance: bool,
     /// What kind of work it is, for `executions`
     #[arg(
@@ -378,6 +379,9 @@ pub(crate) struct Exec {
         value_parser = NonEmptyStringValueParser::new(),
     )]
     pub(crate) kind: String,
+    /// Which piece of work it is, for `executions`; everybody who may look reads it [default: the program's name]
+    #[arg(long, value_name = "TEXT", value_parser = NonEmptyStringValueParser::new())]
+    pub(crate) label: Option<String>,
     /// The command and its arguments, after `--`
     #[arg(last = true, required = true, num_args = 1.., value_name = "COMMAND")]
     pub(crate) command: Vec<OsString>,

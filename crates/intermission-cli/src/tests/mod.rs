@@ -18,6 +18,7 @@ use serde_json::Value;
 use crate::args::Arguments;
 use crate::exit_code::ExitCode;
 use crate::output::Output;
+use crate::place::Reached;
 use crate::session::{Manner, Session};
 use crate::{conclude, dispatch};
 
@@ -77,13 +78,12 @@ async fn ran_on(
         .global
         .requested_by
         .unwrap_or_else(|| "ana".to_owned());
-    let mut session = Session::new(
-        state.clone(),
-        Arc::new(SystemClock),
-        requested_by,
-        manner,
-        output,
-    );
+    let reached = Reached {
+        state: state.clone(),
+        redis: None,
+        warning: None,
+    };
+    let mut session = Session::new(reached, Arc::new(SystemClock), requested_by, manner, output);
     let ended = dispatch(&arguments.verb, &mut session).await;
     conclude(ended, output)
 }

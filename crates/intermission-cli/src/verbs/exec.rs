@@ -3,6 +3,7 @@
 //! For as long as the command runs, this process is a node of the site, with one execution. What it has to say goes to
 //! standard error, and a stream that nobody reads changes nothing about what runs: standard output is the command's.
 
+mod begin;
 mod child;
 mod signals;
 
@@ -10,29 +11,20 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::time::Duration;
 
-use intermission::{Execution, ExecutionInfo, ExecutionRefused, Gate, GateStatus, StartError};
+use intermission::{ExecutionInfo, Gate};
 use tokio::time::timeout;
 
-use crate::args::{Exec, IfClosed};
+use crate::args::Exec;
 use crate::exit_code::ExitCode;
-use crate::failure::{Failure, in_full};
+use crate::failure::Failure;
 use crate::output::Output;
 use crate::session::Session;
+use begin::{Begun, begin, join};
 use child::Registration;
 use signals::Signals;
 
 /// How long this node tries to say goodbye. A state that is out of reach learns of its end by its silence.
 const GOODBYE_AT_MOST: Duration = Duration::from_secs(5);
-
-/// Whether the command is to run, and with what.
-enum Begun {
-    /// As this execution.
-    Execution(Execution),
-    /// Although the site is closed.
-    Unregistered,
-    /// Not at all.
-    Not,
-}
 
 pub(crate) async fn run(args: &Exec, session: &mut Session<'_, '_>) -> Result<ExitCode, Failure> {
     // Before anything else, so that none of them ends this process before the command.
@@ -53,7 +45,7 @@ async fn in_maintenance(
 ) -> Result<ExitCode, Failure> {
     let view = tokio::select! {
         signal = signals.next() => return Ok(signals::ended_by(signal)),
-        view = session.operator.inspect(0) => view?,
+        view = session.operator.inspect(0) => view.map_err(|error| not_run(error.into()))?,
     };
     if !view.record.phase().is_on() {
         say(
@@ -75,26 +67,32 @@ async fn as_node(
     session: &mut Session<'_, '_>,
 ) -> Result<ExitCode, Failure> {
     let program = program_name(&args.command);
-    let joining = Gate::builder(session.state.clone())
-        .with_node_name(format!("exec {program} pid {}", std::process::id()))
-        .start();
-    let gate = tokio::select! {
+    let name = format!("exec {program} pid {}", std::process::id());
+    let info = ExecutionInfo::new(args.kind.clone()).with_label(match &args.label {
+        Some(label) => label.clone(),
+        None => program,
+    });
+    let joined = tokio::select! {
         signal = signals.next() => return Ok(signals::ended_by(signal)),
-        joined = joining => joined.map_err(not_joined)?,
+        joined = join(args.if_closed, &name, session) => joined?,
     };
-    let info = ExecutionInfo::new(args.kind.clone()).with_label(program);
+    let gate = joined.gate.clone();
     let begun = tokio::select! {
         // First, so that a signal that came is not answered by a start.
         biased;
         signal = signals.next() => Err(signal),
-        begun = begin(args.if_closed, &gate, &info, session.output) => Ok(begun),
+        begun = begin(args.if_closed, joined, &info, session) => Ok(begun),
     };
     let registration = match begun {
-        Ok(Begun::Execution(execution)) => Registration::begun(execution),
-        Ok(Begun::Unregistered) => Registration::once_open(gate.clone(), info),
-        Ok(Begun::Not) => {
+        Ok(Ok(Begun::Execution(execution))) => Registration::begun(execution),
+        Ok(Ok(Begun::Unregistered)) => Registration::once_open(gate.clone(), info),
+        Ok(Ok(Begun::Not)) => {
             leave(gate).await;
             return Ok(ExitCode::NotRun);
+        }
+        Ok(Err(failure)) => {
+            leave(gate).await;
+            return Err(failure);
         }
         Err(signal) => {
             leave(gate).await;
@@ -106,69 +104,9 @@ async fn as_node(
     ended
 }
 
-/// Begins an execution, or does what the policy says.
-async fn begin(
-    policy: IfClosed,
-    gate: &Gate,
-    info: &ExecutionInfo,
-    output: &mut Output<'_>,
-) -> Begun {
-    let refused = match gate.execution(info.clone()) {
-        Ok(execution) => return Begun::Execution(execution),
-        Err(refused) => refused,
-    };
-    let why = in_words(&gate.status(), refused);
-    match policy {
-        IfClosed::Skip => {
-            let line = format!(
-                "not run: {why}; run it again once the site is open, or with --if-closed wait"
-            );
-            say(output, &line);
-            Begun::Not
-        }
-        IfClosed::Wait => {
-            say(output, &format!("waiting to run: {why}"));
-            let execution = gate.execution_when_open(info.clone()).await;
-            say(output, "the site is open: running");
-            Begun::Execution(execution)
-        }
-        IfClosed::Run => {
-            let line = format!(
-                "running all the same: {why}; no drain waits for it until the site has been open again"
-            );
-            say(output, &line);
-            Begun::Unregistered
-        }
-    }
-}
-
-/// Why no execution may start.
-fn in_words(status: &GateStatus, refused: ExecutionRefused) -> String {
-    let phase = status.record.phase();
-    if let Some(activation) = status.record.activation() {
-        let message = status.record.message();
-        let message = message.map_or_else(String::new, |message| format!(" (\"{message}\")"));
-        return format!(
-            "maintenance is {phase}, requested by {}{message}",
-            activation.requested_by
-        );
-    }
-    if let Some(trouble) = status.trouble {
-        return format!("the state cannot be used ({trouble:?})");
-    }
-    if status.executions_suspended {
-        return "the state may have lost data, or is new, and hears its nodes first, which takes some seconds"
-            .to_owned();
-    }
-    refused.to_string()
-}
-
-fn not_joined(error: StartError) -> Failure {
-    let failure = match error {
-        StartError::State(error) => Failure::from(error),
-        other => Failure::new(ExitCode::Failed, in_full(&other)),
-    };
-    failure.with_hint("the command was not run")
+/// Says of what went wrong that the command was not run.
+pub(crate) fn not_run(failure: Failure) -> Failure {
+    failure.adding("the command was not run")
 }
 
 /// Says goodbye, so that no drain waits for the lease of a node that is gone.

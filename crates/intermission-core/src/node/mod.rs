@@ -454,11 +454,7 @@ impl NodeMachine {
     /// Tells operators soon that a dependency holds this node, or does so no longer. A hold for want of the state's word
     /// needs no report: the state knows.
     fn say_if_dependency_changed(&mut self, before: Option<&Hold>, now: Duration) {
-        let dependency = |hold: Option<&Hold>| match hold {
-            Some(Hold::Dependency(names)) => Some(names.clone()),
-            _ => None,
-        };
-        if dependency(before) != dependency(self.snapshot.hold.as_ref()) {
+        if failing(before) != failing(self.snapshot.hold.as_ref()) {
             self.say_soon(now);
         }
     }
@@ -584,5 +580,13 @@ impl NodeMachine {
             .filter(|on| on.settings.auto_end)
             .and_then(|on| on.settings.ends_at);
         begins.or(ends)
+    }
+}
+
+/// The names of the dependencies that hold a node, if any do.
+fn failing(hold: Option<&Hold>) -> Option<&str> {
+    match hold {
+        Some(Hold::Dependency(names)) => Some(names),
+        _ => None,
     }
 }
