@@ -6,13 +6,13 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use actix_web::dev::ServiceResponse;
-use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::http::header::HeaderName;
+use intermission::Decision;
 use intermission::adapter::Passage;
-use intermission::reply::BYPASSED;
-use intermission::{AdmitReason, Decision};
 use pin_project_lite::pin_project;
 
 use crate::body::MaintenanceBody;
+use crate::headers::header_value;
 use crate::reply::ReplyBody;
 
 pin_project! {
@@ -65,8 +65,8 @@ where
         Poll::Ready(match ready!(application.poll(cx)) {
             Ok(response) => {
                 let passage = this.outcome.passage();
-                if let Some(reason) = passage.reason() {
-                    return Poll::Ready(Ok(marked(response, reason, passage)));
+                if passage.reason().is_some() {
+                    return Poll::Ready(Ok(marked(response, passage)));
                 }
                 Ok(response.map_body(|_, body| MaintenanceBody::application(body, passage)))
             }
@@ -106,22 +106,23 @@ impl Outcome {
 #[cold]
 fn marked<B>(
     mut response: ServiceResponse<B>,
-    reason: AdmitReason,
     passage: Passage,
 ) -> ServiceResponse<MaintenanceBody<B>> {
-    mark(&mut response, reason);
+    mark(&mut response, &passage);
     response.map_body(|_, body| MaintenanceBody::application(body, passage))
 }
 
-/// Tells outer middleware the rule, and caches and pages that this response is not what everybody gets.
+/// Tells outer middleware the rule, caches and pages that this response is not what everybody gets, and visitors what is
+/// planned.
 #[cold]
-fn mark<B>(response: &mut ServiceResponse<B>, reason: AdmitReason) {
-    let decision = Decision::Admit(reason);
-    response.response_mut().extensions_mut().insert(decision);
-    if reason.is_bypass() {
-        for (name, value) in BYPASSED {
+fn mark<B>(response: &mut ServiceResponse<B>, passage: &Passage) {
+    if let Some(reason) = passage.reason() {
+        let decision = Decision::Admit(reason);
+        response.response_mut().extensions_mut().insert(decision);
+    }
+    for (name, value) in passage.headers() {
+        if let Some(value) = header_value(value) {
             let name = HeaderName::from_static(name);
-            let value = HeaderValue::from_static(value);
             response.headers_mut().insert(name, value);
         }
     }

@@ -39,7 +39,8 @@ pub enum Change {
 ///
 /// While the site is open, what is not said gets its default. While it is closed, what is not said stays as it is:
 /// repeating a request changes nothing, and another message does not reset the rest (Laravel ignores all options of
-/// a repeated `down`).
+/// a repeated `down`). A plan that is ahead is changed in the same way, by saying a start: the old one or another.
+/// Without a start, the site is closed at once, instead of by the plan and with nothing of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 #[must_use]
@@ -49,10 +50,28 @@ pub struct Activate {
     message: Option<String>,
     allow: Option<AllowChange>,
     starts_at: Option<Timestamp>,
-    ends_at: Option<Timestamp>,
+    ends_at: Said<Timestamp>,
     auto_end: Option<bool>,
-    retry_after: Option<Duration>,
+    retry_after: Said<Duration>,
     drain: Option<DrainPolicy>,
+}
+
+/// What was said of something that may also be taken back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Said<T> {
+    Nothing,
+    Withdrawn,
+    This(T),
+}
+
+impl<T> Said<T> {
+    fn over(self, before: Option<T>) -> Option<T> {
+        match self {
+            Self::Nothing => before,
+            Self::Withdrawn => None,
+            Self::This(value) => Some(value),
+        }
+    }
 }
 
 impl Activate {
@@ -64,9 +83,9 @@ impl Activate {
             message: None,
             allow: None,
             starts_at: None,
-            ends_at: None,
+            ends_at: Said::Nothing,
             auto_end: None,
-            retry_after: None,
+            retry_after: Said::Nothing,
             drain: None,
         }
     }
@@ -97,11 +116,18 @@ impl Activate {
 
     /// Announce an end. Visitors are told to come back then.
     pub const fn with_ends_at(mut self, ends_at: Timestamp) -> Self {
-        self.ends_at = Some(ends_at);
+        self.ends_at = Said::This(ends_at);
         self
     }
 
-    /// Whether the site opens by itself at the announced end.
+    /// Withdraw the announced end. The site does not open by itself then, either: who takes back an end means that the
+    /// work takes longer, and closed is the safer mistake.
+    pub const fn without_ends_at(mut self) -> Self {
+        self.ends_at = Said::Withdrawn;
+        self
+    }
+
+    /// Whether the site opens by itself at the announced end. Needs one, said now or before.
     pub const fn with_auto_end(mut self, auto_end: bool) -> Self {
         self.auto_end = Some(auto_end);
         self
@@ -109,7 +135,14 @@ impl Activate {
 
     /// When visitors are to come back if no end is announced.
     pub const fn with_retry_after(mut self, retry_after: Duration) -> Self {
-        self.retry_after = Some(retry_after);
+        self.retry_after = Said::This(retry_after);
+        self
+    }
+
+    /// Withdraw what was said of when visitors are to come back: from now on, it is what the application tells them by
+    /// default.
+    pub const fn without_retry_after(mut self) -> Self {
+        self.retry_after = Said::Withdrawn;
         self
     }
 
@@ -125,20 +158,16 @@ impl Activate {
         &self.requested_by
     }
 
-    pub(crate) const fn level(&self) -> Option<Level> {
-        self.level
+    pub(crate) const fn says_message(&self) -> bool {
+        self.message.is_some()
     }
 
-    pub(crate) fn message(&self) -> Option<&str> {
-        self.message.as_deref()
+    pub(crate) const fn says_ends_at(&self) -> bool {
+        !matches!(self.ends_at, Said::Nothing)
     }
 
-    pub(crate) const fn ends_at(&self) -> Option<Timestamp> {
-        self.ends_at
-    }
-
-    pub(crate) const fn retry_after(&self) -> Option<Duration> {
-        self.retry_after
+    pub(crate) const fn says_retry_after(&self) -> bool {
+        !matches!(self.retry_after, Said::Nothing)
     }
 
     pub(crate) const fn drain(&self) -> Option<DrainPolicy> {
@@ -158,9 +187,12 @@ impl Activate {
         Settings {
             level: self.level.unwrap_or(before.level),
             message: self.message.clone().or(before.message),
-            ends_at: self.ends_at.or(before.ends_at),
-            auto_end: self.auto_end.unwrap_or(before.auto_end),
-            retry_after: self.retry_after.or(before.retry_after),
+            ends_at: self.ends_at.over(before.ends_at),
+            // Without an end, nothing opens by itself, unless somebody says so now, which is a contradiction.
+            auto_end: self
+                .auto_end
+                .unwrap_or(before.auto_end && self.ends_at != Said::Withdrawn),
+            retry_after: self.retry_after.over(before.retry_after),
             drain: self.drain.unwrap_or(before.drain),
         }
     }
@@ -379,22 +411,8 @@ impl Record {
     }
 
     fn activate(&mut self, activate: &Activate, now: Timestamp) -> Result<(), ChangeError> {
-        let held = self
-            .activation
-            .as_ref()
-            .and_then(|on| on.holding.as_deref());
-        let before = match (&self.activation, held) {
-            // Holders come and go; what is asked for now is to last.
-            (_, Some(holding)) if holding.opens_after => Settings {
-                level: Level::default(),
-                ..holding.base.clone()
-            },
-            (_, Some(holding)) => holding.base.clone(),
-            (Some(activation), None) => activation.settings.clone(),
-            (None, None) => Settings::default(),
-        };
-        let settings = activate.overlay(before);
         let planned_start = activate.starts_at.filter(|start| *start > now);
+        let settings = activate.overlay(self.settings_before(planned_start.is_some()));
         self.judge(activate, &settings, planned_start, now)?;
         match (&mut self.activation, planned_start) {
             (Some(activation), Some(start)) => {
@@ -441,6 +459,23 @@ impl Record {
         Ok(())
     }
 
+    /// What stays as it is where an activation says nothing.
+    fn settings_before(&self, is_planned: bool) -> Settings {
+        let Some(activation) = &self.activation else {
+            let plan = self.plan.as_ref().filter(|_| is_planned);
+            return plan.map_or_else(Settings::default, |plan| plan.settings.clone());
+        };
+        match activation.holding.as_deref() {
+            // Holders come and go; what is asked for now is to last.
+            Some(holding) if holding.opens_after => Settings {
+                level: Level::default(),
+                ..holding.base.clone()
+            },
+            Some(holding) => holding.base.clone(),
+            None => activation.settings.clone(),
+        }
+    }
+
     /// Whether what is asked for makes sense.
     pub(crate) fn judge(
         &self,
@@ -449,14 +484,12 @@ impl Record {
         planned_start: Option<Timestamp>,
         now: Timestamp,
     ) -> Result<(), ChangeError> {
-        // An end that was announced earlier may pass while the work goes on; only an end that is said now must be ahead.
-        if let Some(end) = activate.ends_at {
+        if let Some(end) = settings.ends_at {
             let start = planned_start.unwrap_or(now);
-            if end <= start {
-                let already_said = self.ends_at() == Some(end);
-                if !already_said {
-                    return Err(ChangeError::EndBeforeStart { start, end });
-                }
+            // An end that was announced earlier may pass while the work goes on; it must be ahead if it is said now.
+            let already_said = self.ends_at() == Some(end);
+            if end <= start && !already_said {
+                return Err(ChangeError::EndBeforeStart { start, end });
             }
         }
         if settings.auto_end && settings.ends_at.is_none() {
@@ -674,6 +707,133 @@ mod tests {
                 start: at(20)
             }
         );
+    }
+
+    #[test]
+    fn a_plan_is_changed_by_saying_its_start() {
+        let plan = |change: Activate| {
+            let planned = changed(
+                &Record::default(),
+                &Change::Activate(
+                    Activate::by("ana")
+                        .with_message("one")
+                        .with_starts_at(at(20))
+                        .with_ends_at(at(40))
+                        .with_auto_end(true),
+                ),
+            );
+            let outcome = planned.apply(&Change::Activate(change), at(1))?;
+            Ok(match outcome {
+                Outcome::Changed(next) => next.plan().unwrap().clone(),
+                Outcome::Unchanged => planned.plan().unwrap().clone(),
+            })
+        };
+        let moved = plan(Activate::by("bob").with_starts_at(at(30))).unwrap();
+        assert_eq!(
+            (moved.starts_at, moved.settings.ends_at),
+            (at(30), Some(at(40)))
+        );
+        assert_eq!(moved.settings.message.as_deref(), Some("one"));
+        assert!(moved.settings.auto_end);
+        assert_eq!(
+            (moved.requested_by.as_str(), moved.requested_at),
+            ("bob", at(1))
+        );
+
+        let said = Activate::by("ana")
+            .with_starts_at(at(20))
+            .with_message("two");
+        let said = plan(said).unwrap();
+        assert_eq!(said.settings.message.as_deref(), Some("two"));
+        assert_eq!(
+            (said.starts_at, said.settings.ends_at),
+            (at(20), Some(at(40)))
+        );
+
+        let endless = plan(Activate::by("ana").with_starts_at(at(20)).without_ends_at()).unwrap();
+        assert_eq!(
+            (endless.settings.ends_at, endless.settings.auto_end),
+            (None, false)
+        );
+
+        let (start, end) = (at(50), at(40));
+        assert_eq!(
+            plan(Activate::by("ana").with_starts_at(start)),
+            Err(ChangeError::EndBeforeStart { start, end })
+        );
+    }
+
+    #[test]
+    fn closing_at_once_takes_nothing_of_the_plan() {
+        let planned = changed(
+            &Record::default(),
+            &Change::Activate(
+                Activate::by("ana")
+                    .with_message("one")
+                    .with_starts_at(at(20))
+                    .with_ends_at(at(40))
+                    .with_auto_end(true),
+            ),
+        );
+        let now = changed(&planned, &Change::Activate(Activate::by("bob")));
+        let settings = &now.activation().unwrap().settings;
+        assert_eq!(settings, &Settings::default());
+        assert!(now.plan().is_none());
+    }
+
+    #[test]
+    fn what_was_announced_can_be_taken_back() {
+        let announced = changed(
+            &on(),
+            &Change::Activate(
+                Activate::by("ana")
+                    .with_ends_at(at(40))
+                    .with_auto_end(true)
+                    .with_retry_after(Duration::from_secs(60)),
+            ),
+        );
+        let settings = |change: Activate| {
+            let next = changed(&announced, &Change::Activate(change));
+            next.activation().unwrap().settings.clone()
+        };
+        let endless = settings(Activate::by("ana").without_ends_at());
+        assert_eq!((endless.ends_at, endless.auto_end), (None, false));
+        assert_eq!(endless.retry_after, Some(Duration::from_secs(60)));
+        assert_eq!(endless.message.as_deref(), Some("one"));
+
+        let by_hand = settings(Activate::by("ana").with_auto_end(false));
+        assert_eq!((by_hand.ends_at, by_hand.auto_end), (Some(at(40)), false));
+
+        let by_default = settings(Activate::by("ana").without_retry_after());
+        assert_eq!(by_default.retry_after, None);
+        assert_eq!(
+            (by_default.ends_at, by_default.auto_end),
+            (Some(at(40)), true)
+        );
+
+        let contradiction = Activate::by("ana").without_ends_at().with_auto_end(true);
+        assert_eq!(
+            announced.apply(&Change::Activate(contradiction), NOW),
+            Err(ChangeError::AutoEndWithoutEnd)
+        );
+        let nothing = Activate::by("ana").without_ends_at().without_retry_after();
+        assert_eq!(
+            on().apply(&Change::Activate(nothing), NOW),
+            Ok(Outcome::Unchanged)
+        );
+    }
+
+    #[test]
+    fn an_end_that_has_passed_keeps_nothing_else_from_being_changed() {
+        let announced = changed(
+            &on(),
+            &Change::Activate(Activate::by("ana").with_ends_at(at(40))),
+        );
+        let later = Change::Activate(Activate::by("ana").with_message("it takes longer"));
+        assert!(matches!(
+            announced.apply(&later, at(60)),
+            Ok(Outcome::Changed(_))
+        ));
     }
 
     #[test]

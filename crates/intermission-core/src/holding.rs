@@ -63,14 +63,9 @@ impl Holding {
     pub(crate) fn overrule(&mut self, activate: &Activate) {
         for holder in &mut self.holders {
             let wishes = &mut holder.wishes;
-            wishes.message = wishes
-                .message
-                .take()
-                .filter(|_| activate.message().is_none());
-            wishes.ends_at = wishes.ends_at.filter(|_| activate.ends_at().is_none());
-            wishes.retry_after = wishes
-                .retry_after
-                .filter(|_| activate.retry_after().is_none());
+            wishes.message = wishes.message.take().filter(|_| !activate.says_message());
+            wishes.ends_at = wishes.ends_at.filter(|_| !activate.says_ends_at());
+            wishes.retry_after = wishes.retry_after.filter(|_| !activate.says_retry_after());
         }
     }
 }
@@ -151,6 +146,7 @@ impl Acquire {
         label: &str,
         activate: Activate,
     ) -> Self {
+        let settings = activate.overlay(Settings::default());
         Self {
             holder: Holder {
                 id,
@@ -160,10 +156,10 @@ impl Acquire {
                 node_label: cut(node_label),
                 since: Timestamp::default(),
                 wishes: Wishes {
-                    level: activate.level().unwrap_or_default(),
-                    message: activate.message().map(ToOwned::to_owned),
-                    ends_at: activate.ends_at(),
-                    retry_after: activate.retry_after(),
+                    level: settings.level,
+                    message: settings.message,
+                    ends_at: settings.ends_at,
+                    retry_after: settings.retry_after,
                 },
                 failure: None,
             },
@@ -181,7 +177,7 @@ impl Record {
         if activate.is_by_the_clock() {
             return Err(ChangeError::HeldByTheClock);
         }
-        self.judge(activate, &Settings::default(), None, now)?;
+        self.judge(activate, &activate.overlay(Settings::default()), None, now)?;
         if self.holders().len() >= HOLDER_LIMIT {
             return Err(ChangeError::TooManyHolders {
                 limit: HOLDER_LIMIT,

@@ -6,13 +6,13 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Response};
+use http::{HeaderName, Response};
+use intermission::Decision;
 use intermission::adapter::Passage;
-use intermission::reply::BYPASSED;
-use intermission::{AdmitReason, Decision};
 use pin_project_lite::pin_project;
 
 use crate::body::MaintenanceBody;
+use crate::headers::header_value;
 
 pin_project! {
     /// The future of [`Maintenance`](crate::Maintenance): the application's own, or a reply that is already made.
@@ -91,8 +91,8 @@ impl<F> ResponseFuture<F> {
         Poll::Ready(match ready!(application.poll(cx)) {
             Ok(response) => {
                 let passage = this.outcome.passage();
-                if let Some(reason) = passage.reason() {
-                    return Poll::Ready(Ok(marked(response, reason, passage, into)));
+                if passage.reason().is_some() {
+                    return Poll::Ready(Ok(marked(response, passage, into)));
                 }
                 Ok(response.map(|body| into(MaintenanceBody::application(body, passage))))
             }
@@ -131,9 +131,7 @@ impl<F> ResponseFuture<F> {
             if let Ok(response) = result
                 && !passage.is_uncounted()
             {
-                if let Some(reason) = passage.reason() {
-                    mark_admitted(response, reason);
-                }
+                mark_admitted(response, &passage);
                 let body = response.body_mut();
                 *body = into(MaintenanceBody::application(std::mem::take(body), passage));
             }
@@ -169,25 +167,32 @@ impl Outcome {
 #[cold]
 fn marked<B, T>(
     mut response: Response<B>,
-    reason: AdmitReason,
     passage: Passage,
     into: impl FnOnce(MaintenanceBody<B>) -> T,
 ) -> Response<T> {
-    mark_admitted(&mut response, reason);
+    mark_asked(&mut response, &passage);
     response.map(|body| into(MaintenanceBody::application(body, passage)))
 }
 
-/// Tells outer layers the rule by which a request was let in past the gate that had to be asked, and caches and pages
-/// that this response is not what everybody gets. For crates that adapt a framework whose handlers are no services.
+/// If the gate had to be asked, tells outer layers the rule by which the request was let in, caches and pages that this
+/// response is not what everybody gets, and visitors what is planned. For crates that adapt a framework whose handlers are
+/// no services.
+#[inline]
+pub fn mark_admitted<B>(response: &mut Response<B>, passage: &Passage) {
+    if passage.reason().is_some() {
+        mark_asked(response, passage);
+    }
+}
+
 #[cold]
-pub fn mark_admitted<B>(response: &mut Response<B>, reason: AdmitReason) {
-    response.extensions_mut().insert(Decision::Admit(reason));
-    if reason.is_bypass() {
-        for (name, value) in BYPASSED {
+fn mark_asked<B>(response: &mut Response<B>, passage: &Passage) {
+    if let Some(reason) = passage.reason() {
+        response.extensions_mut().insert(Decision::Admit(reason));
+    }
+    for (name, value) in passage.headers() {
+        if let Some(value) = header_value(value) {
             let name = HeaderName::from_static(name);
-            response
-                .headers_mut()
-                .insert(name, HeaderValue::from_static(value));
+            response.headers_mut().insert(name, value);
         }
     }
 }

@@ -12,7 +12,7 @@ pub(crate) fn headers_of(reply: &Reply) -> HeaderMap {
 }
 
 /// `None` is impossible: core writes visible ASCII only, and tests hold it to that.
-fn header_value(text: HeaderText<'_>) -> Option<HeaderValue> {
+pub(crate) fn header_value(text: HeaderText<'_>) -> Option<HeaderValue> {
     match text {
         HeaderText::Static(text) => Some(HeaderValue::from_static(text)),
         HeaderText::Shared(bytes) => HeaderValue::from_maybe_shared(bytes.clone()).ok(),

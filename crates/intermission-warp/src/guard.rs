@@ -135,10 +135,5 @@ fn answer(rejection: Rejection) -> Ready<Result<reply::Response, Rejection>> {
 
 /// The application's response, which counts until its body has ended.
 pub(crate) fn respond(passage: Passage, response: reply::Response) -> reply::Response {
-    let reason = passage.reason();
-    let response = counted(response, passage);
-    match reason {
-        Some(reason) => marked(response, reason),
-        None => response,
-    }
+    counted(marked(response, &passage), passage)
 }

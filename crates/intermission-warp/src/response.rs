@@ -8,7 +8,7 @@ use futures_core::Stream;
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderValue, StatusCode};
 use http_body::Body;
-use intermission::{AdmitReason, Decision};
+use intermission::Decision;
 use intermission_tower::{Passage, mark_admitted};
 use pin_project_lite::pin_project;
 use warp::{Reply, reply};
@@ -45,11 +45,11 @@ fn length(response: &reply::Response) -> Option<HeaderValue> {
     HeaderValue::try_from(length.to_string()).ok()
 }
 
-/// The response to a request that was let in past a gate that had to be asked.
-pub(crate) fn marked(mut response: reply::Response, reason: AdmitReason) -> reply::Response {
+/// The response, with what outer filters and visitors are told if the gate had to be asked.
+pub(crate) fn marked(mut response: reply::Response, passage: &Passage) -> reply::Response {
     // A gate further inside knew better what the request was for.
-    if response.extensions().get::<Decision>().is_none() {
-        mark_admitted(&mut response, reason);
+    if passage.reason().is_some() && response.extensions().get::<Decision>().is_none() {
+        mark_admitted(&mut response, passage);
     }
     response
 }

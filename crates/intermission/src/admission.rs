@@ -4,7 +4,7 @@ use std::any::Any;
 use std::sync::Arc;
 
 use crossbeam_utils::CachePadded;
-use intermission_core::reply::{Replies, Reply, ReplyRequest, VendorIndex};
+use intermission_core::reply::{Replies, Reply, ReplyRequest, Scheduled, VendorIndex};
 use intermission_core::{AdmitReason, RefuseReason, Timestamp};
 
 use crate::execution::Execution;
@@ -30,6 +30,9 @@ pub struct Admitted {
     pub in_flight: Option<RequestInFlight>,
     /// The execution that the route starts, if it is one that does.
     pub execution: Option<Execution>,
+    /// The planned maintenance that the response is to announce, in the header
+    /// [`SCHEDULED_HEADER`](intermission_core::reply::SCHEDULED_HEADER).
+    pub scheduled: Option<Arc<Scheduled>>,
 }
 
 /// Counts one request for as long as it lives. Keep it until the response's body has ended or was dropped.

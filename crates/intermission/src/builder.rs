@@ -32,6 +32,7 @@ pub struct GateBuilder {
     framework: Option<String>,
     policy: Policy,
     reply_policy: ReplyPolicy,
+    announces: bool,
     settings: NodeSettings,
     clock: NodeClock,
     last_known: Option<LastKnown>,
@@ -46,6 +47,7 @@ impl GateBuilder {
             framework: None,
             policy: Policy::default(),
             reply_policy: ReplyPolicy::default(),
+            announces: false,
             settings: NodeSettings::default(),
             clock: NodeClock::default(),
             last_known: None,
@@ -74,6 +76,22 @@ impl GateBuilder {
     /// What a refused visitor gets.
     pub fn with_reply_policy(mut self, policy: ReplyPolicy) -> Self {
         self.reply_policy = policy;
+        self
+    }
+
+    /// Announces a planned maintenance in the header `Maintenance-Scheduled` of every response to a visitor who is let in,
+    /// from the moment at which this node hears of the plan until it starts or is cancelled. Off by default.
+    ///
+    /// The value is a Date of RFC 9651, with the announced end as its parameter `until`:
+    /// `Maintenance-Scheduled: @1795212000;until=@1795215600` ([`Scheduled`](crate::reply::Scheduled)). The message is not
+    /// in it; [`Gate::upcoming`] has it, and so has the public status of `intermission-admin`. A cache may go on giving out
+    /// a response whose plan has been changed since; what it names are instants, so a client sees when they have passed. A
+    /// script of another origin sees the header only if `Access-Control-Expose-Headers` names it.
+    ///
+    /// While no maintenance is planned, this costs a request nothing. While one is, each asks the gate, as during
+    /// maintenance, and nothing of it is read but its method and path.
+    pub const fn with_scheduled_header(mut self) -> Self {
+        self.announces = true;
         self
     }
 
@@ -157,6 +175,7 @@ impl GateBuilder {
             framework,
             policy,
             reply_policy,
+            announces,
             settings,
             clock,
             last_known,
@@ -172,6 +191,7 @@ impl GateBuilder {
             framework,
             policy,
             reply_policy,
+            announces,
             clock,
             dependencies: Dependencies::new(&probes),
         };

@@ -143,7 +143,7 @@ impl Gate {
         )
     }
 
-    /// Whether nothing needs to be asked: no maintenance, no hold, nothing suspended.
+    /// Whether everybody may in: no maintenance, no hold, nothing suspended.
     ///
     /// A look only: [`admit_open`](Self::admit_open) counts the request in the same step.
     #[inline]
@@ -152,8 +152,15 @@ impl Gate {
         self.shared().open.load(Ordering::Acquire)
     }
 
+    /// Whether everybody may in, and nothing is announced to those who are.
+    #[inline]
+    pub(crate) fn is_unasked(&self) -> bool {
+        self.shared().unasked.load(Ordering::Acquire)
+    }
+
     /// Lets a request in without a question, if nothing needs to be asked: `None` means that
-    /// [`admit`](Self::admit) has to be, as always on a route that starts an execution.
+    /// [`admit`](Self::admit) has to be, as always on a route that starts an execution, and while a planned maintenance is
+    /// [announced](GateBuilder::with_scheduled_header).
     ///
     /// For adapters: it needs no more than what is known before any header is read.
     #[inline]
@@ -162,13 +169,14 @@ impl Gate {
         match access {
             RouteAccess::Ordinary => {}
             // It counts nobody, so the word that is looked at below would say nothing about the gate.
-            RouteAccess::Always => return self.is_open().then(always),
+            RouteAccess::Always => return self.is_unasked().then(always),
             RouteAccess::StartsExecution => return None,
         }
         Some(Admitted {
             reason: AdmitReason::Deactivated,
             in_flight: Some(self.count_open(method)?),
             execution: None,
+            scheduled: None,
         })
     }
 
@@ -204,10 +212,14 @@ impl Gate {
 
     /// The same, without counting the refusal: for a question that is asked again when more is known of the visitor.
     pub(crate) fn try_admit(&self, visitor: &Visitor<'_>) -> Result<Admitted, TurnedAway> {
-        if visitor.access == RouteAccess::Always {
-            return Ok(always());
-        }
         let shared = self.shared();
+        if visitor.access == RouteAccess::Always {
+            let scheduled = shared.scheduled(&shared.installed.load());
+            return Ok(Admitted {
+                scheduled,
+                ..always()
+            });
+        }
         let class = class_of(visitor.method);
         let shard = shared.in_flight.shard();
         // INVARIANT: counted first, decided afterwards. Whoever closes the gate in between finds the request counted.
@@ -241,6 +253,7 @@ impl Gate {
                 reason: AdmitReason::Deactivated,
                 in_flight: Some(in_flight),
                 execution,
+                scheduled: shared.scheduled(&installed),
             });
         }
         let reason = shared.execution_refusal();
@@ -281,6 +294,7 @@ impl Gate {
             reason,
             in_flight: Some(in_flight),
             execution,
+            scheduled: shared.scheduled(&installed),
         })
     }
 
@@ -366,7 +380,8 @@ impl Gate {
         self.shared().label()
     }
 
-    /// The maintenance that is announced and has not begun: for a banner on every page, or a countdown.
+    /// The maintenance that is announced and has not begun: for a banner on every page, or a countdown. For scripts and
+    /// clients, [`with_scheduled_header`](GateBuilder::with_scheduled_header) says it in every response.
     ///
     /// It asks no store, and may be asked for every page. `None` while maintenance is on, when none is planned, and from
     /// the planned start on.
@@ -525,6 +540,7 @@ fn always() -> Admitted {
         reason: AdmitReason::RouteAlways,
         in_flight: None,
         execution: None,
+        scheduled: None,
     }
 }
 

@@ -1,10 +1,11 @@
 //! What gate and keeper share: the doors, and the snapshot that says why they stand as they do.
 //!
-//! One writer, the keeper, moves both; every request and execution reads them. There are three doors:
+//! One writer, the keeper, moves both; every request and execution reads them. There are four doors:
 //!
 //! | door | is | who looks |
 //! |---|---|---|
-//! | [`Shared::open`] | one flag for the node | who counts nobody: [`Gate::is_open`], [`Gate::decide`], routes that are always open |
+//! | [`Shared::open`] | one flag for the node | who counts nobody: [`Gate::is_open`], [`Gate::decide`] |
+//! | [`Shared::unasked`] | the same, and nothing is to be announced | who counts nobody and answers: routes that are always open |
 //! | the requests' words | a bit beside each count ([`Word`](crate::in_flight::Word)) | [`Gate::count_open`], which counts in the same step |
 //! | the executions' tables | a flag under each lock ([`Table`](crate::in_flight::Table)) | [`Shared::begin`], which lists under the same lock |
 //!
@@ -12,6 +13,9 @@
 //! snapshot, flag, tables and words. So whoever finds a door closed finds the snapshot that closed it. [`Gate::admit`]
 //! believes no door but that of the executions: it counts itself, and then decides by the snapshot. Who passes by permission,
 //! address or pass is counted in a third word, which never closes. The models in `tests/loom` go through words and tables.
+//!
+//! A planned maintenance that is to be announced in every response closes the words alone: then each request asks, finds the
+//! snapshot open, and takes the announcement along. Executions, and whoever asks whether the gate is open, notice nothing.
 //!
 //! [`Gate::is_open`]: crate::Gate::is_open
 //! [`Gate::decide`]: crate::Gate::decide
@@ -23,7 +27,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use intermission_core::reply::{Marker, Notice, Replies, ReplyPolicy, ReplyRequest};
+use intermission_core::reply::{Marker, Notice, Replies, ReplyPolicy, ReplyRequest, Scheduled};
 use intermission_core::{
     ActivationId, Clock, Level, Moment, NodeFacts, NodeId, Phase, Policy, Record, RefuseReason,
     Revision, Snapshot, StateErrorKind, Timestamp, Visitor,
@@ -44,6 +48,10 @@ const NEVER: u64 = u64::MAX;
 pub(crate) struct Shared {
     /// Whether nothing needs to be asked: no maintenance, no hold, no suspension.
     pub(crate) open: AtomicBool,
+    /// Whether, besides, nothing is to be announced to those who are let in.
+    pub(crate) unasked: AtomicBool,
+    /// Whether a planned maintenance is announced in the responses to those who are let in.
+    announces: bool,
     pub(crate) installed: ArcSwap<Installed>,
     pub(crate) in_flight: InFlight,
     pub(crate) policy: Policy,
@@ -75,6 +83,8 @@ pub(crate) struct Shared {
 #[derive(Debug)]
 pub(crate) struct Installed {
     pub(crate) snapshot: Snapshot,
+    /// What is announced to those who are let in, until it starts.
+    scheduled: Option<Arc<Scheduled>>,
     /// Rendered for the first who is refused, and not before the doors close: rendering takes longer than all else
     /// that closing takes, and an open node needs none of it.
     replies: OnceLock<Arc<Replies>>,
@@ -98,6 +108,7 @@ pub(crate) struct NodeParts {
     pub(crate) framework: Option<String>,
     pub(crate) policy: Policy,
     pub(crate) reply_policy: ReplyPolicy,
+    pub(crate) announces: bool,
     pub(crate) clock: NodeClock,
     pub(crate) dependencies: Dependencies,
 }
@@ -110,13 +121,16 @@ impl Shared {
             framework,
             policy,
             reply_policy,
+            announces,
             clock,
             dependencies,
         } = parts;
-        let installed = Arc::new(Installed::new(snapshot));
+        let installed = Arc::new(Installed::new(snapshot, announces));
         let (published, _) = watch::channel(Arc::clone(&installed));
         let shared = Self {
             open: AtomicBool::new(false),
+            unasked: AtomicBool::new(false),
+            announces,
             installed: ArcSwap::new(Arc::clone(&installed)),
             in_flight: InFlight::new(),
             policy,
@@ -146,17 +160,29 @@ impl Shared {
 
     /// Decides by this snapshot from now on. Only the keeper calls it.
     pub(crate) fn install(&self, snapshot: Snapshot) {
-        let installed = Arc::new(Installed::new(snapshot));
+        let installed = Arc::new(Installed::new(snapshot, self.announces));
         // INVARIANT: whoever finds a door closed finds the snapshot that closed it. So the snapshot is published
         // before the doors close, and after they open.
-        if installed.snapshot.is_open() {
-            self.in_flight.open();
-            self.installed.store(Arc::clone(&installed));
-            self.open.store(true, Ordering::Release);
-        } else {
-            self.installed.store(Arc::clone(&installed));
-            self.open.store(false, Ordering::Release);
-            self.in_flight.close();
+        match (installed.snapshot.is_open(), &installed.scheduled) {
+            (true, None) => {
+                self.in_flight.open();
+                self.installed.store(Arc::clone(&installed));
+                self.open.store(true, Ordering::Release);
+                self.unasked.store(true, Ordering::Release);
+            }
+            (true, Some(_)) => {
+                self.in_flight.open_to_executions();
+                self.installed.store(Arc::clone(&installed));
+                self.open.store(true, Ordering::Release);
+                self.unasked.store(false, Ordering::Release);
+                self.in_flight.have_requests_ask();
+            }
+            (false, _) => {
+                self.installed.store(Arc::clone(&installed));
+                self.open.store(false, Ordering::Release);
+                self.unasked.store(false, Ordering::Release);
+                self.in_flight.close();
+            }
         }
         self.published.send_replace(installed);
     }
@@ -284,6 +310,13 @@ impl Shared {
         self.tally.of(counted) + self.in_flight.counted(counted)
     }
 
+    /// What the response to somebody who is let in now announces, if anything is ahead.
+    pub(crate) fn scheduled(&self, installed: &Installed) -> Option<Arc<Scheduled>> {
+        let scheduled = installed.scheduled.as_ref();
+        let ahead = scheduled.filter(|scheduled| scheduled.starts_at() > self.clock.now());
+        ahead.cloned()
+    }
+
     /// Refuses a request for this path, once.
     pub(crate) fn refusal(
         &self,
@@ -312,8 +345,13 @@ impl Shared {
 }
 
 impl Installed {
-    const fn new(snapshot: Snapshot) -> Self {
+    fn new(snapshot: Snapshot, announces: bool) -> Self {
+        let record = &snapshot.record;
+        let plan = record
+            .plan()
+            .filter(|_| announces && !record.phase().is_on());
         Self {
+            scheduled: plan.map(|plan| Arc::new(Scheduled::of(plan))),
             snapshot,
             replies: OnceLock::new(),
         }

@@ -13,6 +13,7 @@ use http::uri::PathAndQuery;
 use http::{HeaderName, Method, Request, StatusCode, Uri, response};
 use hyper::body::Incoming;
 use intermission::Decision;
+use intermission::reply::SCHEDULED_HEADER;
 use intermission_conformance::adapter::{Row, rows};
 use intermission_tower::PeerAddress;
 use libtest_mimic::{Failed, Trial};
@@ -57,6 +58,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial::<RefusesAsAnError>(),
         trial::<RefusesForCaches>(),
         trial::<LetsBypassesBeCached>(),
+        trial::<AnnouncesNothing>(),
         trial::<EndsSessions>(),
         trial::<KeepsTheFirstTime>(),
         trial::<ForgetsTheLengthOfHead>(),
@@ -399,5 +401,20 @@ impl Flaw for LetsBypassesBeCached {
             let everybody = HeaderValue::from_static("public, max-age=600");
             response.headers.insert(CACHE_CONTROL, everybody);
         }
+    }
+}
+
+struct AnnouncesNothing;
+
+impl Flaw for AnnouncesNothing {
+    const NAME: &'static str = "announces_nothing";
+    const FOUND_BY: &'static [&'static str] = &[
+        "a_plan_is_announced_in_every_response",
+        "a_changed_plan_is_announced_at_once",
+        "who_passes_a_held_node_is_told_of_the_plan",
+    ];
+
+    fn after(response: &mut response::Parts) {
+        response.headers.remove(SCHEDULED_HEADER);
     }
 }

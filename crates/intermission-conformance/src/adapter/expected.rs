@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use intermission::reply::{BYPASSED, HeaderText, Replies, Reply, ReplyForm, ReplyRequest};
+use intermission::reply::{
+    BYPASSED, HeaderText, Replies, Reply, ReplyForm, ReplyRequest, SCHEDULED_HEADER, Scheduled,
+};
 use intermission::{AdmitReason, Decision, RefuseReason};
 
 use crate::failure::{Checked, ensure, ensure_eq};
@@ -23,6 +25,7 @@ const COMPARED: &[&str] = &[
     "grpc-status",
     "location",
     "maintenance-mode",
+    SCHEDULED_HEADER,
     "referrer-policy",
     "refresh",
     "retry-after",
@@ -148,7 +151,7 @@ impl Expect {
                 reason,
             } => (
                 *status,
-                admitted_headers(body, *reason),
+                admitted_headers(stage, body, *reason),
                 body.as_bytes().to_vec(),
             ),
             Self::RefusedAsCoreSays(reason) => {
@@ -216,7 +219,7 @@ fn same_lines<T: AsRef<str> + std::fmt::Debug>(
     })
 }
 
-fn admitted_headers(body: &str, reason: Option<AdmitReason>) -> Headers {
+fn admitted_headers(stage: &Stage, body: &str, reason: Option<AdmitReason>) -> Headers {
     let mut headers = Headers::new();
     let mut set = |name: &str, value: &str| {
         headers.insert(name.to_owned(), vec![value.to_owned()]);
@@ -225,6 +228,11 @@ fn admitted_headers(body: &str, reason: Option<AdmitReason>) -> Headers {
         set(name, value);
     }
     set("content-length", &body.len().to_string());
+    let upcoming = stage.gate.upcoming();
+    if let Some(plan) = upcoming.filter(|_| stage.given.announces) {
+        let value = written(Scheduled::of(&plan).value());
+        set(SCHEDULED_HEADER, &value);
+    }
     if let Some(reason) = reason {
         set(DECISION, &Decision::Admit(reason).to_string());
         if reason.is_bypass() {

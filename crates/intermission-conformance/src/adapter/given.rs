@@ -25,6 +25,8 @@ pub(crate) struct Given {
     permission_panics: bool,
     unknown_routes_are_told: bool,
     pub(crate) reply_policy: ReplyPolicy,
+    /// Whether a plan is announced in every response.
+    pub(crate) announces: bool,
     pub(crate) policy: Policy,
     pub(crate) outage: OutagePolicy,
     /// The state cannot be reached when the gate starts, and the gate starts by this policy.
@@ -56,6 +58,7 @@ impl Given {
             permission_panics: false,
             unknown_routes_are_told: false,
             reply_policy: ReplyPolicy::default(),
+            announces: false,
             policy: Policy::default(),
             outage: OutagePolicy::KeepLast,
             start_without_state: None,
@@ -136,6 +139,11 @@ impl Given {
 
     pub(crate) fn replying(mut self, policy: ReplyPolicy) -> Self {
         self.reply_policy = policy;
+        self
+    }
+
+    pub(crate) const fn announcing(mut self) -> Self {
+        self.announces = true;
         self
     }
 

@@ -42,6 +42,8 @@ pub enum RowGroup {
     Outage,
     /// Bypasses for single persons.
     Passes,
+    /// What is announced of a planned maintenance.
+    Plans,
     /// What a refused visitor gets.
     Replies,
     /// Flags and paths.
@@ -65,6 +67,7 @@ impl RowGroup {
             Self::Http2 => "http2",
             Self::Outage => "outage",
             Self::Passes => "passes",
+            Self::Plans => "plans",
             Self::Replies => "replies",
             Self::Routes => "routes",
             Self::Spoofing => "spoofing",

@@ -54,7 +54,12 @@ impl<S: Server> Set<S> {
         };
         let memory = MemoryState::with_timing_and_clock(timing, Arc::clone(&shared_clock));
         let state = Breakable::new(memory.clone(), given.start_without_state.is_some());
-        let gate = Gate::builder(state.clone())
+        let builder = if given.announces {
+            Gate::builder(state.clone()).with_scheduled_header()
+        } else {
+            Gate::builder(state.clone())
+        };
+        let gate = builder
             .with_clock(Arc::clone(&shared_clock))
             .with_timing(timing)
             .with_policy(given.policy)

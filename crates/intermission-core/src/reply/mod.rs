@@ -72,6 +72,7 @@ mod page;
 mod policy;
 mod problem;
 mod retry_after;
+mod scheduled;
 mod template;
 mod text;
 mod vendor;
@@ -85,6 +86,7 @@ use crate::Timestamp;
 pub use header::HeaderText;
 pub use notice::{BYPASSED, MARKER_HEADER, Marker, Notice};
 pub use policy::{BadStatus, RefusalStatus, ReplyPolicy};
+pub use scheduled::{SCHEDULED_HEADER, Scheduled};
 pub use template::{BadTemplate, BadTemplateKind, PageTemplate};
 pub use vendor::{VendorFormat, VendorIndex};
 

@@ -11,9 +11,8 @@
 //!    on: the visitor's address, the permission, the pass. What comes back is an [`Answer`].
 //! 4. It keeps the [`Passage`] until the response's body has ended or was dropped. Then the request has ended.
 //! 5. If the gate had to be asked, it puts the [`Decision`](crate::Decision) where the handler finds it, and the
-//!    [`ExecutionHandle`] too, and the decision into the response for what is outside. A response to somebody who passed the
-//!    closed gate ([`AdmitReason::is_bypass`](crate::AdmitReason::is_bypass)) gets the headers
-//!    [`BYPASSED`](crate::reply::BYPASSED).
+//!    [`ExecutionHandle`] too, and the decision into the response for what is outside. The response gets the
+//!    [headers of the passage](Passage::headers): they tell caches what not everybody gets, and visitors what is planned.
 //!
 //! A refusal is answered with all lines of `Accept` and with `Content-Type`, which gRPC goes by. It is a response and no
 //! error, and the request's body is left unread. What a framework's crate has to keep in detail, `intermission-conformance`

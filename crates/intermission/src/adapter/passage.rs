@@ -1,5 +1,8 @@
 //! What a request that was let in takes along.
 
+use std::sync::Arc;
+
+use intermission_core::reply::{BYPASSED, HeaderText, SCHEDULED_HEADER, Scheduled};
 use intermission_core::{AdmitReason, RouteAccess};
 
 use crate::adapter::execution_handle::{EndsWithResponse, ExecutionHandle};
@@ -29,6 +32,7 @@ enum Kind {
 #[derive(Debug)]
 struct Asked {
     reason: AdmitReason,
+    scheduled: Option<Arc<Scheduled>>,
     _execution: Option<EndsWithResponse>,
     _in_flight: Option<RequestInFlight>,
 }
@@ -49,7 +53,7 @@ impl Passage {
                 let _in_flight = gate.count_open(method)?;
                 Some(Self(Kind::Counted { _in_flight }))
             }
-            RouteAccess::Always if gate.is_open() => Some(Self::uncounted()),
+            RouteAccess::Always if gate.is_unasked() => Some(Self::uncounted()),
             RouteAccess::Always | RouteAccess::StartsExecution => None,
         }
     }
@@ -60,11 +64,12 @@ impl Passage {
             reason,
             in_flight,
             execution,
-            ..
+            scheduled,
         } = admitted;
         let handle = execution.map(ExecutionHandle::new);
         let asked = Asked {
             reason,
+            scheduled,
             _execution: handle.clone().map(EndsWithResponse),
             _in_flight: in_flight,
         };
@@ -86,5 +91,20 @@ impl Passage {
             Kind::Uncounted | Kind::Counted { .. } => None,
             Kind::Asked(asked) => Some(asked.reason),
         }
+    }
+
+    /// The headers that the response gets, in place of lines with these names: [`BYPASSED`] for whoever passed the closed
+    /// gate, and [`SCHEDULED_HEADER`] while a planned maintenance is announced. The names are in lower case.
+    pub fn headers(&self) -> impl Iterator<Item = (&'static str, HeaderText<'_>)> {
+        let asked = match &self.0 {
+            Kind::Uncounted | Kind::Counted { .. } => None,
+            Kind::Asked(asked) => Some(asked),
+        };
+        let bypassed = asked.filter(|asked| asked.reason.is_bypass());
+        let bypassed = bypassed.into_iter().flat_map(|_| BYPASSED);
+        let scheduled = asked.and_then(|asked| asked.scheduled.as_ref());
+        bypassed
+            .map(|(name, value)| (name, HeaderText::Static(value)))
+            .chain(scheduled.map(|scheduled| (SCHEDULED_HEADER, scheduled.value())))
     }
 }

@@ -123,6 +123,13 @@ impl InFlight {
     pub(crate) fn close(&self) {
         for shard in &self.shards {
             shard.executions.close();
+        }
+        self.have_requests_ask();
+    }
+
+    /// Has every request ask.
+    pub(crate) fn have_requests_ask(&self) {
+        for shard in &self.shards {
             shard.safe.close();
             shard.unsafe_.close();
         }
@@ -130,13 +137,20 @@ impl InFlight {
 
     /// Opens the door, and has no request ask.
     pub(crate) fn open(&self) {
+        self.open_to_executions();
         for shard in &self.shards {
-            shard.executions.open();
             for word in [&shard.safe, &shard.unsafe_, &shard.bypass] {
                 word.open();
-                word.unwatch();
             }
         }
+    }
+
+    /// Opens the door to executions. Whether requests ask stays as it is.
+    pub(crate) fn open_to_executions(&self) {
+        for shard in &self.shards {
+            shard.executions.open();
+        }
+        self.unwatch_requests();
     }
 
     /// Executions that a drain waits for. If there are any, [`emptied`](Self::emptied) wakes when they may have ended.

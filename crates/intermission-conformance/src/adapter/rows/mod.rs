@@ -8,6 +8,7 @@ mod generated;
 mod http2;
 mod outage;
 mod passes;
+mod plans;
 mod replies;
 mod routes;
 mod spoofing;
@@ -26,6 +27,7 @@ pub fn rows() -> Vec<Row> {
         replies::rows(),
         vendors::rows(),
         passes::rows(),
+        plans::rows(),
         bodies::rows(),
         executions::rows(),
         websocket::rows(),
