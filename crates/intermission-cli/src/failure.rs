@@ -58,6 +58,17 @@ impl Failure {
 }
 
 impl Failure {
+    /// All that whoever is told is told, in one line.
+    pub(crate) fn in_words(&self) -> String {
+        match self {
+            Self::Told(Told { message, hint, .. }) => {
+                let hint = hint.as_ref().map(|hint| format!("; {hint}"));
+                format!("{message}{}", hint.unwrap_or_default())
+            }
+            Self::ReaderGone => "nobody reads what is said".to_owned(),
+        }
+    }
+
     /// The same, with one thing more that whoever is told should know.
     #[must_use]
     pub(crate) fn adding(self, more: &str) -> Self {

@@ -173,7 +173,7 @@ fn perform(
             let ended = with_state(verb, &arguments.global, environment, output);
             match (verb, ended) {
                 // Nobody reads what is said, and the command was not run: that is no success.
-                (Verb::Exec(_), Err(Failure::ReaderGone)) => Ok(ExitCode::Failed),
+                (Verb::Exec(_) | Verb::During(_), Err(Failure::ReaderGone)) => Ok(ExitCode::Failed),
                 (_, ended) => ended,
             }
         }
@@ -207,7 +207,7 @@ fn with_state(
     let ended = runtime.block_on(async {
         let reached = match verb {
             Verb::Init => place.open_or_create(),
-            Verb::Exec(_) => place.open().map_err(verbs::exec::not_run),
+            Verb::Exec(_) | Verb::During(_) => place.open().map_err(verbs::exec::not_run),
             _ => place.open(),
         }?;
         if let Some(warning) = &reached.warning {
@@ -235,6 +235,7 @@ async fn dispatch(verb: &Verb, session: &mut Session<'_, '_>) -> Result<ExitCode
         Verb::Watch(args) => verbs::watch::run(args, session).await,
         Verb::Explain(args) => verbs::explain::run(args, session).await,
         Verb::Exec(args) => verbs::exec::run(args, session).await,
+        Verb::During(args) => verbs::during::run(args, session).await,
         Verb::Export(args) => verbs::export::run(args, session).await,
         Verb::Init => verbs::init::run(session).await,
         Verb::Completions { shell } => verbs::completions::run(*shell, session.output),

@@ -13,7 +13,6 @@ use intermission::{
     ActivationId, Completion, Goal, HistoryEntry, HistoryEvent, Operator, Record, StateError,
     StateErrorKind, UnconfirmedCause, View, Waited,
 };
-use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::exit_code::ExitCode;
@@ -42,12 +41,23 @@ pub(crate) struct Wish {
     pub(crate) limit: Option<Duration>,
 }
 
-/// Waits, shows what still runs, and says how it ended. `changed` is whether the request changed anything.
-pub(crate) async fn wait(
+/// How a wait came to its end.
+pub(crate) enum Ended {
+    /// The goal is reached, or can only be reached in part.
+    Reached(View),
+    /// Somebody or something has ended the activation.
+    Superseded,
+    /// The state was out of reach for too long, or failed for good.
+    Lost(StateError),
+    /// The time was over first. This was seen last.
+    TimedOut(Duration, Option<View>),
+}
+
+/// Waits, and shows what still runs meanwhile. Beside how it ended, it tells whether all of that could be shown.
+pub(crate) async fn watched(
     wish: Wish,
-    changed: bool,
     session: &mut Session<'_, '_>,
-) -> Result<ExitCode, Failure> {
+) -> (Ended, Result<(), Failure>) {
     let clock = session.clock();
     let Session {
         operator,
@@ -56,32 +66,45 @@ pub(crate) async fn wait(
         ..
     } = &mut *session;
     let teller = RefCell::new(Teller::new(output, invocation, clock));
-    let (shown, seen) = watch::channel(None);
+    let seen = RefCell::new(None);
     let show = |view: &View| {
         teller.borrow_mut().show(view);
-        shown.send_replace(Some(view.clone()));
+        seen.replace(Some(view.clone()));
     };
     let reached = through_outages(operator, wish, show, &teller);
     let waited = match wish.limit {
         Some(limit) => timeout(limit, reached).await.map_err(|_| limit),
         None => Ok(reached.await),
     };
-    teller.into_inner().finish()?;
-    let waited = match waited {
-        Ok(waited) => {
-            waited.map_err(|error| Failure::from(error).with_hint("the request stays"))?
-        }
-        Err(limit) => return Err(timed_out(limit, seen.borrow().as_ref(), session)),
+    let said = teller.into_inner().finish();
+    let ended = match waited {
+        Ok(Ok(Waited::Reached(view) | Waited::Doubtful(view))) => Ended::Reached(view),
+        Ok(Ok(_)) => Ended::Superseded,
+        Ok(Err(error)) => Ended::Lost(error),
+        Err(limit) => Ended::TimedOut(limit, seen.into_inner()),
     };
-    match waited {
-        Waited::Reached(view) | Waited::Doubtful(view) => {
-            reached_as(&view, wish.goal, changed, session)
+    (ended, said)
+}
+
+/// Waits, shows what still runs, and says how it ended. `changed` is whether the request changed anything.
+pub(crate) async fn wait(
+    wish: Wish,
+    changed: bool,
+    session: &mut Session<'_, '_>,
+) -> Result<ExitCode, Failure> {
+    let (ended, said) = watched(wish, session).await;
+    said?;
+    match ended {
+        Ended::Reached(view) => reached_as(&view, wish.goal, changed, session),
+        Ended::Superseded => Err(superseded(wish.activation, session).await?),
+        Ended::Lost(error) => Err(Failure::from(error).with_hint("the request stays")),
+        Ended::TimedOut(limit, last_seen) => {
+            let invocation = &session.invocation;
+            let hint = format!(
+                "the request stays: `{invocation} status` shows how far it is, `{invocation} deactivate` ends it"
+            );
+            Err(timed_out(limit, last_seen.as_ref(), session).with_hint(hint))
         }
-        Waited::Superseded(_) => Err(superseded(wish.activation, session).await?),
-        other => Err(Failure::new(
-            ExitCode::Failed,
-            format!("the wait ended in an unknown way: {other:?}"),
-        )),
     }
 }
 
@@ -191,7 +214,11 @@ fn say_what_was_lost(
     Ok(())
 }
 
-fn timed_out(limit: Duration, last_seen: Option<&View>, session: &Session<'_, '_>) -> Failure {
+pub(crate) fn timed_out(
+    limit: Duration,
+    last_seen: Option<&View>,
+    session: &Session<'_, '_>,
+) -> Failure {
     let how_far =
         last_seen.map(|view| format!(": {}", fleet::progress_in_words(view, session.now())));
     let message = format!(
@@ -199,13 +226,11 @@ fn timed_out(limit: Duration, last_seen: Option<&View>, session: &Session<'_, '_
         brief(limit),
         how_far.unwrap_or_default()
     );
-    let invocation = &session.invocation;
-    Failure::new(ExitCode::TimedOut, message).with_hint(format!(
-        "the request stays: `{invocation} status` shows how far it is, `{invocation} deactivate` ends it"
-    ))
+    Failure::new(ExitCode::TimedOut, message)
 }
+
 /// Says who ended the activation, as far as the history knows.
-async fn superseded(
+pub(crate) async fn superseded(
     activation: ActivationId,
     session: &Session<'_, '_>,
 ) -> Result<Failure, Failure> {

@@ -7,12 +7,13 @@ use std::{env, fs};
 use intermission_cli::{Environment, ExitCode, Output, run};
 
 /// Every verb, with its parts.
-const VERBS: [&str; 20] = [
+const VERBS: [&str; 21] = [
     "",
     "activate",
     "allow-ips",
     "completions",
     "deactivate",
+    "during",
     "exec",
     "executions",
     "explain",

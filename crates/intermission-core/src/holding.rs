@@ -127,7 +127,7 @@ pub struct HolderFailure {
 #[non_exhaustive]
 #[must_use]
 pub struct Acquire {
-    pub(crate) holder: Holder,
+    pub(crate) holder: Box<Holder>,
     pub(crate) activate: Activate,
 }
 
@@ -148,7 +148,7 @@ impl Acquire {
     ) -> Self {
         let settings = activate.overlay(Settings::default());
         Self {
-            holder: Holder {
+            holder: Box::new(Holder {
                 id,
                 label: cut(label),
                 requested_by: activate.requested_by().to_owned(),
@@ -162,7 +162,7 @@ impl Acquire {
                     retry_after: settings.retry_after,
                 },
                 failure: None,
-            },
+            }),
             activate,
         }
     }
@@ -207,7 +207,7 @@ impl Record {
             });
             holding.holders.push(Holder {
                 since: now,
-                ..holder.clone()
+                ..(**holder).clone()
             });
             activation.settings = holding.settings();
             activation.holding = Some(holding);

@@ -69,6 +69,19 @@ impl View {
             .is_some_and(|done| done.unconfirmed.iter().any(|other| other.node == node))
     }
 
+    /// Whether the node is heard of; `None` if this view has not all nodes, and not this one.
+    #[must_use]
+    pub fn is_in_contact(&self, node: NodeId) -> Option<bool> {
+        let listed = self.nodes.iter().find(|other| other.node == node);
+        match listed {
+            Some(listed) => Some(!listed.out_of_contact),
+            None if u64::try_from(self.nodes.len()).is_ok_and(|shown| shown >= self.node_count) => {
+                Some(false)
+            }
+            None => None,
+        }
+    }
+
     /// All listed executions with their nodes, the oldest first.
     #[must_use]
     pub fn executions(&self) -> Vec<(&NodeView, &ExecutionView)> {

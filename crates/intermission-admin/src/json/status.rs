@@ -28,6 +28,8 @@ pub struct Status<'a> {
     #[schema(value_type = Option<String>, format = DateTime)]
     quiescent_at: Option<Timestamp>,
     window: Option<Window>,
+    /// Who holds the maintenance on for a piece of work; `null` if nobody does.
+    holding: Option<Holding<'a>>,
     #[schema(value_type = Vec<String>)]
     allow: &'a AllowList,
     retry_after_s: Option<u64>,
@@ -58,6 +60,36 @@ struct Window {
     #[schema(value_type = Option<String>, format = DateTime)]
     ends_at: Option<Timestamp>,
     auto_end: bool,
+}
+
+/// That pieces of work hold the maintenance on.
+#[derive(Debug, Serialize, ToSchema)]
+struct Holding<'a> {
+    /// Whether the site opens when the last of them is done. One that has failed is never done.
+    opens_after: bool,
+    holders: Vec<Holder<'a>>,
+}
+
+/// A piece of work that holds the maintenance on.
+#[derive(Debug, Serialize, ToSchema)]
+struct Holder<'a> {
+    label: &'a str,
+    requested_by: &'a str,
+    node: String,
+    node_label: &'a str,
+    #[schema(value_type = String, format = DateTime)]
+    since: Timestamp,
+    /// Whether its node is heard of. If not, it is gone, or cannot reach the state. `null` if that is not known.
+    in_contact: Option<bool>,
+    failure: Option<Failure<'a>>,
+}
+
+/// How a piece of work has failed.
+#[derive(Debug, Serialize, ToSchema)]
+struct Failure<'a> {
+    #[schema(value_type = String, format = DateTime)]
+    at: Timestamp,
+    reason: &'a str,
 }
 
 /// How many nodes are how far.
@@ -106,6 +138,7 @@ impl<'a> Status<'a> {
             activated_at: completion(record).map(|completion| completion.at),
             quiescent_at: view.quiescent_at,
             window: window(record),
+            holding: holding(view),
             allow: record.allow(),
             retry_after_s: settings
                 .and_then(|settings| settings.retry_after)
@@ -136,6 +169,26 @@ impl<'a> Status<'a> {
     }
 }
 
+fn holding(view: &View) -> Option<Holding<'_>> {
+    let holding = view.record.activation()?.holding.as_deref()?;
+    let holders = holding.holders.iter().map(|holder| Holder {
+        label: &holder.label,
+        requested_by: &holder.requested_by,
+        node: holder.node.to_string(),
+        node_label: &holder.node_label,
+        since: holder.since,
+        in_contact: view.is_in_contact(holder.node),
+        failure: holder.failure.as_ref().map(|failure| Failure {
+            at: failure.at,
+            reason: &failure.reason,
+        }),
+    });
+    Some(Holding {
+        opens_after: holding.opens_after,
+        holders: holders.collect(),
+    })
+}
+
 fn completion(record: &Record) -> Option<&Completion> {
     record.activation().and_then(|on| on.completion.as_ref())
 }
@@ -146,7 +199,7 @@ pub(super) fn state_lost_at(record: &Record) -> Option<Timestamp> {
 }
 
 fn window(record: &Record) -> Option<Window> {
-    if let Some(plan) = record.plan() {
+    if let Some(plan) = record.plan().filter(|_| !record.phase().is_on()) {
         return Some(Window {
             starts_at: Some(plan.starts_at),
             ends_at: plan.settings.ends_at,

@@ -38,14 +38,17 @@ fn addresses_come_separated_or_repeated() {
         &["--ip", "192.0.2.10/32\n2001:db8::/64\n"],
         &["--ip", " 192.0.2.10 , 2001:db8::/64, "],
     ] {
-        assert_eq!(activate(line).allow().unwrap(), both(), "{line:?}");
+        assert_eq!(activate(line).closing.allow().unwrap(), both(), "{line:?}");
     }
-    assert_eq!(activate(&[]).allow().unwrap(), None);
+    assert_eq!(activate(&[]).closing.allow().unwrap(), None);
     assert_eq!(
-        activate(&["--ip", "none"]).allow().unwrap(),
+        activate(&["--ip", "none"]).closing.allow().unwrap(),
         Some(AllowChange::Replace(AllowList::default()))
     );
-    let added = activate(&["--add-ip", "192.0.2.1"]).allow().unwrap();
+    let added = activate(&["--add-ip", "192.0.2.1"])
+        .closing
+        .allow()
+        .unwrap();
     assert_eq!(added, Some(AllowChange::Add(list(&["192.0.2.1"]))));
 }
 
@@ -55,7 +58,7 @@ fn all_bad_addresses_are_named_at_once() {
         &["--ip", "192.0.2.300,localhost", "192.0.2.1"][..],
         &["--add-ip", "192.0.2.300", "localhost"],
     ] {
-        let Failure::Told(told) = activate(line).allow().unwrap_err() else {
+        let Failure::Told(told) = activate(line).closing.allow().unwrap_err() else {
             panic!("{line:?}")
         };
         assert_eq!(told.code, ExitCode::Usage);
@@ -73,7 +76,7 @@ fn all_bad_addresses_are_named_at_once() {
         &["--ip", "none 192.0.2.1"],
         &["--ip", " "],
     ] {
-        assert!(activate(line).allow().is_err(), "{line:?}");
+        assert!(activate(line).closing.allow().is_err(), "{line:?}");
     }
 }
 
@@ -117,7 +120,10 @@ fn drain_policies() {
 #[test]
 fn levels_and_goals_are_strict_words() {
     for level in Level::ALL {
-        assert_eq!(activate(&["--level", level.as_str()]).level, Some(level));
+        assert_eq!(
+            activate(&["--level", level.as_str()]).closing.level,
+            Some(level)
+        );
     }
     assert_eq!(activate(&["--wait"]).wait, Some(Goal::Activated));
     assert_eq!(activate(&["--wait=activated"]).wait, Some(Goal::Activated));

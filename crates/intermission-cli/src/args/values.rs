@@ -5,7 +5,7 @@ use std::error::Error;
 use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use intermission::{AllowChange, AllowList, DrainPolicy, Goal};
+use intermission::{AllowChange, AllowList, DrainPolicy, Goal, OnFailure};
 
 use super::IfClosed;
 use crate::failure::{Failure, in_full};
@@ -36,6 +36,14 @@ pub(super) fn parse_if_closed(word: &str) -> Result<IfClosed, Infallible> {
         "wait" => IfClosed::Wait,
         "run" => IfClosed::Run,
         _ => IfClosed::Skip,
+    })
+}
+
+pub(super) fn parse_on_failure(word: &str) -> Result<OnFailure, Infallible> {
+    Ok(if word == "lift" {
+        OnFailure::Lift
+    } else {
+        OnFailure::Keep
     })
 }
 

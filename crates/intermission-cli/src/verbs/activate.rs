@@ -5,6 +5,7 @@ use intermission::{Accepted, Change, Phase, Timestamp};
 use crate::args::Activate;
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
+use crate::render::text::printable;
 use crate::session::Session;
 use crate::wait::{Wish, wait};
 use crate::witness::witnessed;
@@ -65,30 +66,12 @@ fn request(
     now: Timestamp,
     session: &Session<'_, '_>,
 ) -> Result<intermission::Activate, Failure> {
-    let mut request = intermission::Activate::by(&session.requested_by);
-    if let Some(level) = args.level {
-        request = request.with_level(level);
-    }
-    if let Some(message) = &args.message {
-        request = request.with_message(message);
-    }
-    if let Some(allow) = args.allow()? {
-        request = request.with_allow(allow);
-    }
+    let mut request = args.closing.request(&session.requested_by, now)?;
     if let Some(starts) = args.starts {
         request = request.with_starts_at(starts.from(now));
     }
-    if let Some(ends) = args.ends {
-        request = request.with_ends_at(ends.from(now));
-    }
     if args.auto_end {
         request = request.with_auto_end(true);
-    }
-    if let Some(retry_after) = args.retry_after {
-        request = request.with_retry_after(retry_after);
-    }
-    if let Some(drain) = args.drain {
-        request = request.with_drain(drain);
     }
     Ok(request)
 }
@@ -121,6 +104,17 @@ fn say(
         } else {
             "now"
         };
+        let holders = record.holders();
+        if !holders.is_empty() {
+            let labels: Vec<_> = holders
+                .iter()
+                .map(|holder| printable(&holder.label))
+                .collect();
+            return format!(
+                "updated; {still} {phase}, and stays on when {} is done",
+                labels.join(", ")
+            );
+        }
         return format!("updated; {still} {phase}");
     }
     let instead = if before.plan().is_some() {

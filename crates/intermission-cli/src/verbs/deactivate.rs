@@ -5,6 +5,7 @@ use intermission::Change;
 use crate::args::Deactivate;
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
+use crate::render::text::printable;
 use crate::session::Session;
 use crate::witness::witnessed;
 
@@ -28,6 +29,24 @@ pub(crate) async fn run(
         "already deactivated"
     };
     session.output.note(said)?;
+    let working: Vec<_> = before
+        .holders()
+        .iter()
+        .filter(|holder| holder.failure.is_none())
+        .map(|holder| {
+            format!(
+                "{} ({})",
+                printable(&holder.label),
+                printable(&holder.node_label)
+            )
+        })
+        .collect();
+    if !working.is_empty() {
+        session.output.warning(&format!(
+            "it was held by {}, which may still work: visitors are let in all the same",
+            working.join(", ")
+        ))?;
+    }
     if before.phase().is_on() {
         witnessed(&accepted.record, session).await?;
     }

@@ -4,8 +4,8 @@
 //! standard error, and a stream that nobody reads changes nothing about what runs: standard output is the command's.
 
 mod begin;
-mod child;
-mod signals;
+pub(super) mod child;
+pub(super) mod signals;
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -57,7 +57,13 @@ async fn in_maintenance(
         );
         return Ok(ExitCode::NotRun);
     }
-    child::run(&args.command, signals, Registration::none(), session.output).await
+    child::run(
+        &args.command,
+        &mut signals,
+        Registration::none(),
+        session.output,
+    )
+    .await
 }
 
 /// Joins the state as a node, and runs the command as an execution there.
@@ -99,7 +105,7 @@ async fn as_node(
             return Ok(signals::ended_by(signal));
         }
     };
-    let ended = child::run(&args.command, signals, registration, session.output).await;
+    let ended = child::run(&args.command, &mut signals, registration, session.output).await;
     leave(gate).await;
     ended
 }
@@ -110,13 +116,13 @@ pub(crate) fn not_run(failure: Failure) -> Failure {
 }
 
 /// Says goodbye, so that no drain waits for the lease of a node that is gone.
-async fn leave(gate: Gate) {
+pub(super) async fn leave(gate: Gate) {
     // Should the time be over, the silence says it.
     let _ = timeout(GOODBYE_AT_MOST, gate.shutdown()).await;
 }
 
 /// What the lists call the command. Its arguments are left out: they may hold secrets, and every operator reads lists.
-fn program_name(command: &[OsString]) -> String {
+pub(super) fn program_name(command: &[OsString]) -> String {
     let program = command.first().map(Path::new);
     program
         .and_then(|program| program.file_name().or(Some(program.as_os_str())))
@@ -124,7 +130,7 @@ fn program_name(command: &[OsString]) -> String {
 }
 
 /// Says something to whoever listens. If nobody does, the command is run, or not, all the same.
-fn say(output: &mut Output<'_>, line: &str) {
+pub(super) fn say(output: &mut Output<'_>, line: &str) {
     drop(output.note(line));
 }
 

@@ -4,6 +4,7 @@ pub(crate) mod activate;
 pub(crate) mod allow_ips;
 pub(crate) mod completions;
 pub(crate) mod deactivate;
+pub(crate) mod during;
 pub(crate) mod exec;
 pub(crate) mod executions;
 pub(crate) mod explain;

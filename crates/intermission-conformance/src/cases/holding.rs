@@ -146,6 +146,7 @@ async fn the_history_names_holders(site: Site) -> Checked {
     site.change(acquire(BACKUP, "backup", deploy())).await?;
     site.change(Change::NoteFailure(MIGRATE, "exit status 3".to_owned()))
         .await?;
+    site.change(Change::Activate(Activate::by("ana"))).await?;
     site.change(Change::Release(BACKUP)).await?;
     let history = site.history().await?;
     let lines: Vec<_> = history
@@ -157,6 +158,7 @@ async fn the_history_names_holders(site: Site) -> Checked {
         &lines,
         &[
             (HistoryEvent::Updated, Some("released by backup")),
+            (HistoryEvent::Updated, Some("stays on after its holders")),
             (HistoryEvent::Updated, Some("migrate failed: exit status 3")),
             (HistoryEvent::Updated, Some("held by backup")),
             (HistoryEvent::Activated, None),

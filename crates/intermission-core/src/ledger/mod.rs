@@ -563,6 +563,12 @@ fn note_of(before: &Record, after: &Record) -> Option<String> {
     (!touched.is_empty()).then(|| touched.join(", "))
 }
 
+/// Whether maintenance is on for its holders alone.
+fn is_lent(record: &Record) -> bool {
+    let holding = record.activation().and_then(|on| on.holding.as_ref());
+    holding.is_some_and(|holding| holding.opens_after)
+}
+
 /// Who came, went, or failed, of those who hold maintenance on. Where it has ended, that says enough.
 fn holders_of(before: &Record, after: &Record) -> Vec<String> {
     let find = |record: &Record, holder: &Holder| {
@@ -572,6 +578,9 @@ fn holders_of(before: &Record, after: &Record) -> Vec<String> {
     let mut said = Vec::new();
     if !after.phase().is_on() {
         return said;
+    }
+    if is_lent(before) && !is_lent(after) && !after.holders().is_empty() {
+        said.push("stays on after its holders".to_owned());
     }
     for holder in after.holders() {
         let known = find(before, holder);

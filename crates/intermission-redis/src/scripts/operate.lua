@@ -64,7 +64,7 @@ touch('drain',was.drain.mode~=is.drain.mode or was.drain.after_ms~=is.drain.afte
 touch('allow list',before.allow~=next.allow)
 touch('passes',is_on(next) and (is_on(before) and before.passes or '[]')~=next.passes)
 -- Who came, went, or failed, of those who hold maintenance on.
-local function holders_of(r) return r.holding~='' and cjson.decode(r.holding).holders or {} end
+local function holding_of(r) return r.holding~='' and cjson.decode(r.holding) or {opens_after=false,holders={}} end
 local function by_id(holders)
   local found={}
   for _,holder in ipairs(holders) do found[holder.id]=holder end
@@ -72,7 +72,9 @@ local function by_id(holders)
 end
 local function has_failed(holder) return holder and type(holder.failure)=='table' end
 if is_on(next) and next.holding~=before.holding then
-  local old,new=holders_of(before),holders_of(next)
+  local old,new=holding_of(before),holding_of(next)
+  touch('stays on after its holders',old.opens_after and not new.opens_after and #new.holders>0)
+  old,new=old.holders,new.holders
   local known,there=by_id(old),by_id(new)
   for _,holder in ipairs(new) do
     touch('held by '..holder.label,not known[holder.id])

@@ -1,6 +1,7 @@
 //! `status` as text. Each module says one thing, and leaves out lines that do not apply.
 
 mod exempt;
+mod holders;
 mod in_doubt;
 mod lines;
 mod lost_data;
@@ -22,6 +23,7 @@ pub(crate) fn status(view: &View, now: Timestamp, coloured: bool, invocation: &s
     let mut lines = Lines::default();
     let record = &view.record;
     window::say_what_is_on(&mut lines, record);
+    holders::say_who_holds(&mut lines, view, now, invocation);
     exempt::say_who_gets_in(&mut lines, record, now);
     lost_data::say_what_was_lost(&mut lines, view, invocation);
     running::say_what_runs(&mut lines, view, now, invocation);

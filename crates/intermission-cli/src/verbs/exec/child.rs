@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
-use intermission::{Execution, ExecutionInfo, Gate};
+use intermission::{Execution, ExecutionInfo, Gate, HolderId, Record};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::{Child, Command};
 
@@ -21,32 +21,56 @@ const NOT_FOUND: ExitCode = ExitCode::Child(127);
 const NOT_STARTED: ExitCode = ExitCode::Child(126);
 
 /// Whether the fleet knows that the command runs.
-pub(super) struct Registration {
+pub(in crate::verbs) struct Registration {
     execution: Option<Execution>,
     /// What to begin as soon as the site is open, for a command that began while it was closed.
     once_open: Option<(Gate, ExecutionInfo)>,
+    /// As whom the command holds the site closed.
+    holder: Option<(Gate, HolderId)>,
 }
 
 impl Registration {
-    pub(super) const fn begun(execution: Execution) -> Self {
+    pub(in crate::verbs) const fn begun(execution: Execution) -> Self {
         Self {
             execution: Some(execution),
             once_open: None,
+            holder: None,
         }
     }
 
-    pub(super) const fn once_open(gate: Gate, info: ExecutionInfo) -> Self {
+    pub(in crate::verbs) const fn once_open(gate: Gate, info: ExecutionInfo) -> Self {
         Self {
             execution: None,
             once_open: Some((gate, info)),
+            holder: None,
         }
     }
 
-    pub(super) const fn none() -> Self {
+    pub(in crate::verbs) const fn none() -> Self {
         Self {
             execution: None,
             once_open: None,
+            holder: None,
         }
+    }
+
+    pub(in crate::verbs) const fn holder(gate: Gate, id: HolderId) -> Self {
+        Self {
+            execution: None,
+            once_open: None,
+            holder: Some((gate, id)),
+        }
+    }
+
+    /// Waits until somebody opens the site that the command holds closed.
+    async fn overruled(&self) {
+        let Some((gate, id)) = &self.holder else {
+            return pending().await;
+        };
+        let holds = |record: &Record| record.holders().iter().any(|holder| holder.id == *id);
+        // This node may not have heard of the holder yet.
+        gate.reached(holds).await;
+        gate.reached(|record| !holds(record)).await;
     }
 
     /// Waits until the site is open, and begins the execution that could not begin before.
@@ -68,14 +92,15 @@ impl Registration {
 
 /// Runs the command until it ends by itself. It is told to end, and never killed: what it does then is its own affair,
 /// and for as long as it runs, so does its execution.
-pub(super) async fn run(
+pub(in crate::verbs) async fn run(
     command: &[OsString],
-    mut signals: Signals,
+    signals: &mut Signals,
     mut registration: Registration,
     output: &mut Output<'_>,
 ) -> Result<ExitCode, Failure> {
     let mut child = start(command)?;
     let mut is_told = false;
+    let mut is_overruled = false;
     loop {
         tokio::select! {
             ended = child.wait() => return ended.map(code_of).map_err(|error| {
@@ -90,6 +115,10 @@ pub(super) async fn run(
                 is_told = true;
                 say(output, "the limit of the drain has passed: the command is asked to end, by SIGTERM");
                 send(&child, Signal::TERM);
+            }
+            () = registration.overruled(), if !is_overruled => {
+                is_overruled = true;
+                say(output, "somebody has opened the site: visitors may be let in while the command runs on");
             }
             execution = registration.opened(), if registration.execution.is_none() => {
                 registration.execution = Some(execution);
