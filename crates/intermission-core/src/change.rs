@@ -8,6 +8,7 @@ use crate::id::{ActivationId, Revision};
 use crate::pass::{Pass, PassId};
 use crate::phase::Level;
 use crate::record::{Activation, DrainPolicy, Plan, Record, Settings};
+use crate::scope::ScopeName;
 
 /// What an operator asks for.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,6 +26,16 @@ pub enum Change {
     RevokePass(PassId),
     /// Let nobody pass by a pass any longer.
     RevokeAllPasses,
+    /// The same for a part of the site. What concerns the allow list cannot be asked for a part: the list is the site's.
+    InScope(ScopeName, Box<Self>),
+}
+
+impl Change {
+    /// The same for this part of the site.
+    #[must_use]
+    pub fn in_scope(self, scope: ScopeName) -> Self {
+        Self::InScope(scope, Box::new(self))
+    }
 }
 
 /// Close the site, or change how it is closed.
@@ -111,6 +122,10 @@ impl Activate {
         self
     }
 
+    pub(crate) const fn changes_allow(&self) -> bool {
+        self.allow.is_some()
+    }
+
     fn overlay(&self, before: Settings) -> Settings {
         Settings {
             level: self.level.unwrap_or(before.level),
@@ -144,6 +159,10 @@ impl Deactivate {
     pub fn with_allow(mut self, allow: AllowChange) -> Self {
         self.allow = Some(allow);
         self
+    }
+
+    pub(crate) const fn changes_allow(&self) -> bool {
+        self.allow.is_some()
     }
 }
 
@@ -233,6 +252,18 @@ pub enum ChangeError {
         /// How long it may be.
         limit: usize,
     },
+    /// The allow list is the site's, and a scope has none of its own.
+    #[error("the allow list is the whole site's: change it without naming the scope {scope}")]
+    NotInScope {
+        /// The scope.
+        scope: ScopeName,
+    },
+    /// So many scopes are closed or planned already that every node would carry a long list.
+    #[error("{limit} scopes are closed or planned already: open some, or close the whole site")]
+    TooManyScopes {
+        /// How many there may be.
+        limit: usize,
+    },
     /// The record was written by a newer Intermission.
     #[error(
         "the record has version {version}, and this Intermission knows {known}: upgrade it to change the record"
@@ -267,8 +298,13 @@ impl Record {
                 known: Self::VERSION,
             });
         }
+        if let Change::InScope(name, change) = change {
+            return self.apply_in_scope(name, change, now);
+        }
         let mut next = self.clone();
         match change {
+            // Answered above.
+            Change::InScope(..) => {}
             Change::Activate(activate) => next.activate(activate, now)?,
             Change::Deactivate(deactivate) => {
                 next.activation = None;
@@ -374,23 +410,28 @@ impl Record {
         Ok(())
     }
 
-    /// Turns maintenance on. The ids are provisional until a ledger has given the change its revision.
+    /// Turns maintenance on.
     pub(crate) fn begin(&mut self, settings: Settings, requested_by: String, now: Timestamp) {
-        self.activation = Some(Activation {
-            id: ActivationId::new(Revision::ZERO),
-            level_since: Revision::ZERO,
-            settings,
-            requested_by,
-            requested_at: now,
-            completion: None,
-            passes: Vec::new(),
-        });
+        self.activation = Some(begun(settings, requested_by, now));
     }
 
     fn change_allow(&mut self, change: Option<&AllowChange>) {
         if let Some(change) = change {
             self.allow = change.applied_to(&self.allow);
         }
+    }
+}
+
+/// A maintenance that begins. The ids are provisional until a ledger has given the change its revision.
+pub(crate) fn begun(settings: Settings, requested_by: String, now: Timestamp) -> Activation {
+    Activation {
+        id: ActivationId::new(Revision::ZERO),
+        level_since: Revision::ZERO,
+        settings,
+        requested_by,
+        requested_at: now,
+        completion: None,
+        passes: Vec::new(),
     }
 }
 
