@@ -9,6 +9,7 @@ use crate::id::{ActivationId, HolderId, Revision};
 use crate::pass::{Pass, PassId};
 use crate::phase::Level;
 use crate::record::{Activation, DrainPolicy, Plan, Record, Settings};
+use crate::scope::ScopeName;
 
 /// What an operator asks for.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,6 +34,16 @@ pub enum Change {
     Release(HolderId),
     /// Hold it on, because the work has failed, for this reason. It stays so until somebody deactivates.
     NoteFailure(HolderId, String),
+    /// The same for a part of the site. What concerns the allow list cannot be asked for a part: the list is the site's.
+    InScope(ScopeName, Box<Self>),
+}
+
+impl Change {
+    /// The same for this part of the site.
+    #[must_use]
+    pub fn in_scope(self, scope: ScopeName) -> Self {
+        Self::InScope(scope, Box::new(self))
+    }
 }
 
 /// Close the site, or change how it is closed.
@@ -220,6 +231,10 @@ impl Deactivate {
         self.allow = Some(allow);
         self
     }
+
+    pub(crate) const fn changes_allow(&self) -> bool {
+        self.allow.is_some()
+    }
 }
 
 /// A change of the allow list. An empty replacement clears it.
@@ -329,6 +344,18 @@ pub enum ChangeError {
         /// How many there may be.
         limit: usize,
     },
+    /// The allow list is the site's, and a scope has none of its own.
+    #[error("the allow list is the whole site's: change it without naming the scope {scope}")]
+    NotInScope {
+        /// The scope.
+        scope: ScopeName,
+    },
+    /// So many scopes are closed or planned already that every node would carry a long list.
+    #[error("{limit} scopes are closed or planned already: open some, or close the whole site")]
+    TooManyScopes {
+        /// How many there may be.
+        limit: usize,
+    },
     /// The record was written by a newer Intermission.
     #[error(
         "the record has version {version}, and this Intermission knows {known}: upgrade it to change the record"
@@ -363,8 +390,13 @@ impl Record {
                 known: Self::VERSION,
             });
         }
+        if let Change::InScope(name, change) = change {
+            return self.apply_in_scope(name, change, now);
+        }
         let mut next = self.clone();
         match change {
+            // Answered above.
+            Change::InScope(..) => {}
             Change::Activate(activate) => next.activate(activate, now)?,
             Change::Deactivate(deactivate) => {
                 next.activation = None;
@@ -510,22 +542,27 @@ impl Record {
 
     /// Turns maintenance on. The ids are provisional until a ledger has given the change its revision.
     pub(crate) fn begin(&mut self, settings: Settings, requested_by: String, now: Timestamp) {
-        self.activation = Some(Activation {
-            id: ActivationId::new(Revision::ZERO),
-            level_since: Revision::ZERO,
-            settings,
-            requested_by,
-            requested_at: now,
-            completion: None,
-            passes: Vec::new(),
-            holding: None,
-        });
+        self.activation = Some(begun(settings, requested_by, now));
     }
 
     pub(crate) fn change_allow(&mut self, change: Option<&AllowChange>) {
         if let Some(change) = change {
             self.allow = change.applied_to(&self.allow);
         }
+    }
+}
+
+/// A maintenance that begins. The ids are provisional until a ledger has given the change its revision.
+pub(crate) fn begun(settings: Settings, requested_by: String, now: Timestamp) -> Activation {
+    Activation {
+        id: ActivationId::new(Revision::ZERO),
+        level_since: Revision::ZERO,
+        settings,
+        requested_by,
+        requested_at: now,
+        completion: None,
+        passes: Vec::new(),
+        holding: None,
     }
 }
 

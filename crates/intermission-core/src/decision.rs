@@ -14,22 +14,29 @@
 //! 9. A current pass lets in.
 //! 10. Everybody else is refused.
 //!
+//! A request may belong to [scopes](crate::scope). Of the site's answer and those of its closed scopes, which are found by
+//! the same rules, the strictest counts. A route flagged `Always` is open in all of them.
+//!
 //! Rules 1 to 3 and 6 to 10 are Drupal's, Cloudify's and Magento's, in the order that lets no later one leak into an
 //! earlier one: the route flag before the mode, the mode before the person. The chain is explicit, so that
 //! [`explain`] can answer "why does my address not work?".
 
 mod reason;
+mod scopes;
 
 use std::fmt;
 use std::sync::Arc;
 
 use crate::Timestamp;
+use crate::pass::Pass;
 use crate::phase::{Level, Phase};
 use crate::record::{Record, Settings};
 use crate::route::RouteAccess;
+use crate::scope::ScopeName;
 use crate::visitor::Visitor;
 
 pub use reason::{AdmitReason, Hold, RefuseReason};
+pub use scopes::{ScopeClosure, ScopeDecision, decide_in_scopes};
 
 /// Whether a request may in, and by which rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -69,6 +76,8 @@ pub struct Snapshot {
     /// Whether this node may start no execution at present though its record would allow it: not joined yet, out of contact, fenced,
     /// on probation, or with a plan that has begun while the state is away.
     pub executions_suspended: bool,
+    /// The scopes whose planned maintenance has begun while the state is away.
+    pub scopes_begun: Vec<ScopeName>,
 }
 
 impl Snapshot {
@@ -79,6 +88,7 @@ impl Snapshot {
             record,
             hold: None,
             executions_suspended: false,
+            scopes_begun: Vec::new(),
         }
     }
 
@@ -188,19 +198,25 @@ pub fn decide(
     visitor: &Visitor<'_>,
     now: Timestamp,
 ) -> Decision {
-    let question = Question::new(snapshot, policy, visitor, now);
-    // The chain written out, so that each link is compiled for its rule. A test holds it to `Rule::CHAIN`.
-    let answer = None
-        .or_else(|| question.ask(Rule::RouteAlways))
-        .or_else(|| question.ask(Rule::Deactivated))
-        .or_else(|| question.ask(Rule::Draining))
-        .or_else(|| question.ask(Rule::Preflight))
-        .or_else(|| question.ask(Rule::ReadOnly))
-        .or_else(|| question.ask(Rule::Exclusive))
-        .or_else(|| question.ask(Rule::Permission))
-        .or_else(|| question.ask(Rule::AllowedAddress))
-        .or_else(|| question.ask(Rule::Pass));
-    answer.unwrap_or_else(|| question.refusal())
+    let site = decide_for_site(snapshot, policy, visitor, now);
+    if visitor.scopes.is_empty() {
+        return site;
+    }
+    match decide_in_scopes(snapshot, policy, visitor, now) {
+        Some(scope) => site.stricter(scope.decision),
+        None => site,
+    }
+}
+
+/// What the site alone says of a request, whatever scopes it belongs to.
+#[must_use]
+pub fn decide_for_site(
+    snapshot: &Snapshot,
+    policy: &Policy,
+    visitor: &Visitor<'_>,
+    now: Timestamp,
+) -> Decision {
+    Question::new(snapshot, policy, visitor, now).decide()
 }
 
 /// Says what every rule had to say about one request.
@@ -228,10 +244,18 @@ pub fn explain(
             because: question.because(rule),
         });
     }
-    Explanation {
-        decision: decision.unwrap_or_else(|| question.refusal()),
-        verdicts,
+    let site = decision.unwrap_or_else(|| question.refusal());
+    let decision = decide(snapshot, policy, visitor, now);
+    if decision != site {
+        // The site has left the question to a scope.
+        for said in &mut verdicts {
+            if said.verdict == Verdict::Decides(site) {
+                said.verdict = Verdict::Passes;
+            }
+        }
     }
+    verdicts.extend(scopes::explained(&question, site));
+    Explanation { decision, verdicts }
 }
 
 /// What every rule said about one request.
@@ -295,6 +319,8 @@ pub enum Rule {
     Pass,
     /// Everybody else is refused.
     Default,
+    /// A closed scope may be stricter than the site.
+    Scope,
 }
 
 impl Rule {
@@ -324,6 +350,7 @@ impl Rule {
             Self::AllowedAddress => "allowed-address",
             Self::Pass => "pass",
             Self::Default => "default",
+            Self::Scope => "scope",
         }
     }
 }
@@ -337,6 +364,10 @@ struct Question<'a> {
     phase: Phase,
     level: Level,
     starts_execution: bool,
+    /// The passes of what is asked about.
+    passes: &'a [Pass],
+    /// Whether a scope is asked about: how this node is held and suspended, the site has said already.
+    in_scope: bool,
 }
 
 impl<'a> Question<'a> {
@@ -356,7 +387,48 @@ impl<'a> Question<'a> {
             phase,
             level,
             starts_execution,
+            passes: snapshot.record.passes(),
+            in_scope: false,
         }
+    }
+
+    fn in_scope(
+        snapshot: &'a Snapshot,
+        policy: &'a Policy,
+        visitor: &'a Visitor<'a>,
+        now: Timestamp,
+        scope: ScopeClosure<'a>,
+    ) -> Self {
+        Self {
+            phase: scope.phase,
+            level: scope.level(),
+            passes: scope.passes,
+            in_scope: true,
+            ..Self::new(snapshot, policy, visitor, now)
+        }
+    }
+
+    #[inline]
+    fn decide(&self) -> Decision {
+        // The chain written out, so that each link is compiled for its rule. A test holds it to `Rule::CHAIN`.
+        let answer = None
+            .or_else(|| self.ask(Rule::RouteAlways))
+            .or_else(|| self.ask(Rule::Deactivated))
+            .or_else(|| self.ask(Rule::Draining))
+            .or_else(|| self.ask(Rule::Preflight))
+            .or_else(|| self.ask(Rule::ReadOnly))
+            .or_else(|| self.ask(Rule::Exclusive))
+            .or_else(|| self.ask(Rule::Permission))
+            .or_else(|| self.ask(Rule::AllowedAddress))
+            .or_else(|| self.ask(Rule::Pass));
+        answer.unwrap_or_else(|| self.refusal())
+    }
+
+    /// The decision, and the rule that made it.
+    fn decided_by(&self) -> (Decision, Rule) {
+        let mut chain = Rule::CHAIN.iter();
+        let decided = chain.find_map(|rule| Some((self.ask(*rule)?, *rule)));
+        decided.unwrap_or_else(|| (self.refusal(), Rule::Default))
     }
 
     #[inline(always)]
@@ -401,20 +473,20 @@ impl<'a> Question<'a> {
             }
             Rule::Pass => admit(self.current_pass().is_some(), AdmitReason::Pass),
             Rule::Default => Some(self.refusal()),
+            // Asked of each scope, when the site has answered.
+            Rule::Scope => None,
         }
     }
 
-    fn current_pass(&self) -> Option<&crate::pass::Pass> {
+    fn current_pass(&self) -> Option<&Pass> {
         let secret = self.visitor.pass.as_ref()?;
-        self.snapshot
-            .record
-            .passes()
+        self.passes
             .iter()
             .find(|pass| pass.accepts(secret, self.now))
     }
 
     fn refusal(&self) -> Decision {
-        Decision::Refuse(if self.snapshot.hold.is_some() {
+        Decision::Refuse(if self.snapshot.hold.is_some() && !self.in_scope {
             RefuseReason::Held
         } else if !self.phase.is_on() {
             RefuseReason::OutOfContact
@@ -516,6 +588,7 @@ impl<'a> Question<'a> {
                 ),
             },
             Rule::Default => "nothing lets the visitor in".to_owned(),
+            Rule::Scope => "a closed scope may be stricter".to_owned(),
         }
     }
 }

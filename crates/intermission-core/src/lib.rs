@@ -11,6 +11,7 @@
 //! | module | holds |
 //! |---|---|
 //! | [`record`], [`phase`], [`pass`] | the one shared document |
+//! | [`scope`] | parts of a site that are closed by themselves |
 //! | [`change`] | what an operator may ask for, and what it makes of a record |
 //! | [`allow_list`], [`client_address`], [`route`], [`visitor`] | what is known of one request |
 //! | [`decision`] | the rules, in order, and which of them decided |
@@ -71,6 +72,7 @@ pub mod record;
 pub mod reply;
 pub mod report;
 pub mod route;
+pub mod scope;
 mod state;
 mod state_url;
 mod timestamp;
@@ -84,8 +86,9 @@ pub use change::{Activate, AllowChange, Change, ChangeError, Deactivate, Outcome
 pub use client_address::{ClientAddress, ForwardedHeader, TrustedProxies};
 pub use clock::{Clock, SystemClock};
 pub use decision::{
-    AdmitReason, Decision, Explanation, Hold, Policy, RefuseReason, Rule, RuleVerdict, Snapshot,
-    Verdict, decide, explain,
+    AdmitReason, Decision, Explanation, Hold, Policy, RefuseReason, Rule, RuleVerdict,
+    ScopeClosure, ScopeDecision, Snapshot, Verdict, decide, decide_for_site, decide_in_scopes,
+    explain,
 };
 pub use error::{StateError, StateErrorKind};
 pub use history::{HistoryEntry, HistoryEvent};
@@ -105,6 +108,7 @@ pub use report::{
     OperateReply, Operation, SyncReply,
 };
 pub use route::{BadPattern, RouteAccess, RouteTable};
+pub use scope::{BadScopeName, ScopeName, ScopeRecord, Scopes};
 pub use state::{MaintenanceState, SharedState};
 pub use state_url::{BadStateUrl, StateLocation, StateUrl};
 pub use timestamp::{BadTimestamp, Timestamp};

@@ -28,6 +28,15 @@ pub enum Phase {
 }
 
 impl Phase {
+    /// How far a maintenance has got.
+    pub(crate) fn of(activation: Option<&crate::Activation>) -> Self {
+        match activation.map(|on| on.completion.is_some()) {
+            None => Self::Deactivated,
+            Some(false) => Self::Activating,
+            Some(true) => Self::Activated,
+        }
+    }
+
     /// All phases, from the most open to the most closed.
     pub const ALL: [Self; 3] = [Self::Deactivated, Self::Activating, Self::Activated];
 

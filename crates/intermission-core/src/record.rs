@@ -9,6 +9,7 @@ use crate::holding::{Holder, Holding};
 use crate::id::{ActivationId, NodeId, OperationId, Revision};
 use crate::pass::Pass;
 use crate::phase::{Level, Phase};
+use crate::scope::Scopes;
 use crate::{Timestamp, wire};
 
 /// All that a site's nodes and operators share: whether maintenance is on, how, since when, and who may pass.
@@ -42,6 +43,7 @@ pub struct Record {
     pub(crate) activation: Option<Activation>,
     pub(crate) plan: Option<Plan>,
     pub(crate) allow: AllowList,
+    pub(crate) scopes: Scopes,
     pub(crate) newer: wire::Newer,
 }
 
@@ -61,16 +63,7 @@ impl Record {
     /// How far the mode has got.
     #[must_use]
     pub fn phase(&self) -> Phase {
-        match &self.activation {
-            None => Phase::Deactivated,
-            Some(Activation {
-                completion: None, ..
-            }) => Phase::Activating,
-            Some(Activation {
-                completion: Some(_),
-                ..
-            }) => Phase::Activated,
-        }
+        Phase::of(self.activation.as_ref())
     }
 
     /// What is known of the maintenance that is on, if one is.

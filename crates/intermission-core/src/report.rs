@@ -28,6 +28,9 @@ pub struct NodeReport {
     /// The level change for which no request of those that it closes out runs there any more; at level
     /// [`Exclusive`](crate::Level::Exclusive) no execution either.
     pub quiet: Option<Revision>,
+    /// The activations of scopes that it has seen and for which an execution still runs there. For all others that it has
+    /// seen, none does, and none can start.
+    pub undrained: Vec<ActivationId>,
     /// What being out of contact means for this node.
     pub lost_contact: LostContact,
     /// What humans want to know of it.
@@ -48,6 +51,7 @@ impl NodeReport {
             closed: None,
             drained: None,
             quiet: None,
+            undrained: Vec::new(),
             lost_contact: LostContact::default(),
             facts: NodeFacts::default(),
             offer: None,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::Timestamp;
-use crate::id::{NodeId, Revision};
+use crate::id::{ActivationId, NodeId, Revision};
 use crate::record::Record;
 use crate::report::{ExecutionView, FleetCount, LostContact, NodeFacts};
 
@@ -151,6 +151,8 @@ pub struct NodeView {
     pub drained: bool,
     /// What being out of contact means for it.
     pub lost_contact: LostContact,
+    /// The activations of scopes of which it has said last that something still runs there.
+    pub undrained: Vec<ActivationId>,
 }
 
 impl NodeView {
@@ -166,6 +168,7 @@ impl NodeView {
             closed: false,
             drained: false,
             lost_contact: LostContact::default(),
+            undrained: Vec::new(),
         }
     }
 }

@@ -3,6 +3,7 @@
 use crate::client_address::ClientAddress;
 use crate::pass::PassSecret;
 use crate::route::RouteAccess;
+use crate::scope::ScopeName;
 
 /// What is known of one request, as far as the decision cares.
 ///
@@ -26,6 +27,8 @@ pub struct Visitor<'a> {
     /// Whether this is a browser's question before a cross-origin request (`OPTIONS` with
     /// `Access-Control-Request-Method`).
     pub preflight: bool,
+    /// The [scopes](crate::scope) that the request belongs to; none unless the application says so.
+    pub scopes: &'a [ScopeName],
 }
 
 impl<'a> Visitor<'a> {
@@ -40,6 +43,7 @@ impl<'a> Visitor<'a> {
             permission: false,
             pass: None,
             preflight: false,
+            scopes: &[],
         }
     }
 
@@ -75,6 +79,13 @@ impl<'a> Visitor<'a> {
     #[must_use]
     pub const fn with_preflight(mut self, preflight: bool) -> Self {
         self.preflight = preflight;
+        self
+    }
+
+    /// The same, for these parts of the site.
+    #[must_use]
+    pub const fn with_scopes(mut self, scopes: &'a [ScopeName]) -> Self {
+        self.scopes = scopes;
         self
     }
 

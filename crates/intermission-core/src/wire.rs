@@ -4,6 +4,9 @@
 //! {"v":1,"revision":1795170902113,"phase":"deactivated","activation":null,"plan":null,"allow":["192.0.2.10/32"]}
 //! ```
 //!
+//! Where a part of the site is not plainly open, `scopes` lists it by its name:
+//! `{"billing":{"activation":{…},"plan":null}}`.
+//!
 //! Version 1 may grow fields at the top level; a reader that does not know one keeps it and writes it back. What
 //! changes the meaning of a field gets a new version. A record of a newer version is obeyed as far as it is
 //! understood, closed where it is not, and never overwritten.
@@ -20,6 +23,7 @@ use serde_json::{Map, Value};
 use crate::allow_list::AllowList;
 use crate::id::{OperationId, Revision};
 use crate::record::{Activation, Completion, DrainPolicy, Plan, Record, Settings};
+use crate::scope::Scopes;
 use crate::{Phase, Timestamp};
 
 /// A record as this version writes it. Every node of a fleet reads each change, so it is read without a detour.
@@ -34,6 +38,7 @@ struct KnownFields<'a> {
     activation: Option<Activation>,
     plan: Option<Plan>,
     allow: Option<AllowList>,
+    scopes: Option<Scopes>,
 }
 
 impl KnownFields<'_> {
@@ -45,6 +50,7 @@ impl KnownFields<'_> {
             activation: self.activation,
             plan: self.plan,
             allow: self.allow.unwrap_or_default(),
+            scopes: self.scopes.unwrap_or_default(),
             newer: Newer::default(),
         };
         (self.v == Record::VERSION && record.phase().as_str() == self.phase).then_some(record)
@@ -146,6 +152,9 @@ impl Record {
         put("activation", to_value(&self.activation));
         put("plan", to_value(&self.plan));
         put("allow", to_value(&self.allow));
+        if !self.scopes.is_empty() {
+            put("scopes", to_value(&self.scopes));
+        }
         Value::Object(fields).to_string().into_bytes()
     }
 
@@ -158,6 +167,7 @@ impl Record {
             activation: take_optional(&mut fields, "activation")?,
             plan: take_optional(&mut fields, "plan")?,
             allow: take_optional(&mut fields, "allow")?.unwrap_or_default(),
+            scopes: take_optional(&mut fields, "scopes")?.unwrap_or_default(),
             newer: Newer {
                 version,
                 unknown: unknown(fields)?,
@@ -172,12 +182,12 @@ impl Record {
     }
 
     /// What this version cannot understand, it must not hold open: unless the newer record plainly says
-    /// `deactivated`, the site is closed.
+    /// `deactivated`, the site is closed, and so is every scope that it lists.
     fn closed_by_a_newer_version(version: u64, mut fields: Fields<'_>) -> Result<Self, BadRecord> {
         let revision: Revision = take(&mut fields, "revision")?;
         let phase: String = take(&mut fields, "phase")?;
         let is_open = phase == Phase::Deactivated.as_str();
-        let activation = Activation {
+        let closed = || Activation {
             id: crate::ActivationId::new(revision),
             level_since: revision,
             settings: Settings::default(),
@@ -192,9 +202,11 @@ impl Record {
             passes: Vec::new(),
             holding: None,
         };
+        let scopes = fields.remove("scopes").map_or("null", RawValue::get);
         Ok(Self {
             revision,
-            activation: (!is_open).then_some(activation),
+            activation: (!is_open).then(closed),
+            scopes: Scopes::not_understood(scopes, closed),
             newer: Newer {
                 version,
                 unknown: unknown(fields)?,

@@ -1,7 +1,9 @@
+mod scopes;
+
 use std::time::Duration;
 
 use super::*;
-use crate::{AllowChange, AllowList, Change, ClientAddress, Outcome, Pass};
+use crate::{AllowChange, AllowList, Change, ClientAddress, Outcome, Pass, ScopeRecord};
 
 const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 

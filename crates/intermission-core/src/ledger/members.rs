@@ -46,6 +46,9 @@ pub struct Members {
     pub(super) drain_began_ms: u64,
     /// Since when nothing that the level closes out has been running, and for which level change.
     pub(super) quiescent: Option<(Revision, Timestamp)>,
+    /// The fleet clock at which the drains of scopes began, by activation.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) scope_drains: BTreeMap<ActivationId, u64>,
     pub(super) nodes: BTreeMap<NodeId, Member>,
     /// Who said goodbye, and the fleet clock until which a report of theirs may still be on its way.
     #[serde(default)]
@@ -69,6 +72,12 @@ pub(super) struct Member {
     pub(super) closed: bool,
     pub(super) drained: bool,
     pub(super) quiet: bool,
+    /// The newest revision that it has seen, as far as what it says of scopes counts. Zero: nothing counts yet.
+    #[serde(default)]
+    pub(super) scopes_seen: Revision,
+    /// The scopes' activations which it has seen and not drained.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) undrained: Vec<ActivationId>,
     pub(super) facts: NodeFacts,
 }
 
@@ -113,6 +122,7 @@ impl Members {
         &mut self,
         report: &NodeReport,
         activation: Option<&Activation>,
+        newest: Revision,
         lease: Duration,
         now: Timestamp,
     ) {
@@ -125,7 +135,7 @@ impl Members {
         };
         let quiet =
             activation.is_some_and(|activation| report.quiet == Some(activation.level_since));
-        let member = Member {
+        let mut member = Member {
             sequence: report.sequence,
             seen: report.seen,
             expires_ms: expiry(report.lost_contact, lease, self.clock_ms),
@@ -148,8 +158,11 @@ impl Members {
             } else {
                 kept(|member| member.quiet)
             },
+            scopes_seen: Revision::ZERO,
+            undrained: Vec::new(),
             facts: report.facts.clone(),
         };
+        member.hear_of_scopes(before, report, newest, counts);
         self.nodes.insert(report.node, member);
         self.outlast(report.lost_contact, lease);
         self.newest_claimed = self.newest_claimed.max(report.seen);
@@ -190,6 +203,13 @@ impl Members {
     pub(super) fn forget_claims(&mut self) {
         for member in self.nodes.values_mut() {
             (member.closed, member.drained, member.quiet) = (false, false, false);
+        }
+    }
+
+    /// Forgets what was said about scopes: the ledger may have lost what it was said about.
+    pub(super) fn forget_scopes(&mut self) {
+        for member in self.nodes.values_mut() {
+            member.scopes_seen = Revision::ZERO;
         }
     }
 
@@ -267,6 +287,7 @@ impl Members {
             closed: member.closed,
             drained: member.drained,
             lost_contact: member.lost_contact,
+            undrained: member.undrained.clone(),
         };
         members.into_iter().take(limit).map(view).collect()
     }
@@ -280,7 +301,12 @@ impl Member {
 
     /// Whether it is known that no execution runs there.
     pub(super) const fn runs_nothing(&self) -> bool {
-        self.drained || (self.given_up && matches!(self.lost_contact, LostContact::Fence(_)))
+        self.drained || self.is_fenced_off()
+    }
+
+    /// Whether it has dropped all that it ran, as it does when it is out of contact for long.
+    pub(super) const fn is_fenced_off(&self) -> bool {
+        self.given_up && matches!(self.lost_contact, LostContact::Fence(_))
     }
 
     pub(super) fn unconfirmed(&self, node: NodeId) -> Unconfirmed {

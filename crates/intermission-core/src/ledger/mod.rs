@@ -17,6 +17,7 @@
 //! - **Repeating is harmless.** A report counts once, by its sequence; an operation counts once, by its id.
 
 mod members;
+mod scopes;
 mod settle;
 #[cfg(test)]
 mod tests;
@@ -30,11 +31,12 @@ use crate::history::{HistoryEntry, HistoryEvent};
 use crate::holding::Holder;
 use crate::id::{ActivationId, NodeId, Revision};
 use crate::phase::Phase;
-use crate::record::{Completion, Record, Settings};
+use crate::record::{Activation, Completion, Record, Settings};
 use crate::report::{Actor, Departure, Intent, NodeReport, OperateReply, Operation, SyncReply};
 use crate::timing::Timing;
 use crate::view::View;
 use members::Member;
+use scopes::scopes_touched;
 
 pub use members::Members;
 
@@ -134,6 +136,7 @@ impl Ledger {
         members.lost_at = Some(now.calendar);
         members.quiescent = None;
         members.forget_claims();
+        members.forget_scopes();
         members.renew_all(self.timing.lease);
     }
 
@@ -157,9 +160,14 @@ impl Ledger {
         self.notice_loss(report, now);
         self.note_what_was_known(report);
         self.take_back(report, now);
-        let activation = self.record.as_ref().and_then(|record| record.activation());
-        self.members
-            .hear(report, activation, self.timing.lease, now.calendar);
+        let record = self.current();
+        self.members.hear(
+            report,
+            record.activation(),
+            record.revision(),
+            self.timing.lease,
+            now.calendar,
+        );
         if self
             .members
             .nodes
@@ -170,6 +178,7 @@ impl Ledger {
             let note = format!("{} ({})", report.facts.label, report.node);
             self.remember(HistoryEvent::NodeConfirmed, None, Some(note), now);
         }
+        self.confirm_in_scopes(report.node, &report.facts.label, now);
         self.settle(now);
         self.reply(report.sequence)
     }
@@ -197,6 +206,7 @@ impl Ledger {
             .completion()
             .and_then(|done| done.unconfirmed.iter().find(|listed| listed.node == node));
         let listed = listed.map(|listed| (listed.label.clone(), listed.running));
+        let in_scope = self.listed_in_scope(node);
         let member = self.members.nodes.remove(&node);
         if matches!(departure, Departure::Goodbye) {
             self.members.depart(node, self.timing.lease);
@@ -204,10 +214,12 @@ impl Ledger {
         let held_up =
             self.phase() == Phase::Activating && member.as_ref().is_some_and(Member::holds_up);
         let is_confirmed = self.confirm(node, now);
-        if let Some((label, running)) = member
+        let known = member
             .map(|member| (member.facts.label, member.facts.running))
             .or(listed)
-        {
+            .or(in_scope);
+        let label = known.as_ref().map(|(label, _)| label.clone());
+        if let Some((label, running)) = known {
             match departure {
                 Departure::Forgotten(actor) => {
                     let note = format!(
@@ -233,6 +245,9 @@ impl Ledger {
                 }
                 Departure::Died | Departure::Goodbye => {}
             }
+        }
+        if let Some(label) = label {
+            self.confirm_in_scopes(node, &label, now);
         }
         self.settle(now);
     }
@@ -407,8 +422,10 @@ impl Ledger {
         }
         let event = event_of(&current, &proposed, &operation.intent);
         let note = note_of(&current, &proposed);
-        self.put(proposed, Some(operation), now);
-        self.remember(event, Some(&operation.actor), note, now);
+        self.put(proposed.clone(), Some(operation), now);
+        if !self.remember_scope_change(&current, &proposed, &operation.actor, now) {
+            self.remember(event, Some(&operation.actor), note, now);
+        }
         Verdict::Stored
     }
 
@@ -456,28 +473,12 @@ impl Ledger {
         next.operation = operation.map_or(current.operation, |operation| Some(operation.id));
         let before = current.activation();
         let begins = next.activation.is_some() && before.is_none();
-        if let Some(activation) = &mut next.activation {
-            if operation.is_some() {
-                // An operator who expects no revision may have computed this on a record of long ago.
-                activation.completion = before.and_then(|before| before.completion.clone());
-            }
-            match before {
-                None => {
-                    activation.id = ActivationId::new(next.revision);
-                    activation.level_since = next.revision;
-                    activation.requested_at = now.calendar;
-                }
-                Some(before) => {
-                    activation.id = before.id;
-                    activation.requested_at = before.requested_at;
-                    activation.level_since = before.level_since;
-                    if activation.settings.level != before.settings.level {
-                        activation.level_since = next.revision;
-                        self.members.forget_quiet();
-                    }
-                }
-            }
+        if let Some(activation) = &mut next.activation
+            && stamp(activation, before, next.revision, operation.is_some(), now)
+        {
+            self.members.forget_quiet();
         }
+        Self::stamp_scopes(&mut next, &current, operation.is_some(), now);
         let ends = next.activation.is_none() && before.is_some();
         if self.members.anew_since == Some(Revision::ZERO) {
             self.members.anew_since = Some(next.revision);
@@ -495,11 +496,22 @@ impl Ledger {
         note: Option<String>,
         now: Moment,
     ) {
+        self.remember_at(self.phase(), event, actor, note, now);
+    }
+
+    fn remember_at(
+        &mut self,
+        phase: Phase,
+        event: HistoryEvent,
+        actor: Option<&Actor>,
+        note: Option<String>,
+        now: Moment,
+    ) {
         self.history.push_back(HistoryEntry {
             at: now.calendar,
             revision: self.revision(),
             event,
-            phase: self.phase(),
+            phase,
             by: actor.map(|actor| actor.name.clone()),
             origin: actor.map(|actor| actor.origin.clone()),
             note,
@@ -520,6 +532,35 @@ enum Verdict {
     Reconciling(Duration),
 }
 
+/// Puts on an activation what only the ledger gives: ids, times, and how its drain ended. Says whether its level is
+/// another.
+fn stamp(
+    activation: &mut Activation,
+    before: Option<&Activation>,
+    revision: Revision,
+    by_operator: bool,
+    now: Moment,
+) -> bool {
+    if by_operator {
+        // An operator who expects no revision may have computed this on a record of long ago.
+        activation.completion = before.and_then(|before| before.completion.clone());
+    }
+    let Some(before) = before else {
+        activation.id = ActivationId::new(revision);
+        activation.level_since = revision;
+        activation.requested_at = now.calendar;
+        return false;
+    };
+    activation.id = before.id;
+    activation.requested_at = before.requested_at;
+    activation.level_since = before.level_since;
+    let is_other = activation.settings.level != before.settings.level;
+    if is_other {
+        activation.level_since = revision;
+    }
+    is_other
+}
+
 fn event_of(before: &Record, after: &Record, intent: &Intent) -> HistoryEvent {
     match (before.activation(), after.activation()) {
         _ if matches!(intent, Intent::Init) => HistoryEvent::Initialised,
@@ -536,6 +577,14 @@ fn event_of(before: &Record, after: &Record, intent: &Intent) -> HistoryEvent {
 /// Which parts a change touched: names only, since a history is read by more people than the record, and who holds
 /// maintenance on. What ends with the activation is not worth a word.
 fn note_of(before: &Record, after: &Record) -> Option<String> {
+    let mut touched = touched(before, after);
+    if scopes_touched(before, after) {
+        touched.push("scopes".to_owned());
+    }
+    (!touched.is_empty()).then(|| touched.join(", "))
+}
+
+fn touched(before: &Record, after: &Record) -> Vec<String> {
     let default = Settings::default();
     let settings = |record: &Record| record.activation().map(|on| on.settings.clone());
     let (old, new) = match (settings(before), settings(after)) {
@@ -559,8 +608,7 @@ fn note_of(before: &Record, after: &Record) -> Option<String> {
         .iter()
         .filter(|(_, touched)| *touched)
         .map(|(name, _)| (*name).to_owned());
-    let touched: Vec<String> = touched.chain(holders_of(before, after)).collect();
-    (!touched.is_empty()).then(|| touched.join(", "))
+    touched.chain(holders_of(before, after)).collect()
 }
 
 /// Whether maintenance is on for its holders alone.

@@ -17,6 +17,7 @@ impl Ledger {
         self.start_plan(now);
         self.end_by_itself(now);
         self.complete(now);
+        self.settle_scopes(now);
         self.note_quiescence(now);
     }
 

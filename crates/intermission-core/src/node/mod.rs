@@ -7,7 +7,8 @@
 //! Rules that each have a failing trace when left out:
 //!
 //! - A pushed record may only close. What opens is the ledger's reply to a report, because a push that overtakes an
-//!   acknowledgement would open a node that is already counted as drained.
+//!   acknowledgement would open a node that is already counted as drained. A record that opens a scope and closes another
+//!   opens.
 //! - The lease counts from the moment at which its renewal was sent, less a margin.
 //! - A node that comes without a lease while the ledger may have forgotten something starts no execution until that
 //!   is over, and a node of which the ledger has never heard starts none at all.
@@ -46,6 +47,7 @@
 //! admitted and begins nothing. Drained, quiet and given up change nothing for who comes.
 
 mod pace;
+mod scopes;
 mod settings;
 #[cfg(test)]
 mod tests;
@@ -61,6 +63,7 @@ use crate::ledger::Moment;
 use crate::phase::Level;
 use crate::record::{Activation, Plan, Record};
 use crate::report::{LostContact, NodeReport, SyncReply};
+use crate::scope::ScopeName;
 use crate::timing::Timing;
 
 pub use settings::{NodeSettings, OutagePolicy, StartPolicy};
@@ -82,6 +85,9 @@ pub enum NodeEvent {
     /// No request that the level closes out runs on this node any more, and none can start, since this revision. At
     /// level [`Exclusive`](crate::Level::Exclusive) no execution does either, not even one that no drain waits for.
     Quiet(Revision),
+    /// For these activations of scopes, executions that a drain waits for still run on this node. For all others that the
+    /// gate decides by, none runs, and none can start.
+    Undrained(Vec<ActivationId>),
     /// What this node needs and what fails at present, by name and as people are to read it; `None` if nothing does.
     Failing(Option<String>),
 }
@@ -89,6 +95,10 @@ pub enum NodeEvent {
 /// What to do about it, in the order given.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "matched at once and never stored"
+)]
 pub enum NodeAction {
     /// Let the gate decide by this from now on, before anything else is done.
     Install(Snapshot),
@@ -98,6 +108,8 @@ pub enum NodeAction {
     CancelExecutions,
     /// Drop the executions that may be dropped.
     DropExecutions,
+    /// Tell the running executions of these scopes that they should end, and drop those that may be dropped.
+    EndExecutionsIn(Vec<ScopeName>),
     /// The state is out of reach, since now.
     ContactLost(StateErrorKind),
     /// The state is in reach again, after this long.
@@ -131,6 +143,10 @@ pub struct NodeMachine {
     closed: Option<ActivationId>,
     drained: Option<ActivationId>,
     quiet: Option<Revision>,
+    /// The activations of scopes that drain, and of which the gate has not said that nothing runs here.
+    undrained: Vec<ActivationId>,
+    /// Whether a scope has closed in this step.
+    scopes_close: bool,
     /// The dependencies that fail.
     failing: Option<String>,
     /// Whether the state's hold was due when the hold was last decided, be it hidden by a plan's.
@@ -183,6 +199,8 @@ impl NodeMachine {
             closed: None,
             drained: None,
             quiet: None,
+            undrained: Vec::new(),
+            scopes_close: false,
             failing: None,
             state_hold_was_due: false,
         };
@@ -257,6 +275,7 @@ impl NodeMachine {
         let before = self.snapshot.clone();
         let mut actions = Vec::new();
         let closed_before = self.closed;
+        self.scopes_close = false;
         match event {
             NodeEvent::Tick => {}
             NodeEvent::Hint(pushed) => self.hinted(pushed, now.steady, &mut actions),
@@ -275,6 +294,7 @@ impl NodeMachine {
                     self.say_soon(now.steady);
                 }
             }
+            NodeEvent::Undrained(undrained) => self.scopes_drained(undrained, now.steady),
             NodeEvent::Failing(failing) => self.failing = failing,
         }
         self.keep_time(now, &mut actions);
@@ -286,7 +306,7 @@ impl NodeMachine {
         }
         // Who closes may be drained at the same moment, and then says both in one report: with the next event, or with
         // the tick that is due at once.
-        let closes = self.closed.is_some() && self.closed != closed_before;
+        let closes = (self.closed.is_some() && self.closed != closed_before) || self.scopes_close;
         if !closes {
             self.send_if_due(now, &mut actions);
         }
@@ -298,10 +318,12 @@ impl NodeMachine {
             record,
             hold,
             executions_suspended,
+            scopes_begun,
         } = &self.snapshot;
         Arc::ptr_eq(record, &installed.record)
             && *hold == installed.hold
             && *executions_suspended == installed.executions_suspended
+            && *scopes_begun == installed.scopes_begun
     }
 
     fn hinted(
@@ -314,7 +336,7 @@ impl NodeMachine {
             if !record.supersedes(&self.snapshot.record) {
                 return;
             }
-            if record.phase().is_on() {
+            if record.only_closes(&self.snapshot.record) {
                 self.apply(record, actions);
                 self.acknowledge_in_turn(now);
             } else {
@@ -423,6 +445,7 @@ impl NodeMachine {
         if self.quiet != level_since {
             self.quiet = None;
         }
+        self.close_scopes(&record, actions);
         self.snapshot.record = record;
         if forced_now {
             actions.extend([NodeAction::CancelExecutions, NodeAction::DropExecutions]);
@@ -449,6 +472,7 @@ impl NodeMachine {
         }
         self.snapshot.executions_suspended = self.must_suspend(now);
         self.decide_hold(now);
+        self.snapshot.scopes_begun = self.scopes_begun_unheard(now);
     }
 
     /// Tells operators soon that a dependency holds this node, or does so no longer. A hold for want of the state's word
@@ -481,6 +505,7 @@ impl NodeMachine {
             closed: self.closed,
             drained: self.drained,
             quiet: self.quiet,
+            undrained: self.undrained.clone(),
             lost_contact: self.settings.lost_contact,
             offer,
             ..NodeReport::new(self.node, self.sequence)
@@ -579,7 +604,10 @@ impl NodeMachine {
             .activation()
             .filter(|on| on.settings.auto_end)
             .and_then(|on| on.settings.ends_at);
-        begins.or(ends)
+        [begins.or(ends), record.scopes.due()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 }
 

@@ -51,7 +51,8 @@ impl NodeMachine {
             drain_poll,
             ..
         } = self.settings.timing;
-        let is_draining = self.snapshot.record.phase() == Phase::Activating;
+        let record = &self.snapshot.record;
+        let is_draining = record.phase() == Phase::Activating || record.scopes.draining() > 0;
         let watches = is_draining || !self.fleet_grace.is_zero() || self.asked_about.is_some();
         let all = self.fleet_takes(micros_per_node::POLL);
         self.jittered(if watches {

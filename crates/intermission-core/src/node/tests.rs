@@ -5,6 +5,7 @@ mod contact;
 mod dependency;
 mod pace;
 mod records;
+mod scopes;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -6,6 +6,7 @@ mod drain;
 mod lost;
 mod members;
 mod operations;
+mod scopes;
 
 use std::time::Duration;
 
