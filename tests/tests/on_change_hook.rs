@@ -7,21 +7,21 @@
 )]
 
 mod new_site;
+mod states;
 
 use std::fs;
 use std::path::Path;
 use std::process::Stdio;
 
+use intermission::{Activate, Actor, Change, Operator};
+use intermission_file::FileOptions;
 use intermission_tests::command::{State, command, intermission};
-use intermission_tests::redis::RedisServer;
 use intermission_tests::wait::{PATIENCE, until};
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Child;
 use tokio::time::timeout;
-
-use new_site::new_site;
 
 /// Starts a watch with that hook, and waits until it has said how things are.
 async fn watch(
@@ -54,7 +54,7 @@ fn lines(file: &Path) -> Vec<String> {
 }
 
 /// Closes and opens the site, and waits until both were told.
-async fn each_change_is_told_once(state: &(impl State + ?Sized)) {
+async fn each_change_is_told_once(state: &str) {
     let folder = tempfile::tempdir().expect("a folder");
     let told = folder.path().join("told");
     let hook = r#"read -r line; printf '%s %s %s\n' "$INTERMISSION_EVENT" "$INTERMISSION_PHASE" "$line" >> told"#;
@@ -74,6 +74,7 @@ async fn each_change_is_told_once(state: &(impl State + ?Sized)) {
         let (event, phase) = (words.next().expect("one"), words.next().expect("two"));
         let json: Value = serde_json::from_str(words.next().expect("three")).expect("JSON");
         assert_eq!(json["v"], 1);
+        assert_eq!(json["missed"], false);
         assert_eq!(json["change"]["event"], event);
         assert_eq!(json["change"]["phase"], phase);
         assert!(json["status"]["phase"].is_string(), "{json}");
@@ -92,16 +93,156 @@ async fn end(process: &mut Child) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_change_is_told_once_on_files() {
-    let state = tempfile::tempdir().unwrap();
-    intermission(state.path(), &["init"]).await.done();
-    each_change_is_told_once(state.path()).await;
+    each_change_is_told_once(&states::files().await.url).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_change_is_told_once_on_magento() {
+    each_change_is_told_once(&states::magento().url).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_change_is_told_once_on_redis() {
-    let state = RedisServer::start().await;
-    new_site(&state.url()).await;
-    each_change_is_told_once(state.url().as_str()).await;
+    each_change_is_told_once(&states::redis().await.url).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_change_is_told_once_behind_sentinel() {
+    each_change_is_told_once(&states::sentinel().await.url).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_change_is_told_once_in_a_cluster() {
+    each_change_is_told_once(&states::cluster().await.url).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_change_is_told_once_with_no_more_rights_than_the_readme_gives() {
+    each_change_is_told_once(&states::restricted().await.url).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_memory_there_is_nothing_to_watch() {
+    let line = ["watch", "--on-change", "echo told >&2"];
+    let outcome = intermission("memory:", &line).await;
+    assert_eq!((outcome.code, outcome.stdout.as_str()), (1, ""));
+    assert!(
+        outcome
+            .stderr
+            .starts_with("error: the state memory: is within one process, so no command can share it: name a state"),
+        "{outcome:?}"
+    );
+}
+
+/// Makes that many changes of the message on a site that is closed, and returns their revisions.
+async fn changes(state: &Path, count: usize) -> Vec<u64> {
+    let state = FileOptions::new(state).open().expect("it is there");
+    let operator = Operator::new(state, Actor::new("ana", "test"));
+    let mut revisions = Vec::new();
+    for number in 0..count {
+        let message = Activate::by("ana").with_message(format!("{number}"));
+        let accepted = operator.change(Change::Activate(message)).await;
+        let record = accepted.expect("it is accepted").record;
+        revisions.push(record.revision().number());
+    }
+    revisions
+}
+
+/// What each run of a hook reads is kept, once there is a file `go`.
+const PATIENT: &str = "while [ ! -e go ]; do sleep 0.05; done; cat >> told";
+
+/// Waits until that many changes were told, and returns their revisions and the revisions before which some were missed.
+async fn told(folder: &Path, count: usize) -> (Vec<u64>, Vec<u64>) {
+    let told = folder.join("told");
+    let told = until("all are told", || async {
+        Some(lines(&told)).filter(|told| told.len() >= count)
+    })
+    .await;
+    let (mut all, mut missed) = (Vec::new(), Vec::new());
+    for line in told {
+        let input: Value = serde_json::from_str(&line).expect("JSON");
+        let revision = input["change"]["revision"].as_u64().expect("a revision");
+        all.push(revision);
+        if input["missed"].as_bool().expect("it is said") {
+            missed.push(revision);
+        }
+    }
+    (all, missed)
+}
+
+/// More of them than any history keeps.
+#[tokio::test(flavor = "multi_thread")]
+async fn lines_and_changes_do_not_wait_for_a_hook_that_takes_long() {
+    let state = tempfile::tempdir().unwrap();
+    intermission(state.path(), &["init"]).await.done();
+    let close = ["activate", "--wait"];
+    intermission(state.path(), &close).await.done();
+    let folder = tempfile::tempdir().unwrap();
+    let mut process = command(state.path(), &["watch", "--json", "--on-change", PATIENT])
+        .env("PATH", "/usr/bin:/bin")
+        .current_dir(folder.path())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the watch starts");
+    let mut printed = BufReader::new(process.stdout.take().expect("it is piped")).lines();
+    let first = printed.next_line().await.expect("text").expect("a line");
+    assert!(first.contains(r#""event":"current""#), "{first}");
+    let mut made = Vec::new();
+    for _ in 0..3 {
+        let batch = changes(state.path(), 100).await;
+        for revision in &batch {
+            let line = timeout(PATIENCE, printed.next_line()).await;
+            let line = line
+                .expect("it is printed while the hook runs")
+                .expect("text");
+            let line: Value = serde_json::from_str(&line.expect("a line")).expect("JSON");
+            assert_eq!(line["revision"], *revision);
+        }
+        made.extend(batch);
+    }
+    assert!(lines(&folder.path().join("told")).is_empty());
+    fs::write(folder.path().join("go"), "").unwrap();
+    assert_eq!(told(folder.path(), made.len()).await, (made, vec![]));
+    end(&mut process).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_history_has_dropped_is_not_told_and_that_is_said() {
+    let state = tempfile::tempdir().unwrap();
+    intermission(state.path(), &["init"]).await.done();
+    let close = ["activate", "--wait"];
+    intermission(state.path(), &close).await.done();
+    let folder = tempfile::tempdir().unwrap();
+    let mut process = command(state.path(), &["watch", "--on-change", PATIENT])
+        .env("PATH", "/usr/bin:/bin")
+        .current_dir(folder.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the watch starts");
+    let mut printed = BufReader::new(process.stdout.take().expect("it is piped")).lines();
+    let mut said = BufReader::new(process.stderr.take().expect("it is piped")).lines();
+    printed.next_line().await.expect("text").expect("a line");
+    tokio::spawn(async move { while let Ok(Some(_)) = printed.next_line().await {} });
+    fs::write(folder.path().join("go"), "").unwrap();
+    let id = process.id().and_then(|id| i32::try_from(id).ok());
+    let id = id.and_then(Pid::from_raw).expect("it runs");
+    kill_process(id, Signal::STOP).expect("it can be stopped");
+    let made = changes(state.path(), 300).await;
+    kill_process(id, Signal::CONT).expect("it can go on");
+    let kept = made[300 - 256..].to_vec();
+    let warning = timeout(PATIENCE, said.next_line()).await;
+    assert_eq!(
+        warning.expect("it is said").expect("text").expect("a line"),
+        format!(
+            "warning: the history keeps 256 changes, and all of them are new: those before revision {}, if there were \
+             more, are not told",
+            kept[0]
+        )
+    );
+    let missed = vec![kept[0]];
+    assert_eq!(told(folder.path(), kept.len()).await, (kept, missed));
+    end(&mut process).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

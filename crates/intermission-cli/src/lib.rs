@@ -52,7 +52,7 @@
 //! | `executions` | `{"v","running","bypass_running","executions":[{"node","node_label","id","kind","label","started_at","bypass"}]}`; a node lists its 20 oldest |
 //! | `history` | `{"v","history":[{"at","revision","event","phase","by","origin","note"}]}`, the newest first |
 //! | `watch` | `{"v","at","revision","event","phase","by","origin","note"}`; the first has the event `current`, and a record that the state has lost `state-lost` |
-//! | `watch --on-change`, on the command's standard input | `{"v","change","status"}`: what `watch` prints for the change, and what `status` prints when the command is first run for it |
+//! | `watch --on-change`, on the command's standard input | `{"v","change","missed","status"}`: what `watch` prints for the change, whether there may be changes before it that nobody was told, and what `status` prints when the command is first run for it |
 //! | `explain` | `{"v","method","path","decision","reason","bypass","phase","revision","rules":[{"rule","verdict","because"}],"not_known":[…]}`; the decision is `admit` or `refuse`, a verdict `decides`, `passes` or `not-asked` |
 //! | `exec` | nothing of its own: standard output is the command's |
 //! | `export` | `{"v","dir","files":[…]}`; the files are relative to the directory |

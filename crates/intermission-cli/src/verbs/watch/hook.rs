@@ -10,12 +10,12 @@ use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 use tokio::io::AsyncWriteExt;
 use tokio::process::{Child, Command};
+use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::answer;
+use super::watcher::Watcher;
 use crate::args::Watch;
 use crate::exit_code::ExitCode;
 use crate::failure::{Failure, Told, in_full};
-use crate::session::Session;
 use crate::time::brief;
 
 /// What is run for each change.
@@ -32,12 +32,15 @@ pub(super) struct Change {
     event: String,
     phase: String,
     revision: u64,
+    missed: bool,
     line: Box<RawValue>,
 }
 
 impl Change {
-    pub(super) fn of(line: &Line<'_>) -> Result<Self, Failure> {
+    /// `missed`: whether there may be changes before this one that nobody was told.
+    pub(super) fn of(line: &Line<'_>, missed: bool) -> Result<Self, Failure> {
         Ok(Self {
+            missed,
             event: line.event.to_owned(),
             phase: line.phase.to_string(),
             revision: line.revision.number(),
@@ -51,7 +54,23 @@ impl Change {
 struct Input<'a> {
     v: u32,
     change: &'a RawValue,
+    missed: bool,
     status: json::Status<'a>,
+}
+
+/// Tells the hook, if there is one, each change that comes, one at a time and in order, while the lines are printed. It
+/// ends only by a failure.
+pub(super) async fn tell_all(
+    hook: Option<Hook<'_>>,
+    watcher: &Watcher<'_, '_, '_>,
+    mut changes: UnboundedReceiver<Change>,
+) -> Result<ExitCode, Failure> {
+    if let Some(hook) = hook {
+        while let Some(change) = changes.recv().await {
+            hook.tell(watcher, &change).await?;
+        }
+    }
+    std::future::pending().await
 }
 
 impl<'a> Hook<'a> {
@@ -67,16 +86,15 @@ impl<'a> Hook<'a> {
     /// Runs the hook until it succeeds, or has failed too often. A broken hook is no failure of the watch.
     ///
     /// Dropped early, it asks the hook to end.
-    pub(super) async fn tell(
-        &self,
-        session: &mut Session<'_, '_>,
-        change: &Change,
-    ) -> Result<(), Failure> {
-        let view = answer(session, async |state| state.inspect(usize::MAX).await).await?;
+    async fn tell(&self, watcher: &Watcher<'_, '_, '_>, change: &Change) -> Result<(), Failure> {
+        let view = watcher
+            .answer(async |state| state.inspect(usize::MAX).await)
+            .await?;
         let input = Input {
             v: json::VERSION,
             change: &change.line,
-            status: json::Status::of(&view, session.now()),
+            missed: change.missed,
+            status: json::Status::of(&view, watcher.now()),
         };
         let mut input = serde_json::to_vec(&input).map_err(io::Error::from)?;
         input.push(b'\n');
@@ -86,23 +104,26 @@ impl<'a> Hook<'a> {
             let Err(trouble) = self.run(change, input.clone()).await else {
                 return Ok(());
             };
-            session.output.warning(&format!(
-                "the hook failed for `{}` at revision {}: {trouble} (attempt {attempt} of {attempts})",
-                change.event, change.revision
-            ))?;
+            watcher.say(|output| {
+                output.warning(&format!(
+                    "the hook failed for `{}` at revision {}: {trouble} (attempt {attempt} of {attempts})",
+                    change.event, change.revision
+                ))
+            })?;
             if attempt < attempts {
                 tokio::time::sleep(pause).await;
                 pause *= 2;
             }
         }
-        session.output.told(&Told {
+        let told = Told {
             code: ExitCode::Failed,
             message: format!(
                 "gave up on the hook for `{}` at revision {}; watching goes on",
                 change.event, change.revision
             ),
             hint: None,
-        })
+        };
+        watcher.say(|output| output.told(&told))
     }
 
     /// Runs the hook once, and says what went wrong.

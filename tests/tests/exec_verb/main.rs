@@ -6,136 +6,26 @@
     reason = "a test, helpers included"
 )]
 
+mod each_state;
+#[path = "../new_site/mod.rs"]
 mod new_site;
+mod out_of_reach;
+mod periods;
+mod running;
+#[path = "../states/mod.rs"]
+mod states;
 
 use std::path::Path;
-use std::process::Stdio;
 
-use intermission_tests::command::{State, command, intermission};
+use intermission_tests::command::{State, intermission};
 use intermission_tests::programs;
 use intermission_tests::redis::RedisServer;
 use intermission_tests::wait::until;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines};
-use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
+use tokio::process::Command;
 
-use new_site::new_site;
-
-/// Says that it has started, hears one word, says that on both streams, and ends with 3. It ends, too, when the test does.
-const WORK: &[&str] = &[
-    "/bin/sh",
-    "-c",
-    "echo started; read word; echo \"heard $word\"; echo \"problem with $word\" >&2; exit 3",
-];
-
-/// A command under `exec`, while it runs.
-struct Running {
-    exec: Child,
-    stdin: ChildStdin,
-    stdout: Lines<BufReader<ChildStdout>>,
-    stderr: Lines<BufReader<ChildStderr>>,
-}
-
-impl Running {
-    fn of(mut command: Command) -> Self {
-        let mut exec = command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            // No key of the terminal from which the tests were started is meant for it.
-            .process_group(0)
-            .spawn()
-            .expect("the command starts");
-        let stdout = exec.stdout.take().expect("it is piped");
-        let stderr = exec.stderr.take().expect("it is piped");
-        Self {
-            stdin: exec.stdin.take().expect("it is piped"),
-            stdout: BufReader::new(stdout).lines(),
-            stderr: BufReader::new(stderr).lines(),
-            exec,
-        }
-    }
-
-    /// Starts the work with these options, and does not wait for it.
-    fn begin(state: &str, options: &[&str]) -> Self {
-        Self::of(command(
-            state,
-            &[&["exec"], options, &["--"], WORK].concat(),
-        ))
-    }
-
-    /// Starts the work with these options, and waits until it runs.
-    async fn start(state: &str, options: &[&str]) -> Self {
-        let mut running = Self::begin(state, options);
-        running.has_started().await;
-        running
-    }
-
-    async fn has_started(&mut self) {
-        let line = self.stdout.next_line().await.expect("text");
-        assert_eq!(line.as_deref(), Some("started"));
-    }
-
-    /// The next line that it says besides.
-    async fn said(&mut self) -> String {
-        let line = self.stderr.next_line().await.expect("text");
-        line.expect("it says something")
-    }
-
-    fn signal(&self, signal: Signal) {
-        let id = self.exec.id().and_then(|id| i32::try_from(id).ok());
-        let id = id.and_then(Pid::from_raw).expect("it runs");
-        kill_process(id, signal).expect("it can be signalled");
-    }
-
-    /// Lets the work end, and returns what came of it.
-    async fn finish(mut self) -> Ended {
-        self.stdin.write_all(b"go\n").await.expect("it listens");
-        self.ended().await
-    }
-
-    /// Waits until it has ended.
-    async fn ended(mut self) -> Ended {
-        let (mut stdout, mut stderr) = (String::new(), String::new());
-        self.stdout
-            .get_mut()
-            .read_to_string(&mut stdout)
-            .await
-            .expect("text");
-        self.stderr
-            .get_mut()
-            .read_to_string(&mut stderr)
-            .await
-            .expect("text");
-        let status = self.exec.wait().await.expect("it ends");
-        Ended {
-            code: status.code(),
-            stdout,
-            stderr,
-        }
-    }
-}
-
-/// What came of it, without what was read before.
-#[derive(Debug, PartialEq, Eq)]
-struct Ended {
-    /// `None` if a signal ended `exec` itself.
-    code: Option<i32>,
-    stdout: String,
-    stderr: String,
-}
-
-impl Ended {
-    /// What comes of work that was let go.
-    fn well() -> Self {
-        Self {
-            code: Some(3),
-            stdout: "heard go\n".to_owned(),
-            stderr: "problem with go\n".to_owned(),
-        }
-    }
-}
+use running::{Ended, Running, WORK};
 
 /// A new site in a directory.
 async fn site() -> (TempDir, String) {
@@ -166,26 +56,6 @@ async fn is_listed(state: &str) -> serde_json::Value {
             .cloned()
     })
     .await
-}
-
-async fn drain_waits(state: &str) {
-    let running = Running::start(state, &[]).await;
-    intermission(state, &["activate"]).await.done();
-    let timed_out = intermission(state, &["activate", "--wait", "--timeout", "1s"]).await;
-    assert_eq!(timed_out.code, 5, "{timed_out:?}");
-    assert_eq!(phase(state).await, "activating");
-    let skipped = intermission(state, &["exec", "--", "/bin/sh", "-c", "echo ran"]).await;
-    assert_eq!(
-        (skipped.code, skipped.stdout.as_str()),
-        (8, ""),
-        "{skipped:?}"
-    );
-    assert_eq!(running.finish().await, Ended::well());
-    intermission(state, &["activate", "--wait", "--timeout", "30s"])
-        .await
-        .done();
-    assert_eq!(phase(state).await, "activated");
-    assert_eq!(nodes(state).await, 0, "it has said goodbye");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -262,6 +132,29 @@ async fn it_waits_until_the_site_is_open() {
     assert_eq!(waiting.finish().await, Ended::well());
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn it_is_listed_by_its_label() {
+    let (_folder, state) = site().await;
+    let running = Running::start(&state, &["--kind", "import", "--label", "prices"]).await;
+    let listed = is_listed(&state).await;
+    assert_eq!(
+        (&listed["kind"], &listed["label"]),
+        (&"import".into(), &"prices".into())
+    );
+    let shown = intermission(state.as_str(), &["executions"]).await.done();
+    assert!(shown.stdout.contains("prices"), "{shown:?}");
+    assert_eq!(running.finish().await, Ended::well());
+    let both = [
+        "exec",
+        "--only-in-maintenance",
+        "--label",
+        "x",
+        "--",
+        "true",
+    ];
+    assert_eq!(intermission(state.as_str(), &both).await.code, 2);
+}
+
 /// The next drain waits for what began while the site was closed.
 #[tokio::test(flavor = "multi_thread")]
 async fn it_runs_although_the_site_is_closed() {
@@ -283,19 +176,6 @@ async fn it_runs_although_the_site_is_closed() {
     intermission(state.as_str(), &["activate", "--wait", "--timeout", "30s"])
         .await
         .done();
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_drain_on_files_waits_for_it() {
-    let (_folder, state) = site().await;
-    drain_waits(&state).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_drain_on_redis_waits_for_it() {
-    let server = RedisServer::start().await;
-    new_site(&server.url()).await;
-    drain_waits(&server.url()).await;
 }
 
 /// Nobody can know more of a Redis that is empty: it may have lost that the site is closed.
@@ -393,32 +273,6 @@ async fn a_drain_that_is_forced_asks_it_to_end() {
     );
     assert_eq!(running.ended().await.code, Some(143));
     assert_eq!(phase(&state).await, "activated");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_state_that_cannot_be_reached_runs_nothing() {
-    let server = RedisServer::start().await;
-    new_site(&server.url()).await;
-    server.kill();
-    let folder = tempfile::tempdir().expect("a folder");
-    let nowhere = folder.path().join("nowhere").url();
-    for state in [server.url(), nowhere] {
-        for option in [
-            "--if-closed=skip",
-            "--if-closed=wait",
-            "--if-closed=run",
-            "--only-in-maintenance",
-        ] {
-            let line = ["exec", option, "--", "/bin/sh", "-c", "echo ran"];
-            let outcome = intermission(state.as_str(), &line).await;
-            assert_eq!(
-                (outcome.code, outcome.stdout.as_str()),
-                (6, ""),
-                "{outcome:?}"
-            );
-            assert!(outcome.stderr.starts_with("error: "), "{outcome:?}");
-        }
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
