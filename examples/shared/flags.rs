@@ -6,8 +6,12 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use clap::Parser;
-use intermission::{AllowList, LostContact, OutagePolicy, ReadinessPolicy, StateUrl};
+use intermission::{
+    AllowList, ForwardedHeader, LostContact, OutagePolicy, Probe, ReadinessPolicy, StateUrl,
+    TrustedProxies,
+};
 use jiff::{SignedDuration, fmt::friendly};
+use tokio::net::TcpStream;
 
 /// A service with maintenance mode.
 #[derive(Debug, Parser)]
@@ -27,9 +31,18 @@ pub(crate) struct Flags {
     #[arg(long, value_name = "NAME")]
     pub(crate) site: Option<String>,
 
-    /// Proxies whose `X-Forwarded-For` is believed. None by default.
+    /// Proxies that are believed about whom they serve. None by default.
     #[arg(long, value_name = "CIDR", num_args = 1.., value_delimiter = ',')]
-    pub(crate) trusted_proxy: Vec<String>,
+    trusted_proxy: Vec<String>,
+
+    /// The header in which they say it: `X-Forwarded-For`, `Forwarded`, or one that holds a single address, such as
+    /// `CF-Connecting-IP`.
+    #[arg(long, value_name = "HEADER", default_value = "X-Forwarded-For", value_parser = forwarded_header)]
+    address_from: ForwardedHeader,
+
+    /// What the pages need, such as a database. While nobody answers there, visitors get the maintenance page.
+    #[arg(long, value_name = "HOST:PORT")]
+    needs: Option<String>,
 
     /// A page of one's own for refused visitors, such as `examples/shared/page.html`.
     #[arg(long, value_name = "FILE")]
@@ -65,10 +78,31 @@ impl Flags {
         })
     }
 
-    /// The proxies, as one list.
-    pub(crate) fn trusted_proxies(&self) -> Result<AllowList> {
-        Ok(AllowList::parse(&self.trusted_proxy)?)
+    /// The proxies that are believed.
+    pub(crate) fn trusted_proxies(&self) -> Result<TrustedProxies> {
+        Ok(match AllowList::parse(&self.trusted_proxy)? {
+            list if list.is_empty() => TrustedProxies::none(),
+            list => TrustedProxies::new(list, self.address_from.clone()),
+        })
     }
+
+    /// The check of what the pages need. An application asks more of its database: `SELECT 1`, on its own pool.
+    pub(crate) fn probe(&self) -> Option<Probe> {
+        let address = self.needs.clone()?;
+        let connect = move || {
+            let address = address.clone();
+            async move { TcpStream::connect(address).await.map(drop) }
+        };
+        Some(Probe::new("database", connect).with_every(Duration::from_secs(1)))
+    }
+}
+
+fn forwarded_header(name: &str) -> Result<ForwardedHeader> {
+    Ok(match name.to_ascii_lowercase().as_str() {
+        "forwarded" => ForwardedHeader::Forwarded,
+        "x-forwarded-for" => ForwardedHeader::XForwardedFor,
+        name => ForwardedHeader::single(name)?,
+    })
 }
 
 fn outage_policy(text: &str) -> Result<OutagePolicy> {
@@ -136,6 +170,28 @@ mod tests {
                 "{bad}"
             );
         }
+    }
+
+    #[test]
+    fn whom_proxies_serve_is_read_from_the_header_that_is_named() {
+        for (name, header) in [
+            ("Forwarded", ForwardedHeader::Forwarded),
+            ("x-forwarded-for", ForwardedHeader::XForwardedFor),
+            (
+                "CF-Connecting-IP",
+                ForwardedHeader::single("cf-connecting-ip").unwrap(),
+            ),
+        ] {
+            let flags = Flags::try_parse_from(["app", "--address-from", name]);
+            assert_eq!(flags.unwrap().address_from, header);
+        }
+        let wrong = Flags::try_parse_from(["app", "--address-from", "no header"]);
+        assert!(wrong.is_err());
+        let nobody = Flags::try_parse_from(["app"]).unwrap();
+        assert_eq!(nobody.trusted_proxies().unwrap(), TrustedProxies::none());
+        assert!(nobody.probe().is_none());
+        let flags = Flags::try_parse_from(["app", "--trusted-proxy", "10.0.0.0/8", "soon"]);
+        assert!(flags.unwrap().trusted_proxies().is_err());
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use anyhow::Result;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 
 /// Says where the service listens.
 #[expect(
@@ -24,4 +25,25 @@ pub(crate) fn asked_to_end() -> Result<impl Future<Output = ()> + Send + 'static
             _ = interrupt.recv() => {}
         }
     })
+}
+
+/// Whether the process is ending: for connections that would keep the server waiting. Clones are the same.
+#[derive(Clone)]
+pub(crate) struct Ending(watch::Sender<bool>);
+
+impl Ending {
+    pub(crate) fn new() -> Self {
+        Self(watch::Sender::new(false))
+    }
+
+    /// From now on it is.
+    pub(crate) fn begin(&self) {
+        self.0.send_replace(true);
+    }
+
+    /// Waits until it is.
+    pub(crate) async fn begun(&self) {
+        // It cannot fail: the sender is here.
+        let _ = self.0.subscribe().wait_for(|begun| *begun).await;
+    }
 }

@@ -172,7 +172,8 @@ impl IntoResponse for NotStarted {
 /// long as this lives, and learns when it is to end.
 ///
 /// Needed for upgrades only, since their response has ended when the conversation begins. A stream of events is a
-/// response that lasts, and counts as one; its handler asks [`Gate::closing`] when to end it.
+/// response that lasts, and counts as one; its handler learns when to end it from
+/// [`intermission::LongLived::of_response`], as `/events` of `examples/axum-app` does.
 ///
 /// The state must have the gate, as for [`MaintenanceGate`].
 ///

@@ -13,6 +13,9 @@ use crate::refused::Refused;
 /// A conversation that outlives its response, such as a WebSocket: it counts as a request in flight for as long as what
 /// this extracts lives, and learns when it is to end.
 ///
+/// A stream of events is a response that lasts, and counts as one. Its handler learns when to end it from
+/// [`intermission::LongLived::of_response`] and [`admitted_by`](crate::admitted_by), as `/events` of `examples/warp-app` does.
+///
 /// # Examples
 ///
 /// ```

@@ -70,8 +70,44 @@ impl LongLived {
         }
     }
 
-    /// The same where the framework makes the conversation the response's body, so that the request's own count lasts
-    /// as long.
+    /// The same where the conversation is the response's body, so that the request's own count lasts as long: a stream of
+    /// server-sent events everywhere, and a WebSocket in some frameworks.
+    ///
+    /// An `EventSource` whose stream ends comes back by itself. It is refused then, and a browser gives up after a refusal:
+    /// so end the stream with an event that says why, upon which the page makes a new `EventSource` later.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use std::time::Duration;
+    /// use intermission::{Gate, LongLived, MemoryState};
+    /// use tokio::sync::mpsc;
+    ///
+    /// /// Writes into the body of a response.
+    /// async fn tell(connection: LongLived, body: mpsc::Sender<&'static str>) {
+    ///     loop {
+    ///         tokio::select! {
+    ///             () = connection.closing() => break,
+    ///             () = tokio::time::sleep(Duration::from_secs(1)) => {
+    ///                 if body.send("event: tick\ndata: 1\n\n").await.is_err() { return }
+    ///             }
+    ///         }
+    ///     }
+    ///     let _ = body.send("event: closing\ndata: closed for maintenance\n\n").await;
+    /// }
+    ///
+    /// # let gate = Gate::builder(MemoryState::new()).start().await?;
+    /// # let operator = gate.operator(intermission::Actor::new("ana", "code"));
+    /// # let (body, mut told) = mpsc::channel(8);
+    /// # let telling = tokio::spawn(tell(LongLived::of_response(gate.clone(), None), body));
+    /// # operator.change(intermission::Change::Activate(intermission::Activate::by("ana"))).await?;
+    /// # telling.await?;
+    /// # let mut last = None;
+    /// # while let Some(event) = told.recv().await { last = Some(event); }
+    /// # assert!(last.is_some_and(|event| event.starts_with("event: closing\n")));
+    /// # Ok(()) }
+    /// ```
     pub fn of_response(gate: Gate, decision: Option<Decision>) -> Self {
         Self {
             gate,

@@ -3,6 +3,8 @@
 //! `main` shows the five things that an application does: open the state, start the gate, mount what operators
 //! use, put the middleware around its routes, and say goodbye at the end. What the routes do is in `routes`. What all examples do alike is in `shared`.
 
+#[path = "../../shared/events.rs"]
+mod events;
 #[path = "../../shared/flags.rs"]
 mod flags;
 #[path = "../../shared/process.rs"]
@@ -20,11 +22,11 @@ use actix_web::{App, HttpRequest, HttpServer};
 use anyhow::{Context, Result};
 use clap::Parser;
 use flags::Flags;
-use intermission::{ForwardedHeader, Gate, TrustedProxies};
+use intermission::Gate;
 use intermission_actix::admin::{self, Admin};
 use intermission_actix::cloudify::{self, Cloudify};
 use intermission_actix::maintenance;
-use process::{announce, asked_to_end};
+use process::{Ending, announce, asked_to_end};
 use tokens::Tokens;
 use tokio::runtime::Handle;
 
@@ -44,12 +46,12 @@ async fn main() -> Result<()> {
     if let Some(node) = &flags.node {
         gate = gate.with_node_name(node);
     }
+    if let Some(probe) = flags.probe() {
+        gate = gate.with_probe(probe);
+    }
     let gate = gate.start().await?;
 
-    let proxies = match flags.trusted_proxies()? {
-        list if list.is_empty() => TrustedProxies::none(),
-        list => TrustedProxies::new(list, ForwardedHeader::XForwardedFor),
-    };
+    let proxies = flags.trusted_proxies()?;
     let mut admin = Admin::new(gate.clone())
         .with_trusted_proxies(proxies.clone())
         .with_challenge("Basic realm=\"maintenance\"");
@@ -84,8 +86,10 @@ async fn main() -> Result<()> {
 
     // The factory runs once for each worker; what it clones into each is one and the same gate.
     let (jobs, probed, readiness) = (Handle::current(), gate.clone(), flags.readiness);
+    let ending = Ending::new();
+    let told = ending.clone();
     let routes = move || {
-        routes::routes(&jobs, &probed, readiness)
+        routes::routes(&jobs, &probed, readiness, &told)
             .service(admin::public_status("/maintenance-status", probed.clone()))
             .service(mounted())
             .service(cloudify())
@@ -106,8 +110,9 @@ async fn main() -> Result<()> {
     let asked_to_end = asked_to_end()?;
     actix_web::rt::spawn(async move {
         asked_to_end.await;
-        // A page that somebody has left open would keep the server waiting.
+        // A page that somebody has left open would keep the server waiting, and so would a conversation.
         admin.end_events();
+        ending.begin();
         handle.stop(true).await;
     });
     server.await?;

@@ -6,15 +6,24 @@ use actix_web::http::StatusCode;
 use actix_web::web::{self, Data, Query};
 use actix_web::{Error, HttpRequest, HttpResponse, Responder, guard};
 use actix_ws::{CloseCode, CloseReason, Message, MessageStream, Session};
+use futures_util::TryStreamExt;
 use intermission::{Execution, Gate, ReadinessPolicy};
 use intermission_actix::{LongLived, MaintenanceExt, MaintenanceScope, StartedExecution};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::runtime::Handle;
 
+use crate::events;
+use crate::process::Ending;
+
 /// All routes of the application. `jobs` is the runtime that jobs run in: those of actix-web's workers end with the
 /// server, and with them whatever they run.
-pub(crate) fn routes(jobs: &Handle, gate: &Gate, readiness: ReadinessPolicy) -> MaintenanceScope {
+pub(crate) fn routes(
+    jobs: &Handle,
+    gate: &Gate,
+    readiness: ReadinessPolicy,
+    ending: &Ending,
+) -> MaintenanceScope {
     let get = |path: &str, word: &'static str| {
         let say = move || std::future::ready(word);
         web::resource(path).route(web::get().to(say))
@@ -26,6 +35,7 @@ pub(crate) fn routes(jobs: &Handle, gate: &Gate, readiness: ReadinessPolicy) -> 
             runtime: jobs.clone(),
             gate: gate.clone(),
         }))
+        .app_data(Data::new(ending.clone()))
         .service(get("/", "hello"))
         .service(get("/health", "ok").always())
         // Always, whatever the policy says: a probe that is refused would be one that failed.
@@ -48,6 +58,7 @@ pub(crate) fn routes(jobs: &Handle, gate: &Gate, readiness: ReadinessPolicy) -> 
                 .starts_execution(),
         )
         .service(web::resource("/ws").route(web::get().to(echo)))
+        .service(web::resource("/events").route(web::get().to(tell)))
 }
 
 /// What a load balancer asks. Not whether the process lives, which `/health` says.
@@ -116,13 +127,26 @@ async fn work(execution: Execution, takes: Duration) {
     drop(execution);
 }
 
+/// Tells something each second, until the site closes. It counts by itself, as a response that lasts.
+async fn tell(connection: LongLived, ending: Data<Ending>) -> HttpResponse {
+    let closing = async move { connection.closing().await };
+    let body = events::events(closing, ending.get_ref().clone()).map_ok(web::Bytes::from);
+    let mut response = HttpResponse::Ok();
+    for header in events::HEADERS {
+        response.insert_header(header);
+    }
+    response.streaming(body)
+}
+
 async fn echo(
     request: HttpRequest,
     body: web::Payload,
     connection: LongLived,
+    ending: Data<Ending>,
 ) -> Result<HttpResponse, Error> {
     let (response, session, messages) = actix_ws::handle(&request, body)?;
-    actix_web::rt::spawn(echo_until_closing(session, messages, connection));
+    let talk = echo_until_closing(session, messages, connection, ending);
+    actix_web::rt::spawn(talk);
     Ok(response)
 }
 
@@ -131,19 +155,15 @@ async fn echo_until_closing(
     mut session: Session,
     mut messages: MessageStream,
     connection: LongLived,
+    ending: Data<Ending>,
 ) {
     loop {
         let message = tokio::select! {
             message = messages.recv() => message,
             () = connection.closing() => {
-                let reason = CloseReason {
-                    code: CloseCode::Restart,
-                    description: Some("closed for maintenance".to_owned()),
-                };
-                // The peer may have left at the same moment, which is just as well.
-                let _ = session.close(Some(reason)).await;
-                return;
+                return goodbye(session, CloseCode::Restart, "closed for maintenance").await;
             }
+            () = ending.begun() => return goodbye(session, CloseCode::Away, "the process ends").await,
         };
         let sent = match message {
             Some(Ok(Message::Text(text))) => session.text(text).await,
@@ -156,6 +176,12 @@ async fn echo_until_closing(
             return;
         }
     }
+}
+
+async fn goodbye(session: Session, code: CloseCode, reason: &str) {
+    let description = Some(reason.to_owned());
+    // The peer may have left at the same moment, which is just as well.
+    let _ = session.close(Some(CloseReason { code, description })).await;
 }
 
 #[cfg(test)]
@@ -178,6 +204,10 @@ mod tests {
         (gate, operator, maintenance.build().unwrap())
     }
 
+    fn all_routes(gate: &Gate, readiness: ReadinessPolicy) -> MaintenanceScope {
+        routes(&Handle::current(), gate, readiness, &Ending::new())
+    }
+
     fn request(method: &str, uri: &str) -> test::TestRequest {
         test::TestRequest::with_uri(uri).method(method.parse().unwrap())
     }
@@ -196,8 +226,7 @@ mod tests {
     #[actix_web::test]
     async fn the_routes_answer_as_they_are_documented() {
         let (gate, operator, maintenance) = gate().await;
-        let routes =
-            routes(&Handle::current(), &gate, ReadinessPolicy::StayReady).behind(&maintenance);
+        let routes = all_routes(&gate, ReadinessPolicy::StayReady).behind(&maintenance);
         let app = test::init_service(App::new().service(routes)).await;
         for (method, uri, status, body, closed) in [
             ("GET", "/", 200, "hello", 503),
@@ -236,7 +265,7 @@ mod tests {
             (ReadinessPolicy::UnreadyWhenActivated, (503, "unready")),
         ] {
             let (gate, operator, maintenance) = gate().await;
-            let routes = routes(&Handle::current(), &gate, policy).behind(&maintenance);
+            let routes = all_routes(&gate, policy).behind(&maintenance);
             let app = test::init_service(App::new().service(routes)).await;
             let get = async |uri| ask(&app, request("GET", uri).to_request()).await;
             let is = |(status, word): (u16, &str)| (status, word.to_owned());
@@ -253,8 +282,7 @@ mod tests {
     #[actix_web::test]
     async fn a_job_holds_its_execution_until_it_is_done_or_told_to_end() {
         let (gate, operator, maintenance) = gate().await;
-        let routes =
-            routes(&Handle::current(), &gate, ReadinessPolicy::StayReady).behind(&maintenance);
+        let routes = all_routes(&gate, ReadinessPolicy::StayReady).behind(&maintenance);
         let app = test::init_service(App::new().service(routes)).await;
         let (status, body) = ask(&app, request("POST", "/jobs?ms=1").to_request()).await;
         let id: Value = serde_json::from_str(&body).unwrap();

@@ -3,6 +3,8 @@
 //! `main` shows the five things that an application does: open the state, start the gate, mount what operators
 //! use, put the layer around its routes, and say goodbye at the end. What the routes do is in `routes`. What all examples do alike is in `shared`.
 
+#[path = "../../shared/events.rs"]
+mod events;
 #[path = "../../shared/flags.rs"]
 mod flags;
 #[path = "../../shared/process.rs"]
@@ -22,11 +24,11 @@ use axum::http::header::HeaderValue;
 use axum::http::request::Parts;
 use clap::Parser;
 use flags::Flags;
-use intermission::{ForwardedHeader, Gate, TrustedProxies};
+use intermission::Gate;
 use intermission_axum::admin::{self, Admin};
 use intermission_axum::cloudify::{self, Cloudify};
 use intermission_axum::maintenance;
-use process::{announce, asked_to_end};
+use process::{Ending, announce, asked_to_end};
 use tokens::Tokens;
 use tokio::net::TcpListener;
 
@@ -46,12 +48,12 @@ async fn main() -> Result<()> {
     if let Some(node) = &flags.node {
         gate = gate.with_node_name(node);
     }
+    if let Some(probe) = flags.probe() {
+        gate = gate.with_probe(probe);
+    }
     let gate = gate.start().await?;
 
-    let proxies = match flags.trusted_proxies()? {
-        list if list.is_empty() => TrustedProxies::none(),
-        list => TrustedProxies::new(list, ForwardedHeader::XForwardedFor),
-    };
+    let proxies = flags.trusted_proxies()?;
     let mut admin = Admin::new(gate.clone())
         .with_trusted_proxies(proxies.clone())
         .with_challenge("Basic realm=\"maintenance\"");
@@ -74,7 +76,8 @@ async fn main() -> Result<()> {
             tokens.may_bypass(request.uri.path(), |name| header(request, name))
         })
         .with_trusted_proxies(proxies);
-    let app = routes::routes(flags.readiness)
+    let ending = Ending::new();
+    let app = routes::routes(flags.readiness, &ending)
         .merge(admin::public_status("/maintenance-status", gate.clone()))
         .merge(mounted)
         .merge(cloudify)
@@ -89,8 +92,9 @@ async fn main() -> Result<()> {
     let asked_to_end = asked_to_end()?;
     let end = async move {
         asked_to_end.await;
-        // A page that somebody has left open would keep the server waiting.
+        // A page that somebody has left open would keep the server waiting, and so would a conversation.
         admin.end_events();
+        ending.begin();
     };
     axum::serve(listener, app)
         .with_graceful_shutdown(end)

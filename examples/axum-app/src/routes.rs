@@ -2,20 +2,33 @@
 
 use std::time::Duration;
 
-use axum::Json;
+use axum::body::Body;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use intermission::{Execution, Gate, ReadinessPolicy};
+use axum::{Extension, Json};
+use intermission::{Decision, Execution, Gate, ReadinessPolicy};
 use intermission_axum::{LongLived, MaintenanceRouter, MethodRouterExt, StartedExecution};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::events;
+use crate::process::Ending;
+
 /// All routes of the application.
-pub(crate) fn routes(readiness: ReadinessPolicy) -> MaintenanceRouter<Gate> {
+pub(crate) fn routes(readiness: ReadinessPolicy, ending: &Ending) -> MaintenanceRouter<Gate> {
     let ready = async move |State(gate): State<Gate>| ready(&gate, readiness);
+    let told = ending.clone();
+    let tell = async move |State(gate): State<Gate>, decision: Option<Extension<Decision>>| {
+        let decision = decision.map(|Extension(decision)| decision);
+        tell(intermission::LongLived::of_response(gate, decision), told)
+    };
+    let ending = ending.clone();
+    let echo = async move |connection: LongLived, upgrade: WebSocketUpgrade| {
+        echo(connection, upgrade, ending)
+    };
     MaintenanceRouter::new()
         .route("/", get(|| async { "hello" }))
         .route("/health", get(|| async { "ok" }).always())
@@ -31,6 +44,7 @@ pub(crate) fn routes(readiness: ReadinessPolicy) -> MaintenanceRouter<Gate> {
             post(start_execution).starts_execution(),
         )
         .route("/ws", get(echo))
+        .route("/events", get(tell))
 }
 
 /// What a load balancer asks. Not whether the process lives, which `/health` says.
@@ -86,21 +100,26 @@ async fn work(execution: Execution, takes: Duration) {
     drop(execution);
 }
 
-async fn echo(connection: LongLived, upgrade: WebSocketUpgrade) -> Response {
-    upgrade.on_upgrade(move |socket| echo_until_closing(socket, connection))
+/// Tells something each second, until the site closes. It counts by itself, as a response that lasts.
+fn tell(connection: intermission::LongLived, ending: Ending) -> Response {
+    let closing = async move { connection.closing().await };
+    let body = Body::from_stream(events::events(closing, ending));
+    (events::HEADERS, body).into_response()
+}
+
+fn echo(connection: LongLived, upgrade: WebSocketUpgrade, ending: Ending) -> Response {
+    upgrade.on_upgrade(move |socket| echo_until_closing(socket, connection, ending))
 }
 
 /// Says the same again, until the peer leaves or the site closes. A socket that stayed open would never be drained.
-async fn echo_until_closing(mut socket: WebSocket, connection: LongLived) {
+async fn echo_until_closing(mut socket: WebSocket, connection: LongLived, ending: Ending) {
     loop {
         let message = tokio::select! {
             message = socket.recv() => message,
             () = connection.closing() => {
-                let frame = CloseFrame { code: close_code::RESTART, reason: "closed for maintenance".into() };
-                // The peer may have left at the same moment, which is just as well.
-                let _ = socket.send(Message::Close(Some(frame))).await;
-                return;
+                return goodbye(socket, close_code::RESTART, "closed for maintenance").await;
             }
+            () = ending.begun() => return goodbye(socket, close_code::AWAY, "the process ends").await,
         };
         match message {
             Some(Ok(message @ (Message::Text(_) | Message::Binary(_)))) => {
@@ -112,6 +131,14 @@ async fn echo_until_closing(mut socket: WebSocket, connection: LongLived) {
             Some(Ok(Message::Close(_)) | Err(_)) | None => return,
         }
     }
+}
+
+async fn goodbye(mut socket: WebSocket, code: u16, reason: &'static str) {
+    let reason = reason.into();
+    // The peer may have left at the same moment, which is just as well.
+    let _ = socket
+        .send(Message::Close(Some(CloseFrame { code, reason })))
+        .await;
 }
 
 #[cfg(test)]
@@ -131,7 +158,7 @@ mod tests {
         let state = MemoryState::new();
         let gate = Gate::builder(state.clone()).start().await.unwrap();
         let operator = Operator::new(state, Actor::new("ana", "test"));
-        let app = routes(readiness)
+        let app = routes(readiness, &Ending::new())
             .with_state(gate.clone())
             .into_service(maintenance(gate.clone()))
             .unwrap();

@@ -3,6 +3,8 @@
 //! `main` shows the five things that an application does: open the state, start the gate, mount what operators
 //! use, put the guard around its routes, and say goodbye at the end. What the routes do is in `routes`. What all examples do alike is in `shared`.
 
+#[path = "../../shared/events.rs"]
+mod events;
 #[path = "../../shared/flags.rs"]
 mod flags;
 #[path = "../../shared/process.rs"]
@@ -18,11 +20,11 @@ mod tokens;
 use anyhow::{Context, Result};
 use clap::Parser;
 use flags::Flags;
-use intermission::{ForwardedHeader, Gate, RouteAccess, TrustedProxies};
+use intermission::{Gate, RouteAccess};
 use intermission_warp::admin::{self, Admin};
 use intermission_warp::cloudify::{self, Cloudify};
 use intermission_warp::maintenance;
-use process::{announce, asked_to_end};
+use process::{Ending, announce, asked_to_end};
 use tokens::Tokens;
 use tokio::net::TcpListener;
 use warp::Filter;
@@ -45,12 +47,12 @@ async fn main() -> Result<()> {
     if let Some(node) = &flags.node {
         gate = gate.with_node_name(node);
     }
+    if let Some(probe) = flags.probe() {
+        gate = gate.with_probe(probe);
+    }
     let gate = gate.start().await?;
 
-    let proxies = match flags.trusted_proxies()? {
-        list if list.is_empty() => TrustedProxies::none(),
-        list => TrustedProxies::new(list, ForwardedHeader::XForwardedFor),
-    };
+    let proxies = flags.trusted_proxies()?;
     let mut admin = Admin::new(gate.clone())
         // It goes before the guard.
         .with_route_access(RouteAccess::Always)
@@ -84,15 +86,18 @@ async fn main() -> Result<()> {
         .with_context(|| format!("cannot listen on {}", flags.listen))?;
     announce(listener.local_addr()?);
     let asked_to_end = asked_to_end()?;
+    let ending = Ending::new();
+    let routes = routes::routes(&maintenance, flags.readiness, &ending);
     let end = async move {
         asked_to_end.await;
-        // A page that somebody has left open would keep the server waiting.
+        // A page that somebody has left open would keep the server waiting, and so would a conversation.
         admin.end_events();
+        ending.begin();
     };
     let status = warp::path!("maintenance-status").and(admin::public_status(gate.clone()));
     // These go first: they are open whatever the guard says.
     let open = mounted.or(cloudify).or(status);
-    warp::serve(open.or(routes::routes(&maintenance, flags.readiness)))
+    warp::serve(open.or(routes))
         .incoming(listener)
         .graceful(end)
         .run()

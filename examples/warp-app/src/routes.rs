@@ -3,16 +3,24 @@
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
-use intermission::{BadPattern, Execution, Gate, ReadinessPolicy, RouteAccess, RouteTable};
+use intermission::{
+    AdmitReason, BadPattern, Decision, Execution, Gate, ReadinessPolicy, RouteAccess, RouteTable,
+};
 use intermission_warp::{
-    LongLived, MaintenanceLayer, Refused, StartedExecution, guard, long_lived, starts_execution,
+    LongLived, MaintenanceLayer, Refused, StartedExecution, admitted_by, guard, long_lived,
+    starts_execution,
 };
 use serde::Deserialize;
 use serde_json::json;
-use warp::http::StatusCode;
+use warp::http::{HeaderValue, StatusCode};
 use warp::ws::{Message, WebSocket, Ws};
 use warp::{Filter, Rejection, Reply, reply};
 
+use crate::events;
+use crate::process::Ending;
+
+/// The code with which a WebSocket is told that the process ends.
+const AWAY: u16 = 1001;
 /// The code with which a WebSocket is told that the service restarts, and to come back.
 const RESTART: u16 = 1012;
 
@@ -28,6 +36,7 @@ pub(crate) fn flags() -> Result<RouteTable, BadPattern> {
 pub(crate) fn routes(
     maintenance: &MaintenanceLayer,
     readiness: ReadinessPolicy,
+    ending: &Ending,
 ) -> impl Filter<Extract = (reply::Response,), Error = Rejection> + Clone + Send + Sync + 'static + use<>
 {
     // The path comes first in each, so that a path that nobody knows is a 404 and not a wrong method.
@@ -66,12 +75,19 @@ pub(crate) fn routes(
             warp::query(),
             start_execution,
         ));
+    let told = ending.clone();
+    let ending = ending.clone();
     let chat = warp::path!("ws")
         .and(warp::ws())
         .and(long_lived(maintenance))
-        .then(echo);
+        .then(move |upgrade, connection| echo(upgrade, connection, ending.clone()));
+    let gate = maintenance.gate().clone();
+    let feed = warp::path!("events")
+        .and(get())
+        .and(admitted_by(maintenance))
+        .map(move |reason| tell(gate.clone(), reason, told.clone()));
     let all = hello.or(health).or(ready).or(login);
-    let guarded = guard(maintenance, all.or(slow).or(items).or(chat));
+    let guarded = guard(maintenance, all.or(slow).or(items).or(chat).or(feed));
     jobs.or(executions).unify().or(guarded).unify()
 }
 
@@ -129,22 +145,36 @@ async fn work(execution: Execution, takes: Duration) {
     drop(execution);
 }
 
-async fn echo(upgrade: Ws, connection: Result<LongLived, Refused>) -> Result<impl Reply, Refused> {
+/// Tells something each second, until the site closes. It counts by itself, as a response that lasts.
+fn tell(gate: Gate, reason: Option<AdmitReason>, ending: Ending) -> impl Reply {
+    let connection = intermission::LongLived::of_response(gate, reason.map(Decision::Admit));
+    let closing = async move { connection.closing().await };
+    let mut response = reply::stream(events::events(closing, ending)).into_response();
+    for (name, value) in events::HEADERS {
+        let value = HeaderValue::from_static(value);
+        response.headers_mut().insert(name, value);
+    }
+    response
+}
+
+async fn echo(
+    upgrade: Ws,
+    connection: Result<LongLived, Refused>,
+    ending: Ending,
+) -> Result<impl Reply, Refused> {
     let connection = connection?;
-    Ok(upgrade.on_upgrade(move |socket| echo_until_closing(socket, connection)))
+    Ok(upgrade.on_upgrade(move |socket| echo_until_closing(socket, connection, ending)))
 }
 
 /// Says the same again, until the peer leaves or the site closes. A socket that stayed open would never be drained.
-async fn echo_until_closing(mut socket: WebSocket, connection: LongLived) {
+async fn echo_until_closing(mut socket: WebSocket, connection: LongLived, ending: Ending) {
     loop {
         let message = tokio::select! {
             message = socket.next() => message,
             () = connection.closing() => {
-                let goodbye = Message::close_with(RESTART, "closed for maintenance");
-                // The peer may have left at the same moment, which is just as well.
-                let _ = socket.send(goodbye).await;
-                return;
+                return goodbye(socket, RESTART, "closed for maintenance").await;
             }
+            () = ending.begun() => return goodbye(socket, AWAY, "the process ends").await,
         };
         match message {
             Some(Ok(message)) if message.is_text() || message.is_binary() => {
@@ -156,6 +186,11 @@ async fn echo_until_closing(mut socket: WebSocket, connection: LongLived) {
             Some(Ok(_) | Err(_)) | None => return,
         }
     }
+}
+
+async fn goodbye(mut socket: WebSocket, code: u16, reason: &'static str) {
+    // The peer may have left at the same moment, which is just as well.
+    let _ = socket.send(Message::close_with(code, reason)).await;
 }
 
 #[cfg(test)]
@@ -176,7 +211,7 @@ mod tests {
         let gate = Gate::builder(state.clone()).start().await.unwrap();
         let operator = Operator::new(state, Actor::new("ana", "test"));
         let maintenance = maintenance(gate.clone()).with_routes(flags().unwrap());
-        let app = routes(&maintenance.build().unwrap(), readiness);
+        let app = routes(&maintenance.build().unwrap(), readiness, &Ending::new());
         let app = app.map(Reply::into_response).boxed();
         (gate, operator, app)
     }
