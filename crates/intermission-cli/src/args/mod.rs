@@ -16,9 +16,10 @@ use intermission::{AllowChange, AllowList, DrainPolicy, Goal, Level, RouteAccess
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::time::{When, parse_duration, parse_whole_seconds};
+pub(crate) use values::OrNone;
 use values::{
-    parse_addresses, parse_base_url, parse_command, parse_drain, parse_goal, parse_if_closed,
-    parse_method, parse_path, replacement, words,
+    parse_addresses, parse_base_url, parse_command, parse_drain, parse_end, parse_goal,
+    parse_if_closed, parse_method, parse_path, parse_retry_after, replacement, words,
 };
 
 /// Put a service into maintenance mode and out of it again
@@ -145,6 +146,10 @@ pub(crate) enum Verb {
 /// finish. Meanwhile the phase is `activating`; then it is `activated`, and visitors are refused. If the service is
 /// closed already, what is given here is changed, and all else stays.
 ///
+/// With --starts, it is planned: it starts by itself, also on services that cannot reach the state then. A plan is
+/// changed with --starts again, and cancelled with `deactivate`. Without --starts, the service is closed at once, and
+/// the plan is gone.
+///
 /// A state that is out of reach fails the request at once, with exit code 6; repeating it is harmless. Once it is
 /// accepted, --wait bears an outage of half a minute, which is as long as most failovers take.
 #[derive(Debug, Args)]
@@ -152,7 +157,9 @@ pub(crate) enum Verb {
 Examples:
   intermission activate --message 'Upgrading the database' --ends +45m
   intermission activate --ip 192.0.2.10,2001:db8::/64 --drain force:5m --wait
-  intermission activate --starts 2026-11-20T22:00:00Z --ends +8h --auto-end")]
+  intermission activate --starts 2026-11-20T22:00:00+01:00 \\
+    --ends 2026-11-21T06:00:00+01:00 --auto-end
+  intermission activate --ends none --message 'It takes longer'")]
 pub(crate) struct Activate {
     /// What visitors are told
     #[arg(short, long, value_name = "TEXT")]
@@ -167,18 +174,22 @@ pub(crate) struct Activate {
     /// full]
     #[arg(long, value_name = "LEVEL", value_parser = words(&["full", "read-only", "exclusive"], str::parse::<Level>))]
     pub(crate) level: Option<Level>,
-    /// When visitors are to come back if no end is announced, in whole seconds
-    #[arg(long, value_name = "DURATION", value_parser = parse_whole_seconds)]
-    pub(crate) retry_after: Option<Duration>,
-    /// Start by itself at this time: RFC 3339, or `+30m`
+    /// When visitors are to come back if no end is announced, in whole seconds; `none` takes it back
+    #[arg(long, value_name = "DURATION", value_parser = parse_retry_after)]
+    pub(crate) retry_after: Option<OrNone<Duration>>,
+    /// Start by itself at this time: RFC 3339 with an offset, or `+30m`. If a maintenance is planned, it is moved there,
+    /// and what else is given is changed
     #[arg(long, value_name = "TIME")]
     pub(crate) starts: Option<When>,
-    /// Announce this end to visitors
-    #[arg(long, value_name = "TIME")]
-    pub(crate) ends: Option<When>,
+    /// Announce this end to visitors; `none` takes it back, and --auto-end with it
+    #[arg(long, value_name = "TIME", value_parser = parse_end)]
+    pub(crate) ends: Option<OrNone<When>>,
     /// Open by itself at the announced end
+    #[arg(long, conflicts_with = "no_auto_end")]
+    auto_end: bool,
+    /// Announce the end only: somebody opens
     #[arg(long)]
-    pub(crate) auto_end: bool,
+    no_auto_end: bool,
     /// How long running executions are waited for: `wait` until the last has ended; `force:5m` at most so long, then
     /// activated all the same; `abort:5m` at most so long, then open again [default: wait]
     #[arg(long, value_name = "POLICY", value_parser = parse_drain)]
@@ -200,6 +211,14 @@ pub(crate) struct Activate {
 }
 
 impl Activate {
+    pub(crate) fn auto_end(&self) -> Option<bool> {
+        match (self.auto_end, self.no_auto_end) {
+            (true, _) => Some(true),
+            (false, true) => Some(false),
+            (false, false) => None,
+        }
+    }
+
     pub(crate) fn allow(&self) -> Result<Option<AllowChange>, Failure> {
         if !self.add_ip.is_empty() {
             return Ok(Some(AllowChange::Add(parse_addresses(&self.add_ip)?)));
