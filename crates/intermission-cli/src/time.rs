@@ -261,8 +261,9 @@ mod tests {
             ),
             (
                 "2026-11-20T22:30:00",
-                "`2026-11-20T22:30:00` is not a time: write RFC 3339 with an offset, as in `2026-11-20T22:30:00Z`, or \
-                 `+30m` for half an hour from now",
+                "`2026-11-20T22:30:00` has no offset, so it is a different moment in each time zone: write \
+                 `2026-11-20T22:30:00Z` for UTC, or the offset, as in `2026-11-20T22:30:00+01:00`, or `+30m` for half an \
+                 hour from now",
             ),
             ("+30", "`30` has no unit: write `30s`, `30m` or `30h`"),
             (

@@ -79,11 +79,40 @@ impl fmt::Display for Timestamp {
 }
 
 /// A text that is not an RFC 3339 time between 1970 and 9999.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is not a time: write RFC 3339 with an offset, as in `2026-11-20T22:30:00Z`")]
+///
+/// A local time without an offset is none either: where clocks are changed, it may be two instants, or none at all.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BadTimestamp {
     text: String,
 }
+
+impl BadTimestamp {
+    /// Whether nothing is wrong but that nobody knows in which zone it is.
+    fn lacks_offset(&self) -> bool {
+        let in_utc = format!("{}Z", self.text.trim());
+        in_utc.parse::<jiff::Timestamp>().is_ok()
+    }
+}
+
+impl fmt::Display for BadTimestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = &self.text;
+        if self.lacks_offset() {
+            let text = text.trim();
+            return write!(
+                f,
+                "`{text}` has no offset, so it is a different moment in each time zone: write `{text}Z` for UTC, or the \
+                 offset, as in `{text}+01:00`"
+            );
+        }
+        write!(
+            f,
+            "`{text}` is not a time: write RFC 3339 with an offset, as in `2026-11-20T22:30:00Z`"
+        )
+    }
+}
+
+impl std::error::Error for BadTimestamp {}
 
 impl FromStr for Timestamp {
     type Err = BadTimestamp;
@@ -150,6 +179,27 @@ mod tests {
                     .starts_with(&format!("`{text}` is not a time")),
                 "{error}"
             );
+        }
+    }
+
+    #[test]
+    fn a_local_time_needs_its_offset() {
+        // In Berlin this is twice, and nobody knows which is meant.
+        let error = "2026-10-25T02:30:00".parse::<Timestamp>().unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "`2026-10-25T02:30:00` has no offset, so it is a different moment in each time zone: write \
+             `2026-10-25T02:30:00Z` for UTC, or the offset, as in `2026-10-25T02:30:00+01:00`"
+        );
+        for (text, instant) in [
+            ("2026-10-25T02:30:00+02:00", "2026-10-25T00:30:00.000Z"),
+            ("2026-10-25T02:30:00+01:00", "2026-10-25T01:30:00.000Z"),
+            // Which no clock in Berlin shows, and which is a moment all the same.
+            ("2026-03-29T02:30:00+01:00", "2026-03-29T01:30:00.000Z"),
+            ("2026-11-01T01:30:00-04:00", "2026-11-01T05:30:00.000Z"),
+            ("2026-11-01T01:30:00-05:00", "2026-11-01T06:30:00.000Z"),
+        ] {
+            assert_eq!(text.parse::<Timestamp>().unwrap().to_string(), instant);
         }
     }
 

@@ -28,8 +28,6 @@ pub struct Status<'a> {
     #[schema(value_type = Option<String>, format = DateTime)]
     quiescent_at: Option<Timestamp>,
     window: Option<Window>,
-    /// Who holds the maintenance on for a piece of work; `null` if nobody does.
-    holding: Option<Holding<'a>>,
     #[schema(value_type = Vec<String>)]
     allow: &'a AllowList,
     retry_after_s: Option<u64>,
@@ -40,6 +38,8 @@ pub struct Status<'a> {
     #[schema(value_type = Option<String>, format = DateTime)]
     state_lost_at: Option<Timestamp>,
     state: Health,
+    /// Who holds the maintenance on for a piece of work; `null` if nobody does.
+    holding: Option<Holding<'a>>,
 }
 
 /// How well the state knows what it says.
@@ -138,7 +138,6 @@ impl<'a> Status<'a> {
             activated_at: completion(record).map(|completion| completion.at),
             quiescent_at: view.quiescent_at,
             window: window(record),
-            holding: holding(view),
             allow: record.allow(),
             retry_after_s: settings
                 .and_then(|settings| settings.retry_after)
@@ -165,6 +164,7 @@ impl<'a> Status<'a> {
                 behind: view.is_behind(),
                 lost_at: view.lost_at,
             },
+            holding: holding(view),
         }
     }
 }

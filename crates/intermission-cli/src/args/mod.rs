@@ -1,5 +1,6 @@
 //! The command line. What is written here is what `--help`, the man page and the completions say.
 
+mod closing;
 #[cfg(test)]
 mod tests;
 mod values;
@@ -9,18 +10,17 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::NonEmptyStringValueParser;
-use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
-use intermission::{
-    AllowChange, AllowList, DrainPolicy, Goal, Level, OnFailure, RouteAccess, Timestamp,
-};
+use intermission::{AllowChange, AllowList, RouteAccess};
 
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
-use crate::time::{When, parse_duration, parse_whole_seconds};
+use crate::time::{parse_duration, parse_whole_seconds};
+pub(crate) use closing::{Activate, Deactivate, During};
 use values::{
-    parse_addresses, parse_base_url, parse_command, parse_drain, parse_goal, parse_if_closed,
-    parse_method, parse_on_failure, parse_path, replacement, words,
+    parse_addresses, parse_base_url, parse_command, parse_if_closed, parse_method, parse_path,
+    replacement, words,
 };
 
 /// Put a service into maintenance mode and out of it again
@@ -141,179 +141,6 @@ pub(crate) enum Verb {
         after_help = "Example:\n  intermission man > /usr/local/share/man/man1/intermission.1"
     )]
     Man,
-}
-
-/// Close the service to visitors
-///
-/// From now on nothing starts an execution, which is work that must not be cut off, such as an import. What runs may
-/// finish. Meanwhile the phase is `activating`; then it is `activated`, and visitors are refused. If the service is
-/// closed already, what is given here is changed, and all else stays.
-///
-/// A state that is out of reach fails the request at once, with exit code 6; repeating it is harmless. Once it is
-/// accepted, --wait bears an outage of half a minute, which is as long as most failovers take.
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  intermission activate --message 'Upgrading the database' --ends +45m
-  intermission activate --ip 192.0.2.10,2001:db8::/64 --drain force:5m --wait
-  intermission activate --starts 2026-11-20T22:00:00Z --ends +8h --auto-end")]
-pub(crate) struct Activate {
-    #[command(flatten)]
-    pub(crate) closing: Closing,
-    /// Start by itself at this time: RFC 3339, or `+30m`
-    #[arg(long, value_name = "TIME")]
-    pub(crate) starts: Option<When>,
-    /// Open by itself at the announced end
-    #[arg(long)]
-    pub(crate) auto_end: bool,
-    /// Return only when no execution runs any more; with =quiescent, when no visitor's request does, either
-    #[arg(
-        long,
-        value_name = "GOAL",
-        num_args = 0..=1,
-        require_equals = true,
-        default_missing_value = "activated",
-        conflicts_with = "starts",
-        value_parser = words(&["activated", "quiescent"], parse_goal),
-    )]
-    pub(crate) wait: Option<Goal>,
-    /// Wait no longer than this; the request stays [exit code: 5]
-    #[arg(long, value_name = "DURATION", requires = "wait", value_parser = parse_duration)]
-    pub(crate) timeout: Option<Duration>,
-}
-
-/// How the service is closed.
-#[derive(Debug, Args)]
-pub(crate) struct Closing {
-    /// What visitors are told
-    #[arg(short, long, value_name = "TEXT")]
-    pub(crate) message: Option<String>,
-    /// Who passes, instead of those listed so far: addresses and networks, or `none`
-    #[arg(long, value_name = "ADDRESS", num_args = 1.., action = ArgAction::Append, conflicts_with = "add_ip")]
-    ip: Vec<String>,
-    /// Who passes, besides those listed so far
-    #[arg(long, value_name = "ADDRESS", num_args = 1.., action = ArgAction::Append)]
-    add_ip: Vec<String>,
-    /// How much is closed: `full` lets in who may pass, `read-only` all that only reads, `exclusive` nobody [default:
-    /// full]
-    #[arg(long, value_name = "LEVEL", value_parser = words(&["full", "read-only", "exclusive"], str::parse::<Level>))]
-    pub(crate) level: Option<Level>,
-    /// When visitors are to come back if no end is announced, in whole seconds
-    #[arg(long, value_name = "DURATION", value_parser = parse_whole_seconds)]
-    pub(crate) retry_after: Option<Duration>,
-    /// Announce this end to visitors
-    #[arg(long, value_name = "TIME")]
-    pub(crate) ends: Option<When>,
-    /// How long running executions are waited for: `wait` until the last has ended; `force:5m` at most so long, then
-    /// activated all the same; `abort:5m` at most so long, then open again [default: wait]
-    #[arg(long, value_name = "POLICY", value_parser = parse_drain)]
-    pub(crate) drain: Option<DrainPolicy>,
-}
-
-impl Closing {
-    /// What is asked for, by this person.
-    pub(crate) fn request(
-        &self,
-        requested_by: &str,
-        now: Timestamp,
-    ) -> Result<intermission::Activate, Failure> {
-        let mut request = intermission::Activate::by(requested_by);
-        if let Some(level) = self.level {
-            request = request.with_level(level);
-        }
-        if let Some(message) = &self.message {
-            request = request.with_message(message);
-        }
-        if let Some(allow) = self.allow()? {
-            request = request.with_allow(allow);
-        }
-        if let Some(ends) = self.ends {
-            request = request.with_ends_at(ends.from(now));
-        }
-        if let Some(retry_after) = self.retry_after {
-            request = request.with_retry_after(retry_after);
-        }
-        if let Some(drain) = self.drain {
-            request = request.with_drain(drain);
-        }
-        Ok(request)
-    }
-
-    pub(crate) fn allow(&self) -> Result<Option<AllowChange>, Failure> {
-        if !self.add_ip.is_empty() {
-            return Ok(Some(AllowChange::Add(parse_addresses(&self.add_ip)?)));
-        }
-        replacement(&self.ip)
-    }
-}
-
-/// Close the service for as long as a command runs, and restore what was before
-///
-/// For deployments and migrations. Closes the service as `activate` does, waits until nothing runs any more, runs the
-/// command, and opens the service again, unless it was closed before. Several may hold it closed at a time, each for
-/// itself: it opens with the last of them. `activate` meanwhile makes it stay closed, `deactivate` opens it at once.
-///
-/// A command that fails leaves the service closed, and so does a crash: nobody knows how far the work has come.
-/// `status` says who holds it, and whether that one is still alive; `deactivate` opens it. Before the command runs,
-/// nothing is kept: a drain that takes too long, or a signal, restores what was before.
-///
-/// The command's streams and its exit code are its own, and so are SIGTERM, SIGINT, SIGHUP and SIGQUIT. Kill this
-/// process with SIGKILL, and the command runs on while the service stays closed.
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  intermission during --message 'A new version' -- ./deploy.sh
-  intermission during --level exclusive --wait=quiescent -- ./backup.sh
-  intermission during --on-failure lift --timeout 5m -- ./reindex.sh")]
-pub(crate) struct During {
-    /// What becomes of the service if the command fails: `keep` leaves it closed until somebody deactivates, `lift`
-    /// restores what was before
-    #[arg(
-        long,
-        value_name = "POLICY",
-        default_value = "keep",
-        value_parser = words(&["keep", "lift"], parse_on_failure),
-    )]
-    pub(crate) on_failure: OnFailure,
-    /// What the command is called in `status` and the history [default: its program's name]
-    #[arg(long, value_name = "TEXT", value_parser = NonEmptyStringValueParser::new())]
-    pub(crate) label: Option<String>,
-    #[command(flatten)]
-    pub(crate) closing: Closing,
-    /// What has to be reached before the command runs: `activated`, when no execution runs any more, or `quiescent`,
-    /// when no visitor's request does, either
-    #[arg(
-        long,
-        value_name = "GOAL",
-        num_args = 0..=1,
-        require_equals = true,
-        default_value = "activated",
-        default_missing_value = "activated",
-        value_parser = words(&["activated", "quiescent"], parse_goal),
-    )]
-    pub(crate) wait: Goal,
-    /// Wait no longer than this for it; then restore what was before, and run nothing [exit code: 5]
-    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
-    pub(crate) timeout: Option<Duration>,
-    /// The command and its arguments, after `--`
-    #[arg(last = true, required = true, num_args = 1.., value_name = "COMMAND")]
-    pub(crate) command: Vec<OsString>,
-}
-
-/// Open the service again, or cancel a plan
-///
-/// A planned maintenance does not start then. Passes end; the allow list stays for the next time.
-#[derive(Debug, Args)]
-pub(crate) struct Deactivate {
-    /// Who passes the next time, instead of those listed so far: addresses and networks, or `none`
-    #[arg(long, value_name = "ADDRESS", num_args = 1.., action = ArgAction::Append)]
-    ip: Vec<String>,
-}
-
-impl Deactivate {
-    pub(crate) fn allow(&self) -> Result<Option<AllowChange>, Failure> {
-        replacement(&self.ip)
-    }
 }
 
 /// Say whether maintenance is on, and what still runs

@@ -1,5 +1,8 @@
 //! The command line: what is understood and what is not.
 
+use intermission::{DrainPolicy, Goal, Level};
+
+use super::values::parse_drain;
 use super::*;
 
 fn parse(line: &[&str]) -> Result<Arguments, clap::Error> {

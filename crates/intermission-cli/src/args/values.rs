@@ -9,7 +9,7 @@ use intermission::{AllowChange, AllowList, DrainPolicy, Goal, OnFailure};
 
 use super::IfClosed;
 use crate::failure::{Failure, in_full};
-use crate::time::{BadDuration, parse_duration};
+use crate::time::{BadDuration, BadWhen, When, parse_duration, parse_whole_seconds};
 
 /// One of these words and no other, so that help and completions list them.
 pub(super) fn words<T, E>(
@@ -138,6 +138,29 @@ pub(super) fn replacement(values: &[String]) -> Result<Option<AllowChange>, Fail
 }
 
 const NONE: &str = "none";
+
+/// What is said, or that what was said before is taken back: the word `none`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OrNone<T> {
+    None,
+    This(T),
+}
+
+pub(super) fn parse_end(text: &str) -> Result<OrNone<When>, BadWhen> {
+    or_none(text, str::parse)
+}
+
+pub(super) fn parse_retry_after(text: &str) -> Result<OrNone<Duration>, BadDuration> {
+    or_none(text, parse_whole_seconds)
+}
+
+fn or_none<T, E>(text: &str, parse: fn(&str) -> Result<T, E>) -> Result<OrNone<T>, E> {
+    if text == NONE {
+        Ok(OrNone::None)
+    } else {
+        parse(text).map(OrNone::This)
+    }
+}
 
 #[derive(Debug, thiserror::Error)]
 pub(super) enum BadRequest {

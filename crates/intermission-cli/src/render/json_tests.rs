@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use intermission::{Activate, AllowChange, Change, DrainPolicy, ExecutionView, Level, Pass};
+use intermission::{
+    Acquire, Activate, AllowChange, Change, DrainPolicy, ExecutionView, HolderId, Level, NodeId,
+    Pass,
+};
 use intermission_admin::json::{Changed, Executions, History, Nodes, Passes, Status};
 use serde::Serialize;
 
@@ -25,7 +28,7 @@ fn status_has_the_documented_fields_in_their_order() {
             r#""allow":["192.0.2.10/32","2001:db8::/64"],"retry_after_s":null,"#,
             r#""nodes":{"live":12,"behind":0,"out_of_contact":0,"unconfirmed":[]},"#,
             r#""executions":{"running":0},"passes":0,"state_lost_at":null,"#,
-            r#""state":{"reconciling_s":null,"behind":false,"lost_at":null}}"#
+            r#""state":{"reconciling_s":null,"behind":false,"lost_at":null},"holding":null}"#
         )
     );
 }
@@ -40,7 +43,7 @@ fn what_is_not_known_is_null() {
             r#""activation_requested_at":null,"activated_at":null,"quiescent_at":null,"window":null,"allow":[],"#,
             r#""retry_after_s":null,"nodes":{"live":0,"behind":0,"out_of_contact":0,"unconfirmed":[]},"#,
             r#""executions":{"running":0},"passes":0,"state_lost_at":null,"#,
-            r#""state":{"reconciling_s":null,"behind":false,"lost_at":null}}"#
+            r#""state":{"reconciling_s":null,"behind":false,"lost_at":null},"holding":null}"#
         )
     );
 }
@@ -64,6 +67,25 @@ fn a_plan_is_a_window_that_has_not_started() {
         shown.contains(r#""phase":"deactivated","level":null"#),
         "{shown}"
     );
+}
+
+#[test]
+fn who_holds_it_on_is_said() {
+    let mut site = Site::new();
+    let id = HolderId::from_bits(1);
+    let by = Activate::by("ci");
+    let acquire = Acquire::new(id, NodeId::from_bits(9), "web-1", "migrate", by);
+    site.change(&Change::Acquire(acquire));
+    site.change(&Change::NoteFailure(id, "exit status 3".to_owned()));
+    let shown = json(&Status::of(&site.view(), site.now()));
+    let at = site.now();
+    let holding = format!(
+        r#""holding":{{"opens_after":true,"holders":[{{"label":"migrate","requested_by":"ci","node":"{}","#,
+        NodeId::from_bits(9)
+    ) + &format!(
+        r#""node_label":"web-1","since":"{at}","in_contact":false,"failure":{{"at":"{at}","reason":"exit status 3"}}}}]}}}}"#
+    );
+    assert!(shown.ends_with(&holding), "{shown}");
 }
 
 #[test]
@@ -137,7 +159,7 @@ fn a_state_that_has_lost_its_data_says_so() {
     let shown = json(&Status::of(&site.view(), site.now()));
     let state = concat!(
         r#""state_lost_at":"2026-11-20T10:00:00.000Z","#,
-        r#""state":{"reconciling_s":null,"behind":false,"lost_at":null}}"#
+        r#""state":{"reconciling_s":null,"behind":false,"lost_at":null},"holding":null}"#
     );
     assert!(shown.ends_with(state), "{shown}");
     let changed = json(&Changed::of(&site.view().record, true));

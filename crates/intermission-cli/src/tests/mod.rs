@@ -191,6 +191,23 @@ async fn what_is_done_is_said_and_what_was_done_already_changes_nothing() {
             true,
         ),
         (
+            &[
+                "activate",
+                "--starts",
+                "2999-01-01T00:00:00Z",
+                "--ends",
+                "2999-01-01T01:00:00Z",
+                "--auto-end",
+            ],
+            "changed the plan; it still starts at 2999-01-01T00:00:00.000Z\n",
+            false,
+        ),
+        (
+            &["activate", "--starts", "2998-12-31T23:00:00Z"],
+            "changed the plan: it starts at 2998-12-31T23:00:00.000Z instead of 2999-01-01T00:00:00.000Z\n",
+            false,
+        ),
+        (
             &["deactivate"],
             "cancelled the planned maintenance\n",
             false,
@@ -199,6 +216,50 @@ async fn what_is_done_is_said_and_what_was_done_already_changes_nothing() {
             &["activate", "--starts", "2020-01-01T00:00:00Z"],
             "warning: the start 2020-01-01T00:00:00.000Z has passed, so it starts at once\nactivated\n",
             false,
+        ),
+        (
+            &[
+                "activate",
+                "--ends",
+                "2999-01-01T00:00:00Z",
+                "--auto-end",
+                "--retry-after",
+                "5m",
+            ],
+            "updated; still activated\n",
+            false,
+        ),
+        (
+            &["activate", "--retry-after", "none"],
+            "updated; still activated\n",
+            false,
+        ),
+        (
+            &["activate", "--no-auto-end"],
+            "updated; still activated, and no longer opens by itself\n",
+            false,
+        ),
+        (
+            &["activate", "--auto-end"],
+            "updated; still activated\n",
+            false,
+        ),
+        (
+            &["activate", "--ends", "none"],
+            "updated; still activated, and no longer opens by itself\n",
+            false,
+        ),
+        (
+            &[
+                "activate",
+                "--ends",
+                "none",
+                "--retry-after",
+                "none",
+                "--no-auto-end",
+            ],
+            "already activated\n",
+            true,
         ),
         (&["deactivate"], "deactivated\n", false),
         (

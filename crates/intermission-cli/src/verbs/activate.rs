@@ -1,6 +1,6 @@
 //! `activate`: close the service, or change how it is closed.
 
-use intermission::{Accepted, Change, Phase, Timestamp};
+use intermission::{Accepted, Change, Phase, Record, Timestamp};
 
 use crate::args::Activate;
 use crate::exit_code::ExitCode;
@@ -70,8 +70,8 @@ fn request(
     if let Some(starts) = args.starts {
         request = request.with_starts_at(starts.from(now));
     }
-    if args.auto_end {
-        request = request.with_auto_end(true);
+    if let Some(auto_end) = args.auto_end() {
+        request = request.with_auto_end(auto_end);
     }
     Ok(request)
 }
@@ -92,8 +92,18 @@ fn say(
 ) -> String {
     let phase = record.phase();
     if let Some(plan) = record.plan() {
-        let already = if *changed { "" } else { "already " };
-        return format!("{already}planned to start at {}", plan.starts_at);
+        let start = plan.starts_at;
+        let earlier = before.plan().map(|plan| plan.starts_at);
+        return match (changed, earlier) {
+            (false, _) => format!("already planned to start at {start}"),
+            (true, None) => format!("planned to start at {start}"),
+            (true, Some(same)) if same == start => {
+                format!("changed the plan; it still starts at {start}")
+            }
+            (true, Some(earlier)) => {
+                format!("changed the plan: it starts at {start} instead of {earlier}")
+            }
+        };
     }
     if !changed {
         return format!("already {phase}");
@@ -115,7 +125,14 @@ fn say(
                 labels.join(", ")
             );
         }
-        return format!("updated; {still} {phase}");
+        let opened_itself =
+            |record: &Record| record.activation().is_some_and(|on| on.settings.auto_end);
+        let by_hand = if opened_itself(before) && !opened_itself(record) {
+            ", and no longer opens by itself"
+        } else {
+            ""
+        };
+        return format!("updated; {still} {phase}{by_hand}");
     }
     let instead = if before.plan().is_some() {
         ", instead of the planned maintenance"

@@ -93,6 +93,26 @@ fn values_that_make_no_sense() {
             &["--ends", "`tonight` is not a time", "`+30m`"],
         ),
         (
+            &["activate", "--starts", "2026-10-25T02:30:00"],
+            &[
+                "--starts",
+                "`2026-10-25T02:30:00` has no offset",
+                "`2026-10-25T02:30:00+01:00`",
+            ],
+        ),
+        (
+            &["activate", "--starts", "none"],
+            &["--starts", "`none` is not a time"],
+        ),
+        (
+            &["activate", "--auto-end", "--no-auto-end"],
+            &["'--auto-end' cannot be used with '--no-auto-end'"],
+        ),
+        (
+            &["activate", "--auto-end", "--ends", "none"],
+            &["needs an announced end", "hint: add --ends"],
+        ),
+        (
             &["activate", "--ends", "2020-01-01T00:00:00Z"],
             &["2020-01-01T00:00:00.000Z is not after the start"],
         ),

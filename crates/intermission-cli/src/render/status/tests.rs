@@ -1,6 +1,9 @@
 use std::time::Duration;
 
-use intermission::{Activate, AllowChange, DrainPolicy, Level, LostContact, Revision};
+use intermission::{
+    Acquire, Activate, AllowChange, Change, DrainPolicy, HolderId, Level, LostContact, NodeId,
+    Revision,
+};
 
 use super::status;
 use crate::render::fleet;
@@ -346,5 +349,51 @@ fn nothing_in_the_record_can_forge_a_line_or_a_colour() {
             .replace("\u{1b}[1m\u{1b}[33m", "")
             .replace("\u{1b}[0m", ""),
         shown
+    );
+}
+
+#[test]
+fn who_holds_it_on_is_named_and_how_to_get_out() {
+    let mut site = Site::new();
+    site.hear(1, |report| {
+        report.facts.label = "during backup pid 7".into()
+    });
+    let acquire = |bits: u128, label: &str| {
+        let (id, node) = (HolderId::from_bits(bits), NodeId::from_bits(bits));
+        let name = format!("during {label} pid 7");
+        Change::Acquire(Acquire::new(id, node, &name, label, Activate::by("ci")))
+    };
+    let held = |site: &Site| {
+        let shown = shown(site);
+        let lines = shown
+            .lines()
+            .skip_while(|line| !line.starts_with("  Held by:"));
+        let lines = lines.take_while(|line| !line.starts_with("  Nodes:"));
+        lines.map(|line| line[17..].to_owned()).collect::<Vec<_>>()
+    };
+    site.change(&acquire(1, "backup"));
+    let backup = "backup (during backup pid 7, requested by ci): for 0s";
+    assert_eq!(held(&site), [backup, "it opens when they are done"]);
+    site.change(&Change::Activate(Activate::by("ana")));
+    assert_eq!(held(&site), [backup, "it stays on when they are done"]);
+
+    site.change(&acquire(2, "migrate"));
+    let gone = "migrate (during migrate pid 7, requested by ci): for 0s, but its process is gone or out of contact; what \
+                it has started may still run";
+    let some = "it will not open by itself: `intermission deactivate` opens it, also for those that still work";
+    assert_eq!(held(&site), [backup, gone, some]);
+
+    site.change(&Change::Release(HolderId::from_bits(1)));
+    site.change(&Change::NoteFailure(
+        HolderId::from_bits(2),
+        "exit status 3".to_owned(),
+    ));
+    let failed = "migrate (during migrate pid 7, requested by ci): failed 0 s ago: exit status 3";
+    assert_eq!(
+        held(&site),
+        [
+            failed,
+            "nobody will open it: `intermission deactivate` does"
+        ]
     );
 }
