@@ -150,7 +150,7 @@ fn a_state_that_has_lost_its_data_says_so() {
     let shown = json(&Status::of(&site.view(), site.now()));
     let state = concat!(
         r#""state_lost_at":null,"state":{"reconciling_s":15,"behind":true,"#,
-        r#""lost_at":"2026-11-20T10:00:00.000Z"}}"#
+        r#""lost_at":"2026-11-20T10:00:00.000Z"},"holding":null}"#
     );
     assert!(shown.ends_with(state), "{shown}");
     site.activate(Activate::by("ana"));

@@ -359,7 +359,7 @@ fn who_holds_it_on_is_named_and_how_to_get_out() {
         report.facts.label = "during backup pid 7".into()
     });
     let acquire = |bits: u128, label: &str| {
-        let (id, node) = (HolderId::from_bits(bits), NodeId::from_bits(bits));
+        let (id, node) = (HolderId::from_bits(bits), NodeId::from_bits(bits << 96));
         let name = format!("during {label} pid 7");
         Change::Acquire(Acquire::new(id, node, &name, label, Activate::by("ci")))
     };
@@ -368,10 +368,14 @@ fn who_holds_it_on_is_named_and_how_to_get_out() {
         let lines = shown
             .lines()
             .skip_while(|line| !line.starts_with("  Held by:"));
-        let lines = lines.take_while(|line| !line.starts_with("  Nodes:"));
+        let more = |line: &&str| line.starts_with("  Held by:") || line.starts_with("     ");
+        let lines = lines.take_while(more);
         lines.map(|line| line[17..].to_owned()).collect::<Vec<_>>()
     };
     site.change(&acquire(1, "backup"));
+    site.hear_of_activation(1, |report| {
+        report.facts.label = "during backup pid 7".into()
+    });
     let backup = "backup (during backup pid 7, requested by ci): for 0s";
     assert_eq!(held(&site), [backup, "it opens when they are done"]);
     site.change(&Change::Activate(Activate::by("ana")));
