@@ -20,6 +20,7 @@ mod process;
 pub mod programs;
 pub mod python;
 pub mod redis;
+pub mod running;
 pub mod wait;
 
 /// The README's program compiles.

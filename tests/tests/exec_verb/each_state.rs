@@ -2,14 +2,14 @@
 
 use intermission_tests::command::intermission;
 
-use crate::running::{Ended, Running};
 use crate::states::{self, Site};
+use crate::work::{begin, finish, start, well};
 use crate::{is_listed, nodes, phase};
 
 /// A drain waits for what runs; what comes later is skipped, or waits; and all have said goodbye at the end.
 async fn drain_waits(site: Site) {
     let state = site.url.as_str();
-    let running = Running::start(state, &[]).await;
+    let running = start(state, &[]).await;
     intermission(state, &["activate"]).await.done();
     let timed_out = intermission(state, &["activate", "--wait", "--timeout", "1s"]).await;
     assert_eq!(timed_out.code, 5, "{timed_out:?}");
@@ -20,12 +20,12 @@ async fn drain_waits(site: Site) {
         (8, ""),
         "{skipped:?}"
     );
-    let mut waiting = Running::begin(state, &["--if-closed", "wait"]);
+    let mut waiting = begin(state, &["--if-closed", "wait"]);
     assert_eq!(
         waiting.said().await,
         "waiting to run: maintenance is activating, requested by ana"
     );
-    assert_eq!(running.finish().await, Ended::well());
+    assert_eq!(finish(running).await, well());
     intermission(state, &["activate", "--wait", "--timeout", "30s"])
         .await
         .done();
@@ -34,7 +34,7 @@ async fn drain_waits(site: Site) {
     waiting.has_started().await;
     assert_eq!(waiting.said().await, "the site is open: running");
     is_listed(state).await;
-    assert_eq!(waiting.finish().await, Ended::well());
+    assert_eq!(finish(waiting).await, well());
     assert_eq!(nodes(state).await, 0, "all have said goodbye");
 }
 

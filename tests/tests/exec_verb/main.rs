@@ -11,9 +11,9 @@ mod each_state;
 mod new_site;
 mod out_of_reach;
 mod periods;
-mod running;
 #[path = "../states/mod.rs"]
 mod states;
+mod work;
 
 use std::path::Path;
 
@@ -25,7 +25,8 @@ use rustix::process::Signal;
 use tempfile::TempDir;
 use tokio::process::Command;
 
-use running::{Ended, Running, WORK};
+use intermission_tests::running::{Ended, Running};
+use work::{WORK, begin, finish, start, well};
 
 /// A new site in a directory.
 async fn site() -> (TempDir, String) {
@@ -61,13 +62,13 @@ async fn is_listed(state: &str) -> serde_json::Value {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_command_has_its_own_streams_and_code_and_is_listed_while_it_runs() {
     let (_folder, state) = site().await;
-    let running = Running::start(&state, &["--kind", "import", "--json"]).await;
+    let running = start(&state, &["--kind", "import", "--json"]).await;
     let listed = is_listed(&state).await;
     assert_eq!(listed["kind"], "import");
     assert_eq!(listed["label"], "sh", "no arguments: they may be secret");
     let node = listed["node_label"].as_str().expect("a name");
     assert!(node.starts_with("exec sh pid "), "{node}");
-    assert_eq!(running.finish().await, Ended::well());
+    assert_eq!(finish(running).await, well());
     assert_eq!(nodes(&state).await, 0, "it has said goodbye");
     for (script, code) in [("exit 0", 0), ("exit 255", 255), ("kill -9 $$", 137)] {
         let outcome = intermission(state.as_str(), &["exec", "--", "/bin/sh", "-c", script]).await;
@@ -104,12 +105,12 @@ async fn it_waits_until_the_site_is_open() {
     intermission(state.as_str(), &["activate", "--wait"])
         .await
         .done();
-    let mut waiting = Running::begin(&state, &["--if-closed", "wait"]);
+    let mut waiting = begin(&state, &["--if-closed", "wait"]);
     assert_eq!(
         waiting.said().await,
         "waiting to run: maintenance is activated, requested by ana"
     );
-    let interrupted = Running::begin(&state, &["--if-closed=wait"]);
+    let interrupted = begin(&state, &["--if-closed=wait"]);
     until("both wait", || async {
         (nodes(&state).await == 2).then_some(())
     })
@@ -129,13 +130,13 @@ async fn it_waits_until_the_site_is_open() {
     waiting.has_started().await;
     assert_eq!(waiting.said().await, "the site is open: running");
     is_listed(&state).await;
-    assert_eq!(waiting.finish().await, Ended::well());
+    assert_eq!(finish(waiting).await, well());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn it_is_listed_by_its_label() {
     let (_folder, state) = site().await;
-    let running = Running::start(&state, &["--kind", "import", "--label", "prices"]).await;
+    let running = start(&state, &["--kind", "import", "--label", "prices"]).await;
     let listed = is_listed(&state).await;
     assert_eq!(
         (&listed["kind"], &listed["label"]),
@@ -143,7 +144,7 @@ async fn it_is_listed_by_its_label() {
     );
     let shown = intermission(state.as_str(), &["executions"]).await.done();
     assert!(shown.stdout.contains("prices"), "{shown:?}");
-    assert_eq!(running.finish().await, Ended::well());
+    assert_eq!(finish(running).await, well());
     let both = [
         "exec",
         "--only-in-maintenance",
@@ -162,7 +163,7 @@ async fn it_runs_although_the_site_is_closed() {
     intermission(state.as_str(), &["activate", "--wait"])
         .await
         .done();
-    let mut running = Running::start(&state, &["--if-closed", "run"]).await;
+    let mut running = start(&state, &["--if-closed", "run"]).await;
     assert_eq!(
         running.said().await,
         "running all the same: maintenance is activated, requested by ana; no drain waits for it until the site has \
@@ -172,7 +173,7 @@ async fn it_runs_although_the_site_is_closed() {
     is_listed(&state).await;
     intermission(state.as_str(), &["activate"]).await.done();
     assert_eq!(phase(&state).await, "activating");
-    assert_eq!(running.finish().await, Ended::well());
+    assert_eq!(finish(running).await, well());
     intermission(state.as_str(), &["activate", "--wait", "--timeout", "30s"])
         .await
         .done();
@@ -195,7 +196,7 @@ async fn a_redis_that_may_have_lost_its_data_runs_nothing_yet() {
             .starts_with("not run: the state may have lost data, or is new, and hears its nodes"),
         "{skipped:?}"
     );
-    let mut waiting = Running::start(&state, &["--if-closed", "wait"]).await;
+    let mut waiting = start(&state, &["--if-closed", "wait"]).await;
     assert!(
         waiting
             .said()
@@ -203,26 +204,26 @@ async fn a_redis_that_may_have_lost_its_data_runs_nothing_yet() {
             .starts_with("waiting to run: the state may")
     );
     assert_eq!(waiting.said().await, "the site is open: running");
-    assert_eq!(waiting.finish().await, Ended::well());
+    assert_eq!(finish(waiting).await, well());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_drain_on_files_does_not_wait_for_one_that_was_killed() {
     let (_folder, state) = site().await;
-    let mut running = Running::start(&state, &[]).await;
+    let mut running = start(&state, &[]).await;
     is_listed(&state).await;
     running.signal(Signal::KILL);
-    running.exec.wait().await.expect("it ends");
+    running.process.wait().await.expect("it ends");
     // The command lives on, since its input is still open.
     intermission(state.as_str(), &["activate", "--wait", "--timeout", "30s"])
         .await
         .done();
-    let ended = running.finish().await;
+    let ended = finish(running).await;
     assert_eq!(
         ended,
         Ended {
             code: None,
-            ..Ended::well()
+            ..well()
         }
     );
 }
@@ -231,7 +232,7 @@ async fn a_drain_on_files_does_not_wait_for_one_that_was_killed() {
 async fn signals_are_passed_on() {
     let (_folder, state) = site().await;
     for (signal, code) in [(Signal::TERM, 143), (Signal::INT, 130), (Signal::HUP, 129)] {
-        let running = Running::start(&state, &[]).await;
+        let running = start(&state, &[]).await;
         running.signal(signal);
         let ended = running.ended().await;
         let expected = Ended {
@@ -257,13 +258,13 @@ async fn what_nohup_ignores_stays_ignored() {
     let mut running = Running::of(nohup);
     running.has_started().await;
     running.signal(Signal::HUP);
-    assert_eq!(running.finish().await, Ended::well());
+    assert_eq!(finish(running).await, well());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_drain_that_is_forced_asks_it_to_end() {
     let (_folder, state) = site().await;
-    let mut running = Running::start(&state, &[]).await;
+    let mut running = start(&state, &[]).await;
     intermission(state.as_str(), &["activate", "--drain", "force:1s"])
         .await
         .done();

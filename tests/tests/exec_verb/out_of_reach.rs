@@ -4,7 +4,7 @@ use intermission_tests::command::{State, intermission};
 use intermission_tests::redis::RedisServer;
 
 use crate::new_site::new_site;
-use crate::running::{Ended, Running};
+use crate::work::{begin, finish, well};
 use crate::{is_listed, nodes};
 
 /// That is what a line says which runs nothing.
@@ -58,7 +58,7 @@ async fn who_waits_waits_for_the_state_too() {
     let state = server.url();
     new_site(&state).await;
     server.stop().await;
-    let mut waiting = Running::begin(&state, &["--if-closed", "wait"]);
+    let mut waiting = begin(&state, &["--if-closed", "wait"]);
     let said = waiting.said().await;
     assert!(
         said.starts_with(
@@ -77,7 +77,7 @@ async fn who_waits_waits_for_the_state_too() {
         }
     }
     is_listed(&state).await;
-    assert_eq!(waiting.finish().await, Ended::well());
+    assert_eq!(finish(waiting).await, well());
     assert_eq!(nodes(&state).await, 0, "no attempt is left on the list");
 }
 
@@ -89,7 +89,7 @@ async fn a_state_that_goes_away_meanwhile_is_waited_for() {
     intermission(state.as_str(), &["activate", "--wait"])
         .await
         .done();
-    let mut waiting = Running::begin(&state, &["--if-closed", "wait"]);
+    let mut waiting = begin(&state, &["--if-closed", "wait"]);
     assert_eq!(
         waiting.said().await,
         "waiting to run: maintenance is activated, requested by ana"
@@ -109,7 +109,7 @@ async fn a_state_that_goes_away_meanwhile_is_waited_for() {
     waiting.has_started().await;
     assert_eq!(waiting.said().await, "the site is open: running");
     is_listed(&state).await;
-    assert_eq!(waiting.finish().await, Ended::well());
+    assert_eq!(finish(waiting).await, well());
 }
 
 /// A user who may look and not join is told so at once: no outage, and nothing that time heals.

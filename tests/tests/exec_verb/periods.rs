@@ -10,7 +10,7 @@ use intermission_tests::wait::PATIENCE;
 use tokio::time::{sleep, timeout};
 
 use crate::new_site::new_site;
-use crate::running::{Ended, Running};
+use crate::work::{finish, start, well};
 
 /// These periods, a tenth or the threefold of the default ones.
 fn periods(factor: fn(Duration) -> Duration) -> Timing {
@@ -54,7 +54,7 @@ async fn joined_by_exec(timing: Timing) {
         (timing.lease, timing.heartbeat, timing.grace, timing.step)
     );
 
-    let running = Running::start(&server.url(), &[]).await;
+    let running = start(&server.url(), &[]).await;
     assert_eq!(agreed().await, before, "while it runs");
     // It speaks as often as the others do. The default heartbeat is 3 s, give or take a fifth.
     let is_patient = timing.heartbeat > Timing::default().heartbeat;
@@ -83,7 +83,7 @@ async fn joined_by_exec(timing: Timing) {
     timeout(PATIENCE * 3, in_pace)
         .await
         .expect("it speaks in the pace of the others");
-    assert_eq!(running.finish().await, Ended::well());
+    assert_eq!(finish(running).await, well());
     assert_eq!(agreed().await, before, "after it has gone");
     gate.shutdown().await;
 }
