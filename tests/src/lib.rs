@@ -14,6 +14,7 @@ pub mod app;
 pub mod browser;
 pub mod command;
 pub mod events;
+pub mod foreign;
 pub mod http;
 mod port;
 mod process;

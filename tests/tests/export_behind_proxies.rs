@@ -2,27 +2,17 @@
 //! it is up they pass on its own answers.
 #![expect(clippy::expect_used, reason = "a test, helpers included")]
 
+use std::ffi::OsStr;
 use std::fs;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::Path;
-use std::process::Stdio;
 
 use http::{Method, StatusCode};
 use intermission_tests::app::App;
 use intermission_tests::command::intermission;
-use intermission_tests::http::send;
+use intermission_tests::foreign::{Claim, Foreign};
+use intermission_tests::http::{Answer, send};
 use intermission_tests::wait::until;
-use tokio::process::{Child, Command};
-
-const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-
-/// A port on which nobody listens. Another program may take it before the proxy does, which is as likely as it is
-/// to be drawn.
-fn free() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0")
-        .and_then(|listener| listener.local_addr())
-        .expect("there is a free port")
-}
 
 #[derive(Clone, Copy, Debug)]
 enum Proxy {
@@ -33,7 +23,7 @@ enum Proxy {
 
 impl Proxy {
     /// Runs in the foreground as one process, and ends with the value.
-    fn start(self, folder: &Path, pages: &Path, own: SocketAddr, app: SocketAddr) -> Child {
+    fn start(self, folder: &Path, pages: &Path, own: SocketAddr, app: SocketAddr) -> Foreign {
         let (at, dir) = (folder.display(), pages.display());
         let (name, text) = match self {
             Self::Nginx => (
@@ -67,40 +57,61 @@ impl Proxy {
             Self::Caddy => (
                 "Caddyfile.test",
                 format!(
-                    "{{\n admin off\n}}\nhttp://{own} {{\n import \"{dir}/Caddyfile\"\n reverse_proxy {app}\n}}\n"
+                    "{{\n admin off\n}}\nhttp://{own} {{\n bind {}\n import \"{dir}/Caddyfile\"\n reverse_proxy {app}\n}}\n",
+                    own.ip()
                 ),
             ),
         };
         let config = folder.join(name);
         fs::write(&config, text).expect("it can be written");
-        let mut command = match self {
-            Self::Nginx => Command::new("nginx"),
-            Self::Haproxy => Command::new("haproxy"),
-            Self::Caddy => Command::new("caddy"),
+        let own = pages.join("haproxy.cfg");
+        let words: &[&OsStr] = match self {
+            Self::Nginx => &["-c".as_ref(), config.as_ref()],
+            Self::Haproxy => &[
+                "-db".as_ref(),
+                "-f".as_ref(),
+                own.as_ref(),
+                "-f".as_ref(),
+                config.as_ref(),
+            ],
+            Self::Caddy => &[
+                "run".as_ref(),
+                "--adapter".as_ref(),
+                "caddyfile".as_ref(),
+                "--config".as_ref(),
+                config.as_ref(),
+            ],
         };
-        match self {
-            Self::Nginx => command.arg("-c").arg(&config),
-            Self::Haproxy => command
-                .args(["-db", "-f"])
-                .arg(pages.join("haproxy.cfg"))
-                .arg("-f")
-                .arg(&config),
-            Self::Caddy => command
-                .args(["run", "--adapter", "caddyfile", "--config"])
-                .arg(&config),
+        let program = match self {
+            Self::Nginx => "nginx",
+            Self::Haproxy => "haproxy",
+            Self::Caddy => "caddy",
         };
-        command
-            .env_clear()
-            .env("PATH", PATH)
-            .env("HOME", folder)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()
-            .expect("the proxy starts")
+        Foreign::start(program, words, folder)
     }
 }
+
+/// Asks the proxy until its answer is of the wanted kind.
+async fn ask(
+    running: &mut Foreign,
+    at: SocketAddr,
+    method: &Method,
+    accept: &str,
+    is_wanted: impl Fn(&Answer) -> bool,
+) -> Answer {
+    let headers = [("accept", accept)];
+    let (headers, is_wanted) = (&headers, &is_wanted);
+    until(&format!("the proxy answers to {method} {accept}"), || {
+        running.runs();
+        let asking = send(at, method.clone(), "/x", headers);
+        async move { asking.await.ok().filter(|answer| is_wanted(answer)) }
+    })
+    .await
+}
+
+const HTML: &str = "text/html; charset=utf-8";
+const JSON: &str = "application/problem+json";
+const TEXT: &str = "text/plain; charset=utf-8";
 
 async fn serves(proxy: Proxy) {
     let folder = tempfile::tempdir().expect("a folder");
@@ -117,22 +128,22 @@ async fn serves(proxy: Proxy) {
         assert_eq!(outcome.code, 0, "{line:?}: {}", outcome.stderr);
     }
 
-    let own = free();
-    let mut down = proxy.start(folder.path(), &pages, own, free());
+    let (own, app) = (Claim::stake(), Claim::stake());
+    let mut down = proxy.start(folder.path(), &pages, own.address(), app.address());
     for (accept, content_type) in [
-        ("text/html,*/*;q=0.8", "text/html; charset=utf-8"),
-        ("application/json", "application/problem+json"),
-        ("*/*", "text/plain; charset=utf-8"),
+        ("text/html,*/*;q=0.8", HTML),
+        ("application/json", JSON),
+        ("*/*", TEXT),
+        // What somebody does not take at all is not sent; other weights are not looked at.
+        ("text/html;q=0, application/json", JSON),
+        ("application/json;q=0.000 , text/html ; q=0.0, */*", TEXT),
+        ("text/html;level=1;q=0.4, application/json", HTML),
+        ("application/vnd.shop+json; q=1.0", JSON),
     ] {
         for method in [Method::GET, Method::HEAD, Method::POST] {
             // HAProxy knows the server to be down only after its first check.
-            let answer = until("the proxy answers in that form", async || {
-                let answer = send(own, method.clone(), "/x", &[("accept", accept)]).await;
-                answer
-                    .ok()
-                    .filter(|answer| answer.header("content-type") == content_type)
-            })
-            .await;
+            let is_wanted = |answer: &Answer| answer.header("content-type") == content_type;
+            let answer = ask(&mut down, own.address(), &method, accept, is_wanted).await;
             assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{proxy:?}");
             for (name, value) in [
                 ("retry-after", "420"),
@@ -143,7 +154,7 @@ async fn serves(proxy: Proxy) {
             ] {
                 assert_eq!(answer.header(name), value, "{proxy:?} {accept} {name}");
             }
-            let is_page = content_type.starts_with("text/html");
+            let is_page = content_type == HTML;
             let policy = answer.headers.contains_key("content-security-policy");
             assert_eq!(policy, is_page, "{proxy:?} {accept}");
             let says = answer.body.contains("Moving house");
@@ -153,27 +164,47 @@ async fn serves(proxy: Proxy) {
             }
         }
     }
-    down.kill().await.expect("it ends");
+    drop(down);
 
     let app = App::start(state.as_path(), "a", &[]).await;
-    let own = free();
-    let mut up = proxy.start(folder.path(), &pages, own, app.address);
-    let closed = until("the application's own refusal comes", async || {
-        let answer = send(own, Method::GET, "/", &[("accept", "text/plain")]).await;
-        answer.ok().filter(|answer| {
-            !answer.headers.contains_key("retry-after") || answer.header("retry-after") != "420"
-        })
-    })
-    .await;
-    assert_eq!(closed.status, StatusCode::SERVICE_UNAVAILABLE, "{proxy:?}");
+    let own = Claim::stake();
+    let mut up = proxy.start(folder.path(), &pages, own.address(), app.address);
+    for (accept, content_type) in [
+        ("text/html", HTML),
+        ("application/json", JSON),
+        ("*/*", TEXT),
+    ] {
+        for method in [Method::GET, Method::POST] {
+            let own_answer = app.send(method.clone(), "/x", &[("accept", accept)]).await;
+            assert_eq!(own_answer.status, StatusCode::SERVICE_UNAVAILABLE);
+            assert_eq!(own_answer.header("content-type"), content_type);
+            assert_ne!(own_answer.header("retry-after"), "420", "it is told apart");
+            // Until the proxy has started, nobody answers.
+            let passed = ask(&mut up, own.address(), &method, accept, |_| true).await;
+            assert_eq!(passed.status, own_answer.status, "{proxy:?} {accept}");
+            assert_eq!(passed.body, own_answer.body, "{proxy:?} {accept}");
+            for (name, value) in &own_answer.headers {
+                // Of the connection, and of the moment.
+                if name != "connection" && name != "date" {
+                    let values: Vec<_> = passed.headers.get_all(name).iter().collect();
+                    let all: Vec<_> = own_answer.headers.get_all(name).iter().collect();
+                    assert_eq!(values, all, "{proxy:?} {accept} {name}: {value:?}");
+                }
+            }
+            for name in ["retry-after", "maintenance-mode", "refresh", "vary"] {
+                let adds =
+                    passed.headers.contains_key(name) != own_answer.headers.contains_key(name);
+                assert!(!adds, "{proxy:?} {accept} {name}");
+            }
+        }
+    }
     let outcome = intermission(state.as_path(), &["deactivate"]).await;
     assert_eq!(outcome.code, 0, "{}", outcome.stderr);
     until("the application is open", async || {
-        let answer = send(own, Method::GET, "/", &[]).await;
+        let answer = send(own.address(), Method::GET, "/", &[]).await;
         answer.ok().filter(|answer| answer.status == StatusCode::OK)
     })
     .await;
-    up.kill().await.expect("it ends");
 }
 
 #[tokio::test]

@@ -381,6 +381,9 @@ impl fmt::Debug for RedisState {
 
 /// The same with a margin, a time-out and a pace of draining that fit to it.
 fn fitted(mut timing: Timing) -> Timing {
+    if timing.validate().is_ok() {
+        return timing;
+    }
     let Timing {
         lease,
         heartbeat,
@@ -389,7 +392,7 @@ fn fitted(mut timing: Timing) -> Timing {
     } = timing;
     // What the lease has left for margin and time-out; a heartbeat is jittered by up to a fifth, and one may be missed.
     let left = lease.saturating_sub(heartbeat.saturating_mul(12) / 5 + step);
-    timing.margin = timing.margin.min(step + left / 3);
+    timing.margin = step + timing.margin.min(left / 3);
     timing.timeout = timing.timeout.min(left / 3);
     timing.drain_poll = timing.drain_poll.min(heartbeat);
     timing

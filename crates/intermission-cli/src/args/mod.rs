@@ -403,7 +403,9 @@ pub(crate) struct Explain {
 ///
 /// Writes the page, JSON and text of the present or planned maintenance, or else the default words, with snippets for
 /// nginx, HAProxy and Caddy. They answer when the application cannot be reached; its own answers pass untouched.
-/// Retry-After is fixed at the time of the export, so export again after each change; `watch` tells of them.
+/// Retry-After is fixed at the time of the export, so export again after each change; `watch` tells of them. Of
+/// `Accept`, they heed what is refused (`q=0`) and no other weight: whoever takes a page gets it, else whoever takes
+/// JSON gets that, and all others get text.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:

@@ -1,6 +1,6 @@
 //! For Caddy: a part of a site's block.
 
-use super::{ACCEPTS_JSON, Forms, HTML, JSON, MARK, TEXT, content_type, headers};
+use super::{Forms, HTML, HTML_TYPE, JSON, JSON_TYPE, MARK, TEXT, accepts, content_type, headers};
 
 pub(super) fn snippet(forms: &Forms, directory: &str) -> String {
     let mut text = format!(
@@ -8,8 +8,8 @@ pub(super) fn snippet(forms: &Forms, directory: &str) -> String {
          handle_errors {{\n\
          \x20   @intermission expression `{{http.error.status_code}} in [502, 504]`\n\
          \x20   route @intermission {{\n\
-         \x20       @html header_regexp Accept (?i)text/html\n\
-         \x20       @json header_regexp Accept (?i){ACCEPTS_JSON}\n\
+         \x20       @html header_regexp Accept `(?i){}`\n\
+         \x20       @json header_regexp Accept `(?i){}`\n\
          \x20       @reload method GET HEAD\n\
          \x20       @stay not method GET HEAD\n\
          \x20       request_header -If-None-Match\n\
@@ -17,7 +17,9 @@ pub(super) fn snippet(forms: &Forms, directory: &str) -> String {
          \x20       request_header -If-Unmodified-Since\n\
          \x20       request_header -If-Match\n\
          \x20       request_header -Range\n\
-         \x20       root * \"{directory}\"\n"
+         \x20       root * \"{directory}\"\n",
+        accepts(HTML_TYPE),
+        accepts(JSON_TYPE),
     );
     for (matcher, file, repeatable, other) in [
         ("@html", HTML, &forms.page, &forms.page_that_stays),

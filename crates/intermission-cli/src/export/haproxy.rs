@@ -1,6 +1,8 @@
 //! For HAProxy: whole responses, and the sections that name them.
 
-use super::{ACCEPTS_JSON, CannotExport, File, Forms, MARK, content_type, headers};
+use super::{
+    CannotExport, File, Forms, HTML_TYPE, JSON_TYPE, MARK, accepts, content_type, headers,
+};
 use intermission::reply::Reply;
 
 const PAGE: &str = "haproxy/503.http";
@@ -17,14 +19,16 @@ pub(super) fn sections(directory: &str) -> String {
          # In the backend, for all:\n\
          #     errorfiles intermission 503\n\
          # For JSON and text by `Accept`, in the frontend; the servers of the backend (here `app`) need `check`:\n\
-         #     acl accepts_html req.hdr(accept) -m sub -i text/html\n\
-         #     acl accepts_json req.hdr(accept) -m reg -i '{ACCEPTS_JSON}'\n\
+         #     acl accepts_html req.hdr(accept) -m reg -i '{}'\n\
+         #     acl accepts_json req.hdr(accept) -m reg -i '{}'\n\
          #     acl app_is_down nbsrv(app) eq 0\n\
          #     http-request return status 503 errorfiles intermission-json if app_is_down accepts_json !accepts_html\n\
          #     http-request return status 503 errorfiles intermission-text if app_is_down !accepts_html\n\
          http-errors intermission\n    errorfile 503 '{directory}/{PAGE}'\n\n\
          http-errors intermission-json\n    errorfile 503 '{directory}/{PROBLEM}'\n\n\
-         http-errors intermission-text\n    errorfile 503 '{directory}/{TEXT}'\n"
+         http-errors intermission-text\n    errorfile 503 '{directory}/{TEXT}'\n",
+        accepts(HTML_TYPE),
+        accepts(JSON_TYPE),
     )
 }
 

@@ -17,8 +17,15 @@ const HTML: &str = "maintenance.html";
 const JSON: &str = "maintenance.json";
 const TEXT: &str = "maintenance.txt";
 
-/// Who accepts JSON, as a regular expression that nginx, HAProxy and Caddy all read.
-const ACCEPTS_JSON: &str = r"(application/([^,;]*\+)?json|text/json)";
+/// The types of a page, and those of JSON, as regular expressions.
+const HTML_TYPE: &str = "text/html";
+const JSON_TYPE: &str = r"(application/([^,;]*\+)?json|text/json)";
+
+/// Who accepts that type, as a regular expression that nginx, HAProxy and Caddy all read. A type of weight zero is one
+/// that is not accepted; other weights are not compared.
+fn accepts(kind: &str) -> String {
+    format!(r"{kind} *(; *[^q,; ][^,;]*)*(; *q=(1|0?\.0*[1-9])[^,]*)?(,|$)")
+}
 
 /// The first line of each snippet.
 const MARK: &str = "# Written by `intermission export`, which overwrites it.";

@@ -1,6 +1,6 @@
 //! For nginx: maps for its `http` block, and the rest for a `server` block.
 
-use super::{ACCEPTS_JSON, Forms, HTML, JSON, MARK, TEXT, content_type, headers};
+use super::{Forms, HTML, HTML_TYPE, JSON, JSON_TYPE, MARK, TEXT, accepts, content_type, headers};
 
 /// An address that visitors cannot ask for: the location is internal.
 const LOCATION: &str = "/.intermission-export/";
@@ -8,9 +8,16 @@ const LOCATION: &str = "/.intermission-export/";
 pub(super) fn of_http(forms: &Forms) -> String {
     let mut text = format!(
         "{MARK}\n# For the `http` block.\n\
-         map $http_accept $intermission_file {{\n    default {TEXT};\n    \"~*text/html\" {HTML};\n    \
-         \"~*{ACCEPTS_JSON}\" {JSON};\n}}\n"
+         map $http_accept $intermission_file {{\n    default {TEXT};\n    \"~*{}\" {HTML};\n    \
+         \"~*{}\" {JSON};\n}}\n",
+        accepts(HTML_TYPE),
+        accepts(JSON_TYPE),
     );
+    let values = || headers(&forms.text).into_iter().chain(special(forms));
+    if values().any(|(_, value)| value.contains('$')) {
+        // A `$` begins a variable wherever one may stand, and has no escape. Here none may stand.
+        text.extend([format!("geo ${DOLLAR} {{\n    default \"$\";\n}}\n")]);
+    }
     let stays = headers(&forms.page_that_stays);
     for header in special(forms) {
         // `$request_method` is GET by then, whatever the visitor sent; `$request` is not touched.
@@ -78,10 +85,26 @@ fn variable(name: &str) -> String {
     format!("intermission_{}", name.replace('-', "_"))
 }
 
-/// Header values are visible ASCII. A `$` cannot be written in a value; `_` in its place breaks nothing that is in use.
+/// The variable that holds a `$`.
+const DOLLAR: &str = "intermission_dollar";
+
+/// A header's value, which is visible ASCII, where nginx expands variables.
 fn quoted(value: &str) -> String {
     value
         .replace('\\', "\\\\")
         .replace('"', "\\\"")
-        .replace('$', "_")
+        .replace('$', &format!("${{{DOLLAR}}}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dollar_is_no_variable() {
+        assert_eq!(
+            quoted(r#"a $5 "note" \ more"#),
+            r#"a ${intermission_dollar}5 \"note\" \\ more"#
+        );
+    }
 }

@@ -262,3 +262,52 @@ fn a_report_that_comes_after_the_goodbye_does_not_bring_the_node_back() {
     two.sync(&mut site);
     assert_eq!(site.view().node_count, 1);
 }
+
+/// On files each node goes by its own periods, also one that joins a fleet of others for a short while.
+#[test]
+fn a_step_by_whoever_has_other_periods_changes_nobodys_lease() {
+    let mut quick = Timing::default();
+    for period in [
+        &mut quick.lease,
+        &mut quick.heartbeat,
+        &mut quick.timeout,
+        &mut quick.step,
+        &mut quick.margin,
+        &mut quick.grace,
+        &mut quick.reconcile,
+    ] {
+        *period /= 5;
+    }
+    let wait = SECOND;
+    let patient = Timing::default();
+    let by = |timing: Timing, site: &mut Site| {
+        let Site { ledger, .. } = site;
+        let history: Vec<_> = ledger.kept_history().cloned().collect();
+        let members = ledger.members().clone();
+        *ledger = Ledger::restored(timing, ledger.record().cloned(), history, members);
+    };
+    let joins = |name: &str, timing: Timing, site: &mut Site| {
+        by(timing, site);
+        let mut node = Node::new(name);
+        node.report.lost_contact = LostContact::Wait(wait);
+        node.sync(site);
+    };
+    for last in [quick, patient] {
+        let mut site = Site::new();
+        joins("service", quick, &mut site);
+        joins("job", patient, &mut site);
+        // Whoever looks last, a step that both believe in at a time.
+        by(last, &mut site);
+        site.activate();
+        let mut passed = Duration::ZERO;
+        let mut live = Vec::new();
+        while site.phase() == Phase::Activating {
+            site.jump(quick.step);
+            passed += quick.step;
+            live.push((passed, site.ledger.members().count().nodes));
+        }
+        let first = live.iter().find(|(_, nodes)| *nodes == 1).unwrap().0;
+        assert_eq!(first, quick.lease + wait + quick.step);
+        assert_eq!(passed, patient.lease + wait + quick.step);
+    }
+}
