@@ -1,11 +1,22 @@
 //! A planned maintenance, by the page.
 
 use intermission_tests::app::App;
-use intermission_tests::browser::View;
+use intermission_tests::browser::{Browser, View};
 use intermission_tests::command::intermission;
 use serde_json::{Value, json};
 
 use crate::{headline, open, press};
+
+/// What is there to be changed is folded away.
+const UNFOLD: &str = "document.getElementById('edit').open = true";
+
+/// Waits until the dialog is gone, and what came of it is shown.
+async fn is_done(browser: &Browser) {
+    let script = "return !document.querySelector('dialog').open || null";
+    browser
+        .wait_for("the dialog is gone", script, Vec::new())
+        .await;
+}
 
 /// In the night in which clocks are set back, half past two comes twice: the page keeps the two apart, and what nobody has
 /// touched is sent as it was.
@@ -21,7 +32,8 @@ async fn a_plan_is_shown_in_the_zone_of_who_looks_and_changed() {
     intermission(folder.path(), &[&line[..], &said].concat())
         .await
         .done();
-    headline(&browser, "Planned").await;
+    headline(&browser, "Open, maintenance planned").await;
+    browser.execute(UNFOLD, Vec::new()).await;
     let shown = "return [...document.querySelectorAll('[data-key=facts-planned] time')]\
                  .map((time) => `${time.dateTime} ${time.title}`)";
     let times = browser.execute(shown, Vec::new()).await;
@@ -46,7 +58,7 @@ async fn a_plan_is_shown_in_the_zone_of_who_looks_and_changed() {
         .read("Visitors will read the site's own message.")
         .await;
     press(&browser, "Plan").await;
-    browser.no_longer_read("New disks").await;
+    is_done(&browser).await;
     let (window, after) = untouched().await;
     assert_ne!(before, after);
     let as_it_was = json!({"starts_at": start, "ends_at": end, "auto_end": true});
@@ -58,13 +70,7 @@ async fn a_plan_is_shown_in_the_zone_of_who_looks_and_changed() {
     press(&browser, "Change the plan…").await;
     browser.read("No end is announced").await;
     press(&browser, "Plan").await;
-    browser
-        .wait_for(
-            "the end's being gone",
-            "return document.getElementById('ends_at').dataset.at === undefined || null",
-            Vec::new(),
-        )
-        .await;
+    is_done(&browser).await;
     let (window, _) = untouched().await;
     let endless = json!({"starts_at": start, "ends_at": Value::Null, "auto_end": false});
     assert_eq!(window, endless);
@@ -91,19 +97,14 @@ async fn an_announced_end_is_taken_back() {
     ];
     intermission(folder.path(), &line).await.done();
     headline(&browser, "Closed").await;
+    browser.execute(UNFOLD, Vec::new()).await;
     let empty = "document.getElementById('ends_at').value = '';\
                  document.getElementById('retry_after_s').value = ''";
     browser.execute(empty, Vec::new()).await;
     press(&browser, "Change…").await;
     browser.read("The announced end is taken back.").await;
     press(&browser, "Change").await;
-    browser
-        .wait_for(
-            "the end's being gone",
-            "return document.getElementById('ends_at').dataset.at === undefined || null",
-            Vec::new(),
-        )
-        .await;
+    is_done(&browser).await;
     let status = intermission(folder.path(), &["status", "--json"]).await;
     let status = status.done().json();
     assert_eq!(
