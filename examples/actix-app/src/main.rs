@@ -42,7 +42,8 @@ async fn main() -> Result<()> {
             flags.page.as_deref(),
         ))
         .with_outage_policy(flags.on_outage)
-        .with_lost_contact(flags.lost);
+        .with_lost_contact(flags.lost)
+        .with_scheduled_header();
     if let Some(node) = &flags.node {
         gate = gate.with_node_name(node);
     }

@@ -86,6 +86,17 @@ impl Browser {
         }
     }
 
+    /// From now on, whoever looks lives there: `Europe/Berlin`.
+    ///
+    /// # Panics
+    ///
+    /// There is no such time zone.
+    pub async fn live_in(&self, zone: &str) {
+        let parameters = serde_json::json!({ "timezoneId": zone });
+        self.devtools("Emulation.setTimezoneOverride", &parameters)
+            .await;
+    }
+
     /// Opens a page, and waits until it is loaded.
     ///
     /// # Panics

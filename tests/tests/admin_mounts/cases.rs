@@ -314,13 +314,11 @@ pub(crate) async fn the_public_sees_the_status_and_no_more(site: Site) {
         assert_eq!(answer.header("cache-control"), "public, max-age=1");
         parsed(&answer.body)
     };
-    let open =
-        json!({"phase": "deactivated", "message": null, "ends_at": null, "retry_after_s": null});
+    let open = json!({"phase": "deactivated", "message": null, "ends_at": null, "retry_after_s": null, "upcoming": null});
     assert_eq!(status().await, open);
     site.close(r#"{"level":"exclusive","message":"Back soon","retry_after_s":77}"#)
         .await;
-    let closed =
-        json!({"phase": "activated", "message": "Back soon", "ends_at": null, "retry_after_s": 77});
+    let closed = json!({"phase": "activated", "message": "Back soon", "ends_at": null, "retry_after_s": 77, "upcoming": null});
     assert_eq!(status().await, closed);
     let refused = site.send(Method::GET, "/", &[], "").await;
     assert_eq!(refused.header("retry-after"), "77");

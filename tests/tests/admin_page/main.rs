@@ -12,6 +12,7 @@ mod lockout;
 #[path = "../new_site/mod.rs"]
 mod new_site;
 mod pictures;
+mod plans;
 mod story;
 
 use intermission_tests::app::App;

@@ -5,6 +5,47 @@ use intermission_tests::browser::{Browser, View};
 use intermission_tests::command::intermission;
 use intermission_tests::wait::until;
 
+/// Whoever reads it is told the end by the clock on the wall, in the language of the page; without a script, in UTC. In the
+/// night in which clocks are set back, half past two comes twice, and the name of the zone tells which is meant.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_end_is_told_in_the_zone_of_who_reads() {
+    let folder = tempfile::tempdir().unwrap();
+    let app = App::start(folder.path(), "web-1", &[]).await;
+    let browser = Browser::open(View::NARROW).await;
+    browser.expect_on_console("the server responded with a status of 503");
+    for (end, zone, told) in [
+        (
+            "2098-10-26T00:30:00Z",
+            "Europe/Berlin",
+            "Oct 26, 2098, 02:30 AM GMT+2",
+        ),
+        (
+            "2098-10-26T01:29:30Z",
+            "Europe/Berlin",
+            "Oct 26, 2098, 02:30 AM GMT+1",
+        ),
+        (
+            "2098-10-26T01:30:00Z",
+            "America/New_York",
+            "Oct 25, 2098, 09:30 PM EDT",
+        ),
+    ] {
+        intermission(folder.path(), &["activate", "--ends", end])
+            .await
+            .done();
+        until("the site is closed until then", || async {
+            let body = app.get("/").await.body;
+            let utc = end[..16].replace('T', " ").replace(":29", ":30");
+            body.contains(&format!("{utc} UTC")).then_some(())
+        })
+        .await;
+        browser.live_in(zone).await;
+        browser.goto(&app.url("/")).await;
+        browser.read(told).await;
+    }
+    browser.close().await;
+}
+
 /// It reads well in each size and colour, and nothing keeps anybody from reading it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_closed_site_says_so_to_everybody() {

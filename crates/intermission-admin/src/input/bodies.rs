@@ -10,7 +10,9 @@ use super::fields::Fields;
 use crate::problem::{FieldError, Problem};
 
 /// How to close the site, or how to close it from now on. What is left out, or is `null`, gets its default while the
-/// site is open, and stays as it is while it is closed.
+/// site is open, and stays as it is while it is closed; `ends_at` and `retry_after_s` are taken back by `null`. With a
+/// `starts_at` that is ahead, the maintenance is planned, or the plan that is there is changed, and what is left out stays
+/// as it was planned.
 #[derive(Debug, Default, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ActivateBody {
@@ -23,15 +25,19 @@ pub(crate) struct ActivateBody {
     /// Addresses and networks that pass, in place of those that do now.
     #[schema(value_type = Option<Vec<String>>)]
     allow: Option<AllowList>,
-    /// When visitors are to come back if no end is announced.
+    /// When visitors are to come back if no end is announced. `null` takes back what was said.
     #[schema(value_type = Option<u32>, minimum = 1, maximum = 31_536_000)]
     retry_after_s: Option<Duration>,
-    /// When it is to start by itself; at once if left out.
+    #[schema(ignore)]
+    no_retry_after: bool,
+    /// When it is to start by itself; at once if left out, instead of a plan that is there.
     #[schema(value_type = Option<String>, format = DateTime)]
     starts_at: Option<Timestamp>,
-    /// The announced end.
+    /// The announced end. `null` takes it back; the site does not open by itself then, either.
     #[schema(value_type = Option<String>, format = DateTime)]
     ends_at: Option<Timestamp>,
+    #[schema(ignore)]
+    no_end: bool,
     /// Whether the site opens by itself at the announced end.
     auto_end: Option<bool>,
     /// How long running executions are waited for.
@@ -93,8 +99,10 @@ impl ActivateBody {
             message: fields.text("message"),
             level: fields.parsed("level", str::parse),
             allow: allow(&mut fields),
+            no_retry_after: fields.is_withdrawn("retry_after_s"),
             retry_after_s: fields.seconds("retry_after_s", 1),
             starts_at: fields.parsed("starts_at", str::parse),
+            no_end: fields.is_withdrawn("ends_at"),
             ends_at: fields.parsed("ends_at", str::parse),
             auto_end: fields.truth("auto_end"),
             drain: drain(&mut fields),
@@ -121,12 +129,16 @@ impl ActivateBody {
         }
         if let Some(retry_after) = self.retry_after_s {
             activate = activate.with_retry_after(retry_after);
+        } else if self.no_retry_after {
+            activate = activate.without_retry_after();
         }
         if let Some(starts_at) = self.starts_at {
             activate = activate.with_starts_at(starts_at);
         }
         if let Some(ends_at) = self.ends_at {
             activate = activate.with_ends_at(ends_at);
+        } else if self.no_end {
+            activate = activate.without_ends_at();
         }
         if let Some(auto_end) = self.auto_end {
             activate = activate.with_auto_end(auto_end);

@@ -45,6 +45,11 @@ impl Fields {
         }
     }
 
+    /// Whether a field is there, and says `null`: for what can be taken back.
+    pub(crate) fn is_withdrawn(&self, name: &str) -> bool {
+        self.object.get(name).is_some_and(Value::is_null)
+    }
+
     /// A field, or `None` if it is absent or `null`.
     pub(crate) fn take(&mut self, name: &str) -> Option<Value> {
         self.object.remove(name).filter(|value| !value.is_null())

@@ -90,6 +90,84 @@ async fn a_maintenance_is_planned_and_cancelled() {
 }
 
 #[tokio::test]
+async fn a_plan_is_changed_and_what_is_left_out_stays() {
+    let site = Site::new().await;
+    let plan = |body: &'static str| site.ana("POST", "/api/activate", body);
+    plan(
+        r#"{"starts_at":"2999-01-01T00:00:00Z","ends_at":"2999-01-01T02:00:00Z","auto_end":true,"message":"New disks",
+            "retry_after_s":90}"#,
+    )
+    .await;
+    let answer = plan(r#"{"starts_at":"2999-01-01T01:00:00Z"}"#).await;
+    assert_eq!(
+        (answer.status, &answer.json()["changed"]),
+        (200, &json!(true))
+    );
+    let window = json!({
+        "starts_at": "2999-01-01T01:00:00.000Z", "ends_at": "2999-01-01T02:00:00.000Z", "auto_end": true,
+    });
+    assert_eq!(site.get("/api/status").await["window"], window);
+    let record = site.gate.reached(|record| record.plan().is_some()).await;
+    let settings = &record.plan().unwrap().settings;
+    assert_eq!(settings.message.as_deref(), Some("New disks"));
+    assert_eq!(settings.retry_after, Some(Duration::from_secs(90)));
+
+    let endless = r#"{"starts_at":"2999-01-01T01:00:00Z","ends_at":null,"retry_after_s":null}"#;
+    assert_eq!(plan(endless).await.json()["changed"], json!(true));
+    let window = json!({
+        "starts_at": "2999-01-01T01:00:00.000Z", "ends_at": null, "auto_end": false,
+    });
+    assert_eq!(site.get("/api/status").await["window"], window);
+    assert_eq!(plan(endless).await.json()["changed"], json!(false));
+
+    plan(r#"{"starts_at":"2999-01-01T01:00:00Z","ends_at":"2999-01-01T02:00:00Z"}"#).await;
+    let too_late = plan(r#"{"starts_at":"2999-01-01T03:00:00Z"}"#).await;
+    assert_eq!(too_late.status, 422, "{too_late:?}");
+}
+
+#[tokio::test]
+async fn null_takes_back_what_was_announced_and_a_field_that_is_left_out_does_not() {
+    let site = Site::new().await;
+    let ask = |body: &'static str| site.ana("POST", "/api/activate", body);
+    ask(r#"{"ends_at":"2999-01-01T00:00:00Z","auto_end":true,"retry_after_s":90,"message":"Moving"}"#).await;
+    site.reached(Phase::Activated).await;
+    ask(r#"{"message":"Still moving","starts_at":null,"auto_end":null}"#).await;
+    let status = site.get("/api/status").await;
+    assert_eq!(status["retry_after_s"], json!(90));
+    assert_eq!(
+        status["window"]["ends_at"],
+        json!("2999-01-01T00:00:00.000Z")
+    );
+    assert_eq!(status["window"]["auto_end"], json!(true));
+
+    ask(r#"{"auto_end":false}"#).await;
+    assert_eq!(
+        site.get("/api/status").await["window"]["auto_end"],
+        json!(false)
+    );
+    ask(r#"{"auto_end":true}"#).await;
+
+    let contradiction = ask(r#"{"ends_at":null,"auto_end":true}"#).await;
+    assert_eq!(contradiction.status, 422, "{contradiction:?}");
+    ask(r#"{"ends_at":null}"#).await;
+    let status = site.get("/api/status").await;
+    assert_eq!(
+        (&status["window"], &status["retry_after_s"]),
+        (&json!(null), &json!(90))
+    );
+    // Without an end, nothing opens by itself.
+    let record = site.gate.reached(|record| record.ends_at().is_none()).await;
+    assert!(!record.activation().unwrap().settings.auto_end);
+
+    ask(r#"{"retry_after_s":null}"#).await;
+    let status = site.get("/api/status").await;
+    assert_eq!(
+        (&status["retry_after_s"], &status["message"]),
+        (&json!(null), &json!("Still moving"))
+    );
+}
+
+#[tokio::test]
 async fn addresses_are_replaced_added_and_removed() {
     let site = Site::new().await;
     for (query, list, expected) in [

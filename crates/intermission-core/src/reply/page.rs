@@ -23,22 +23,21 @@ pub(super) fn render(
     message: &str,
     retry_after_s: u64,
 ) -> Page {
-    let (html, images_and_fonts) = match policy.page().source() {
-        None => (built_in(policy, notice, message), ""),
+    let (html, others) = match policy.page().source() {
+        None => {
+            let html = built_in(policy, notice, message);
+            let script_src = allowed(&html, "script");
+            (html, script_src)
+        }
         Some(source) => (
             own(source, policy, notice, message, retry_after_s),
-            "; img-src 'self' data:; font-src 'self' data:",
+            "; img-src 'self' data:; font-src 'self' data:".to_owned(),
         ),
     };
-    let styles = style_hashes(&html);
-    let style_src = if styles.is_empty() {
-        String::new()
-    } else {
-        format!("; style-src{styles}")
-    };
+    let style_src = allowed(&html, "style");
     Page {
         content_security_policy: shared(format!(
-            "default-src 'none'{style_src}{images_and_fonts}; base-uri 'none'; form-action 'none'; \
+            "default-src 'none'{style_src}{others}; base-uri 'none'; form-action 'none'; \
              frame-ancestors 'none'"
         )),
         html: shared(html),
@@ -67,8 +66,9 @@ fn built_in(policy: &ReplyPolicy, notice: &Notice<'_>, message: &str) -> String 
                     // Writing into a string cannot fail.
                     let _ = write!(
                         html,
-                        ": <time datetime=\"{until}\">{}</time></p>",
-                        minute(until)
+                        ": <time datetime=\"{until}\">{}</time></p>\n<script>{}</script>",
+                        minute(until),
+                        markup::normalized(include_str!("page.js")).trim()
                     );
                 }
             }
@@ -99,18 +99,22 @@ fn own(
     })
 }
 
-/// ` 'sha256-…'` for each `<style>` of the page.
-fn style_hashes(html: &str) -> String {
-    let mut hashes = String::new();
+/// `; style-src 'sha256-…'`, with one hash for each `<style>` of the page, if there is any; of scripts alike.
+fn allowed(html: &str, name: &str) -> String {
+    let mut directive = String::new();
     for element in markup::raw_elements(html) {
-        if element.name == "style" {
+        if element.name == name {
+            if directive.is_empty() {
+                // Writing into a string cannot fail.
+                let _ = write!(directive, "; {name}-src");
+            }
             let content = html.get(element.content).unwrap_or_default();
-            hashes.push_str(" 'sha256-");
-            push_base64(&mut hashes, &Sha256::digest(content));
-            hashes.push('\'');
+            directive.push_str(" 'sha256-");
+            push_base64(&mut directive, &Sha256::digest(content));
+            directive.push('\'');
         }
     }
-    hashes
+    directive
 }
 
 /// Base64 with padding (RFC 4648, section 4). One use does not make a dependency.
@@ -210,7 +214,7 @@ mod tests {
         assert!(body.contains("<h1>Under maintenance</h1>\n"));
         assert!(body.contains("<p class=\"message\" dir=\"auto\">First line.\nSecond line.</p>\n"));
         assert!(body.contains(
-            "<p class=\"until\">Expected back: <time datetime=\"2026-11-20T22:30:00.000Z\">2026-11-20 22:30 UTC</time></p>\n</main>\n"
+            "<p class=\"until\">Expected back: <time datetime=\"2026-11-20T22:30:00.000Z\">2026-11-20 22:30 UTC</time></p>\n<script>"
         ));
     }
 
@@ -291,6 +295,25 @@ mod tests {
                 sha256_base64(style)
             )
         );
+    }
+
+    #[test]
+    fn an_announced_end_is_shown_in_the_zone_of_the_reader_by_the_one_script_that_is_allowed() {
+        let until = Some("2026-10-25T01:30:00Z".parse().unwrap());
+        let notice = Notice::new(Marker::Activated).with_until(until);
+        let (html, policy) = rendered(&ReplyPolicy::default(), &notice);
+        // Without a script it is what it says.
+        let time = "<time datetime=\"2026-10-25T01:30:00.000Z\">2026-10-25 01:30 UTC</time>";
+        assert!(html.contains(time), "{html}");
+        assert_eq!(html.matches("<script").count(), 1);
+        let script = between(&html, "<script>", "</script>");
+        let hash = sha256_base64(script);
+        assert!(
+            policy.contains(&format!("; script-src 'sha256-{hash}'; base-uri")),
+            "{policy}"
+        );
+        let own = own_page("<p>{{until}}</p><script>alert(1)</script>");
+        assert!(!rendered(&own, &notice).1.contains("script-src"));
     }
 
     #[test]

@@ -29,6 +29,9 @@ const inZone = (date) => {
   return day === today ? clock.format(date) : `${day}, ${clock.format(date)}`;
 };
 
+/** The same for what is to be confirmed, with what it is in UTC: when clocks are set back, a local time comes twice. */
+const inFull = (date) => `${inZone(date)} (${zone}), which is ${date.toISOString().slice(0, 16).replace("T", " ")} UTC`;
+
 /** What a `datetime-local` field wants. */
 const forField = (date) => {
   const two = (number) => String(number).padStart(2, "0");

@@ -28,7 +28,7 @@ const whoPasses = (level) => {
 
 const endInWords = (end, opens) => {
   if (!end) return "No end is announced: it lasts until somebody deactivates it.";
-  return `Announced end: ${inZone(end)} (${zone}). The site ${opens ? "opens by itself then" : "does not open by itself then"}.`;
+  return `Announced end: ${inFull(end)}. The site ${opens ? "opens by itself then" : "does not open by itself then"}.`;
 };
 
 /** What becomes of this page when the site is closed. */
