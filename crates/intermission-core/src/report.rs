@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{ActivationId, NodeId, OperationId, Revision};
 use crate::record::Record;
+use crate::scope::ScopeName;
 use crate::{Timestamp, wire};
 
 /// What a node says with every heartbeat: that it lives, what it has seen, what still runs.
@@ -107,6 +108,9 @@ pub struct ExecutionView {
     pub started_at: Timestamp,
     /// Whether a bypassed visitor began it, so that no drain waits for it.
     pub bypass: bool,
+    /// The parts of the site for which it is done, if it is not the whole.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scopes: Vec<ScopeName>,
 }
 
 impl ExecutionView {
@@ -124,7 +128,15 @@ impl ExecutionView {
             label,
             started_at,
             bypass: false,
+            scopes: Vec::new(),
         }
+    }
+
+    /// The same, for these parts of the site.
+    #[must_use]
+    pub fn with_scopes(mut self, scopes: Vec<ScopeName>) -> Self {
+        self.scopes = scopes;
+        self
     }
 
     /// The same, begun by a bypassed visitor or not.

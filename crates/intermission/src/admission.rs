@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crossbeam_utils::CachePadded;
 use intermission_core::reply::{Replies, Reply, ReplyRequest, Scheduled, VendorIndex};
-use intermission_core::{AdmitReason, RefuseReason, Timestamp};
+use intermission_core::{AdmitReason, RefuseReason, ScopeName, Timestamp};
 
 use crate::execution::Execution;
 use crate::in_flight::{RequestClass, Shard};
@@ -65,6 +65,7 @@ impl Drop for RequestInFlight {
 #[derive(Clone, Debug)]
 pub struct Refusal {
     reason: RefuseReason,
+    scope: Option<ScopeName>,
     replies: Arc<Replies>,
     vendor: Option<VendorIndex>,
     now: Timestamp,
@@ -81,6 +82,7 @@ impl Refusal {
     ) -> Self {
         Self {
             reason,
+            scope: None,
             vendor: replies.vendor_at(path),
             replies,
             now,
@@ -88,10 +90,21 @@ impl Refusal {
         }
     }
 
+    pub(crate) fn with_scope(mut self, scope: Option<ScopeName>) -> Self {
+        self.scope = scope;
+        self
+    }
+
     /// By which rule.
     #[must_use]
     pub const fn reason(&self) -> RefuseReason {
         self.reason
+    }
+
+    /// The scope that is closed; `None` if the site is.
+    #[must_use]
+    pub const fn scope(&self) -> Option<&ScopeName> {
+        self.scope.as_ref()
     }
 
     /// What an adapter has made of the rendered replies: see [`Replies::adapted`].

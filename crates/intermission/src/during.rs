@@ -2,7 +2,8 @@
 
 use std::error::Error;
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, pending};
+use std::panic::resume_unwind;
 use std::thread;
 use std::time::Duration;
 
@@ -11,11 +12,12 @@ use intermission_core::{
     StateErrorKind, UnconfirmedCause, View,
 };
 use tokio::runtime::Handle;
+use tokio::task::{JoinError, JoinHandle};
 use tokio::time::{sleep, timeout};
 
 use crate::gate::Gate;
 use crate::log::{Line, line};
-use crate::operator::{Goal, Operator, OperatorError, Waited};
+use crate::operator::{Accepted, Goal, Operator, OperatorError, Waited};
 
 /// How often a state that is out of reach is asked again.
 const TRY_EVERY: Duration = Duration::from_millis(500);
@@ -230,15 +232,24 @@ impl Gate {
         let (node, node_name) = (self.status().node, self.node_name().to_owned());
         let acquire = Acquire::new(id, node, &node_name, &during.label, during.activate.clone());
         let mut held = Held {
-            operator,
+            operator: operator.clone(),
             id,
             label: during.label.clone(),
             on_drop: OnDrop::Release,
+            acquiring: None,
         };
-        let activation = match held.operator.change(Change::Acquire(acquire)).await {
-            Ok(accepted) => accepted.record.activation().map(|on| on.id),
+        // A task of its own: were it dropped on its way, it could arrive after what takes it back.
+        let acquiring =
+            tokio::spawn(async move { operator.change(Change::Acquire(acquire)).await });
+        let acquired = held.acquiring.insert(acquiring).await;
+        held.acquiring = None;
+        let activation = match acquired.map_err(JoinError::try_into_panic) {
+            Ok(Ok(accepted)) => accepted.record.activation().map(|on| on.id),
             // Whether it is held nobody knows; `held` sees to it.
-            Err(error) => return Err(not_closed(error)),
+            Ok(Err(error)) => return Err(not_closed(error)),
+            Err(Ok(panic)) => resume_unwind(panic),
+            // The runtime ends, and whoever asks ends with it.
+            Err(Err(_)) => return pending().await,
         };
         // Without an activation the drain was aborted in the same step.
         let activation = activation.ok_or(DuringError::OpenedBefore)?;
@@ -342,6 +353,8 @@ struct Held {
     id: HolderId,
     label: String,
     on_drop: OnDrop,
+    /// What holds it, on its way to the state.
+    acquiring: Option<JoinHandle<Result<Accepted, OperatorError>>>,
 }
 
 #[derive(Clone, Copy)]
@@ -379,7 +392,12 @@ impl Drop for Held {
             return;
         };
         let (operator, label) = (self.operator.clone(), self.label.clone());
+        let acquiring = self.acquiring.take();
         runtime.spawn(async move {
+            if let Some(acquiring) = acquiring {
+                // What came of it does not matter any more, only that it has arrived.
+                let _ = acquiring.await;
+            }
             match told(&operator, change, &label).await {
                 // It was opened meanwhile, or never held.
                 Ok(()) | Err(OperatorError::Change(_)) => {}

@@ -6,9 +6,10 @@ use std::future::Future;
 use std::sync::Arc;
 
 use crossbeam_utils::CachePadded;
-use intermission_core::{RefuseReason, Timestamp};
+use intermission_core::{Level, RefuseReason, ScopeName, Timestamp};
 
 use crate::in_flight::{Order, Place, Running, Shard};
+use crate::shared::Installed;
 
 /// What a piece of work is, for the lists that operators read while they wait.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +17,7 @@ use crate::in_flight::{Order, Place, Running, Shard};
 pub struct ExecutionInfo {
     kind: Cow<'static, str>,
     label: Option<Box<str>>,
+    scopes: Vec<ScopeName>,
 }
 
 impl ExecutionInfo {
@@ -25,7 +27,15 @@ impl ExecutionInfo {
         Self {
             kind: kind.into(),
             label: None,
+            scopes: Vec::new(),
         }
+    }
+
+    /// It is done for this part of the site, too: while the scope is closed it cannot begin, and the scope's drain waits for
+    /// it.
+    pub fn with_scope(mut self, scope: ScopeName) -> Self {
+        self.scopes.push(scope);
+        self
     }
 
     /// Which piece of work it is: an order's number, a file's name. Operators see it; put no secret into it.
@@ -38,6 +48,12 @@ impl ExecutionInfo {
     #[must_use]
     pub fn kind(&self) -> &str {
         &self.kind
+    }
+
+    /// The parts of the site for which it is done.
+    #[must_use]
+    pub fn scopes(&self) -> &[ScopeName] {
+        &self.scopes
     }
 
     /// Which piece of work it is.
@@ -80,9 +96,18 @@ impl Execution {
         started_at: Timestamp,
         bypass: bool,
     ) -> Option<Self> {
-        let place = shard
-            .executions
-            .begin(|| Running { info, started_at }, !bypass)?;
+        let place = if info.scopes.is_empty() {
+            let past = Vec::new();
+            let running = || Running {
+                info,
+                started_at,
+                past,
+            };
+            shard.executions.begin(running, !bypass)?
+        } else {
+            let running = |closed: Option<&Installed>| running_in(closed, info, started_at, bypass);
+            shard.executions.begin_in_part(running, !bypass)?
+        };
         Some(Self {
             shard: Arc::clone(shard),
             place,
@@ -107,7 +132,7 @@ impl Execution {
     pub fn is_cancelled(&self) -> bool {
         self.shard
             .executions
-            .is_ordered(Order::Cancel, self.number())
+            .is_ordered(Order::Cancel, self.place, self.number())
     }
 
     /// Waits until it is told to end: when a drain's limit is reached, or when a node that fences itself is out of
@@ -128,10 +153,10 @@ impl Execution {
     }
 
     fn ordered(&self, order: Order) -> impl Future<Output = ()> + Send + use<> {
-        let (shard, number) = (Arc::clone(&self.shard), self.number());
+        let (shard, place, number) = (Arc::clone(&self.shard), self.place, self.number());
         let mut ordered = shard.ordered();
         async move {
-            while !shard.executions.is_ordered(order, number) {
+            while !shard.executions.is_ordered(order, place, number) {
                 if ordered.changed().await.is_err() {
                     // INVARIANT: the shard holds the sender, so waiting cannot fail.
                     std::future::pending::<()>().await;
@@ -143,6 +168,38 @@ impl Execution {
     fn number(&self) -> u64 {
         self.shard.executions.number(self.place)
     }
+}
+
+/// What is known of an execution of scopes that begins now; `None` if one of them is closed to it.
+fn running_in(
+    closed: Option<&Installed>,
+    info: ExecutionInfo,
+    started_at: Timestamp,
+    bypass: bool,
+) -> Option<Running> {
+    let mut past = Vec::new();
+    if let Some(closed) = closed {
+        let snapshot = &closed.snapshot;
+        for name in &info.scopes {
+            let Some(closure) = snapshot.scope(name) else {
+                continue;
+            };
+            if !bypass || closure.level() == Level::Exclusive {
+                return None;
+            }
+            let scope = snapshot.record.scopes().get(name.as_str());
+            past.extend(
+                scope
+                    .and_then(|scope| scope.activation.as_ref())
+                    .map(|on| on.id),
+            );
+        }
+    }
+    Some(Running {
+        info,
+        started_at,
+        past,
+    })
 }
 
 impl Drop for Execution {

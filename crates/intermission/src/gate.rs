@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use arc_swap::Guard;
 use intermission_core::{
-    Actor, AdmitReason, Clock, Decision, Explanation, Hold, MaintenanceState, NodeId, Plan, Record,
-    RefuseReason, RouteAccess, SharedState, Snapshot, StateErrorKind, Visitor, decide, explain,
-    is_safe,
+    Actor, AdmitReason, Clock, Decision, Explanation, Hold, MaintenanceState, NodeId, Plan, Policy,
+    Record, RefuseReason, RouteAccess, ScopeName, SharedState, Snapshot, StateErrorKind, Timestamp,
+    Visitor, decide, decide_for_site, decide_in_scopes, explain, is_safe,
 };
 use tokio::sync::mpsc;
 
@@ -22,6 +22,7 @@ use crate::execution::{Execution, ExecutionInfo, ExecutionRefused, RunError};
 use crate::in_flight::{Entered, RequestClass};
 use crate::metrics::{Counted, publish};
 use crate::operator::Operator;
+use crate::scopes::{self, RequestScopes};
 use crate::shared::{Installed, Shared};
 use crate::subscription::Subscription;
 
@@ -55,6 +56,7 @@ struct Handle {
 /// Who may not in, and by what that was decided.
 pub(crate) struct TurnedAway {
     reason: RefuseReason,
+    scope: Option<ScopeName>,
     installed: Guard<Arc<Installed>>,
 }
 
@@ -123,7 +125,7 @@ impl Gate {
     #[inline]
     #[must_use]
     pub fn decide(&self, visitor: &Visitor<'_>) -> Decision {
-        if self.is_open() {
+        if visitor.scopes.is_empty() && self.is_open() {
             return Decision::Admit(match visitor.access {
                 RouteAccess::Always => AdmitReason::RouteAlways,
                 RouteAccess::Ordinary | RouteAccess::StartsExecution => AdmitReason::Deactivated,
@@ -143,7 +145,29 @@ impl Gate {
         )
     }
 
-    /// Whether everybody may in: no maintenance, no hold, nothing suspended.
+    /// Whether a scope is closed, so that it matters to which ones a request belongs. For adapters, which ask the
+    /// application for that only then, and before [`admit_open`](Self::admit_open) and [`count_open`](Self::count_open),
+    /// which know of the whole site alone.
+    #[inline]
+    #[must_use]
+    pub fn has_closed_scopes(&self) -> bool {
+        self.shared().scopes_closed.load(Ordering::Acquire)
+    }
+
+    /// Whether one of these scopes is closed.
+    #[must_use]
+    pub fn is_closed_in(&self, scopes: &[ScopeName]) -> bool {
+        if !self.has_closed_scopes() {
+            return false;
+        }
+        let installed = self.shared().installed.load();
+        scopes
+            .iter()
+            .any(|scope| installed.snapshot.scope(scope).is_some())
+    }
+
+    /// Whether everybody may in, as far as the whole site goes: no maintenance, no hold, nothing suspended. Scopes may be
+    /// closed: see [`has_closed_scopes`](Self::has_closed_scopes).
     ///
     /// A look only: [`admit_open`](Self::admit_open) counts the request in the same step.
     #[inline]
@@ -204,8 +228,13 @@ impl Gate {
     pub fn admit(&self, visitor: &Visitor<'_>) -> Admission {
         match self.try_admit(visitor) {
             Ok(admitted) => Admission::Admitted(admitted),
-            Err(TurnedAway { reason, installed }) => {
-                Admission::Refused(self.shared().refusal(&installed, reason, visitor.path))
+            Err(TurnedAway {
+                reason,
+                scope,
+                installed,
+            }) => {
+                let shared = self.shared();
+                Admission::Refused(shared.refusal(&installed, reason, scope, visitor.path))
             }
         }
     }
@@ -228,12 +257,26 @@ impl Gate {
         let now = shared.now_for(visitor);
         for _ in 0..DOOR_TRIES {
             let installed = shared.installed.load();
-            match decide(&installed.snapshot, &shared.policy, visitor, now) {
+            let site = decide_for_site(&installed.snapshot, &shared.policy, visitor, now);
+            let (decision, scope) = if visitor.scopes.is_empty() {
+                (site, None)
+            } else {
+                strictest(&installed, shared.policy, visitor, now, site)
+            };
+            match decision {
                 Decision::Admit(AdmitReason::Deactivated) => {}
                 Decision::Admit(reason) => {
-                    return self.admit_closed(visitor, installed, reason, in_flight);
+                    let past_site = matches!(site, Decision::Admit(reason) if reason.is_bypass());
+                    let past = Past { reason, past_site };
+                    return self.admit_closed(visitor, installed, past, in_flight);
                 }
-                Decision::Refuse(reason) => return Err(TurnedAway { reason, installed }),
+                Decision::Refuse(reason) => {
+                    return Err(TurnedAway {
+                        reason,
+                        scope,
+                        installed,
+                    });
+                }
             }
             let mut execution = None;
             if visitor.access == RouteAccess::StartsExecution {
@@ -241,8 +284,11 @@ impl Gate {
                 if execution.is_none() {
                     if shared.is_fenced() {
                         // No snapshot says so before the keeper wakes.
-                        let reason = RefuseReason::OutOfContact;
-                        return Err(TurnedAway { reason, installed });
+                        return Err(TurnedAway {
+                            reason: RefuseReason::OutOfContact,
+                            scope: None,
+                            installed,
+                        });
                     }
                     // The keeper moved the door after this decision, so there is a newer snapshot to decide by, or
                     // will be in a few instructions.
@@ -256,9 +302,14 @@ impl Gate {
                 scheduled: shared.scheduled(&installed),
             });
         }
-        let reason = shared.execution_refusal();
+        let reason = shared.execution_refusal(visitor.scopes);
         let installed = shared.installed.load();
-        Err(TurnedAway { reason, installed })
+        let scope = None;
+        Err(TurnedAway {
+            reason,
+            scope,
+            installed,
+        })
     }
 
     /// Lets a request in although the door is not open to everybody.
@@ -267,11 +318,13 @@ impl Gate {
         &self,
         visitor: &Visitor<'_>,
         installed: Guard<Arc<Installed>>,
-        reason: AdmitReason,
+        past: Past,
         mut in_flight: RequestInFlight,
     ) -> Result<Admitted, TurnedAway> {
         let shared = self.shared();
-        if reason.is_bypass() {
+        let reason = past.reason;
+        // Who passes the closed door of a scope is one of the site's visitors like all others.
+        if past.past_site {
             let shard = shared.in_flight.shard();
             let _ = shard.requests(RequestClass::Bypass).enter();
             // The old count goes after the new one came, so that at no moment there is none.
@@ -284,9 +337,17 @@ impl Gate {
         if starts {
             execution = shared.begin(started_by(visitor), reason.is_bypass());
             if execution.is_none() {
-                // Whoever passes a closed door passes no fence; and nobody else gets here with something to start.
-                let reason = RefuseReason::OutOfContact;
-                return Err(TurnedAway { reason, installed });
+                // Whoever passes a closed door passes no fence, and none that has become exclusive in this instant; and
+                // nobody else gets here with something to start.
+                let closed =
+                    scopes::execution_refusal(&shared.installed.load().snapshot, visitor.scopes);
+                return Err(TurnedAway {
+                    reason: closed
+                        .filter(|reason| *reason == RefuseReason::Exclusive)
+                        .unwrap_or(RefuseReason::OutOfContact),
+                    scope: None,
+                    installed,
+                });
             }
         }
         shared.in_flight.count(Counted::Admitted(reason));
@@ -318,12 +379,18 @@ impl Gate {
     #[inline]
     pub fn execution(&self, info: ExecutionInfo) -> Result<Execution, ExecutionRefused> {
         let shared = self.shared();
-        match shared.begin(info, false) {
-            Some(execution) => Ok(execution),
-            None => Err(ExecutionRefused {
-                reason: shared.execution_refusal(),
-            }),
+        if info.scopes().is_empty() {
+            return match shared.begin(info, false) {
+                Some(execution) => Ok(execution),
+                None => Err(ExecutionRefused {
+                    reason: shared.execution_refusal(&[]),
+                }),
+            };
         }
+        let scopes = RequestScopes::from(info.scopes());
+        shared.begin(info, false).ok_or_else(|| ExecutionRefused {
+            reason: shared.execution_refusal(&scopes),
+        })
     }
 
     /// Begins a piece of work as soon as executions may start. A loop of work is better made with
@@ -338,8 +405,11 @@ impl Gate {
             if let Ok(execution) = self.execution(info.clone()) {
                 return execution;
             }
-            let may_start =
-                |installed: &Arc<Installed>| installed.snapshot.execution_refusal().is_none();
+            let may_start = |installed: &Arc<Installed>| {
+                let snapshot = &installed.snapshot;
+                snapshot.execution_refusal().is_none()
+                    && scopes::execution_refusal(snapshot, info.scopes()).is_none()
+            };
             if published.wait_for(may_start).await.is_err() {
                 // The keeper publishes for as long as the gate lives, and `self` is the gate.
                 std::future::pending::<()>().await;
@@ -532,7 +602,34 @@ fn started_by(visitor: &Visitor<'_>) -> ExecutionInfo {
     label.push_str(method);
     label.push(' ');
     label.push_str(path);
-    ExecutionInfo::new("request").with_label(label)
+    let info = ExecutionInfo::new("request").with_label(label);
+    let scopes = visitor.scopes.iter().cloned();
+    scopes.fold(info, ExecutionInfo::with_scope)
+}
+
+/// How somebody gets in although a door is not open to everybody.
+#[derive(Clone, Copy)]
+struct Past {
+    reason: AdmitReason,
+    /// Whether the site's door is closed, and not only a scope's.
+    past_site: bool,
+}
+
+/// What site and scopes say together, and the scope if it is the stricter.
+#[cold]
+fn strictest(
+    installed: &Installed,
+    policy: Policy,
+    visitor: &Visitor<'_>,
+    now: Timestamp,
+    site: Decision,
+) -> (Decision, Option<ScopeName>) {
+    match decide_in_scopes(&installed.snapshot, &policy, visitor, now) {
+        Some(said) if site.stricter(said.decision) != site => {
+            (said.decision, Some(said.scope.clone()))
+        }
+        Some(_) | None => (site, None),
+    }
 }
 
 fn always() -> Admitted {

@@ -232,6 +232,12 @@ impl Keeper {
                 .step(NodeEvent::Drained(activation), self.shared.moment());
             self.carry_out(actions, syncing);
         }
+        if let Some(undrained) = self.shared.watch_scopes() {
+            let actions = self
+                .machine
+                .step(NodeEvent::Undrained(undrained), self.shared.moment());
+            self.carry_out(actions, syncing);
+        }
         if let Some(since) = self.shared.watch_quiet() {
             let actions = self
                 .machine
@@ -276,6 +282,7 @@ impl Keeper {
                     }
                     self.shared.in_flight.order(Order::Drop);
                 }
+                NodeAction::EndExecutionsIn(scopes) => self.shared.in_flight.end_scopes(&scopes),
                 NodeAction::ContactLost(kind) => line(&Line::ContactLost(kind, &self.told.error)),
                 NodeAction::ContactRestored(after) => line(&Line::ContactRestored(after)),
                 // INVARIANT: the machine has no other actions; it is of the same workspace and version.

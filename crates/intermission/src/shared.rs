@@ -7,7 +7,8 @@
 //! | [`Shared::open`] | one flag for the node | who counts nobody: [`Gate::is_open`], [`Gate::decide`] |
 //! | [`Shared::unasked`] | the same, and nothing is to be announced | who counts nobody and answers: routes that are always open |
 //! | the requests' words | a bit beside each count ([`Word`](crate::in_flight::Word)) | [`Gate::count_open`], which counts in the same step |
-//! | the executions' tables | a flag under each lock ([`Table`](crate::in_flight::Table)) | [`Shared::begin`], which lists under the same lock |
+//! | [`Shared::scopes_closed`] | one flag for all scopes | adapters, before they ask to which scopes a request belongs |
+//! | the executions' tables | a flag under each lock, and which scopes are closed ([`Table`](crate::in_flight::Table)) | [`Shared::begin`], which lists under the same lock |
 //!
 //! [`Shared::install`] opens the tables and words, then changes the snapshot, then raises the flag. It closes in the order
 //! snapshot, flag, tables and words. So whoever finds a door closed finds the snapshot that closed it. [`Gate::admit`]
@@ -30,7 +31,7 @@ use arc_swap::ArcSwap;
 use intermission_core::reply::{Marker, Notice, Replies, ReplyPolicy, ReplyRequest, Scheduled};
 use intermission_core::{
     ActivationId, Clock, Level, Moment, NodeFacts, NodeId, Phase, Policy, Record, RefuseReason,
-    Revision, Snapshot, StateErrorKind, Timestamp, Visitor,
+    Revision, ScopeName, Snapshot, StateErrorKind, Timestamp, Visitor,
 };
 use tokio::sync::watch;
 
@@ -40,6 +41,7 @@ use crate::execution::{Execution, ExecutionInfo};
 use crate::in_flight::InFlight;
 use crate::metrics::{Counted, Tally, Told};
 use crate::node_clock::NodeClock;
+use crate::scopes::{self, ScopeReplies};
 
 /// No time at all.
 const NEVER: u64 = u64::MAX;
@@ -53,6 +55,9 @@ pub(crate) struct Shared {
     /// Whether a planned maintenance is announced in the responses to those who are let in.
     announces: bool,
     pub(crate) installed: ArcSwap<Installed>,
+    /// Whether a scope is closed, so that it matters to which ones a request belongs.
+    pub(crate) scopes_closed: AtomicBool,
+    scope_replies: ScopeReplies,
     pub(crate) in_flight: InFlight,
     pub(crate) policy: Policy,
     reply_policy: ReplyPolicy,
@@ -132,6 +137,8 @@ impl Shared {
             unasked: AtomicBool::new(false),
             announces,
             installed: ArcSwap::new(Arc::clone(&installed)),
+            scopes_closed: AtomicBool::new(false),
+            scope_replies: ScopeReplies::default(),
             in_flight: InFlight::new(),
             policy,
             reply_policy,
@@ -161,6 +168,14 @@ impl Shared {
     /// Decides by this snapshot from now on. Only the keeper calls it.
     pub(crate) fn install(&self, snapshot: Snapshot) {
         let installed = Arc::new(Installed::new(snapshot, self.announces));
+        let scopes_closed = !installed.snapshot.all_scopes_open();
+        if !scopes_closed {
+            self.scopes_closed.store(false, Ordering::Release);
+        }
+        // INVARIANT: no execution of a scope begins after this that is not counted by whoever asks next what runs in it.
+        // Who finds its scope closed decides anew, until the snapshot says so, too.
+        self.in_flight
+            .close_scopes(scopes_closed.then_some(&installed));
         // INVARIANT: whoever finds a door closed finds the snapshot that closed it. So the snapshot is published
         // before the doors close, and after they open.
         match (installed.snapshot.is_open(), &installed.scheduled) {
@@ -184,7 +199,19 @@ impl Shared {
                 self.in_flight.close();
             }
         }
+        if scopes_closed {
+            self.scopes_closed.store(true, Ordering::Release);
+        }
+        self.scope_replies.keep_closed(&installed.snapshot);
         self.published.send_replace(installed);
+    }
+
+    /// The activations of scopes that drain and for which an execution still runs here; `None` if no scope drains. The end
+    /// of each execution of a scope then wakes whoever waits for [`InFlight::emptied`].
+    pub(crate) fn watch_scopes(&self) -> Option<Vec<ActivationId>> {
+        let installed = self.installed.load();
+        let record = &installed.snapshot.record;
+        (record.scopes().draining() > 0).then(|| self.in_flight.watch_scopes(record))
     }
 
     /// The activation for which this node has drained, if it has. If it has not, the last execution to end wakes whoever
@@ -286,11 +313,13 @@ impl Shared {
         Execution::begin(self.in_flight.shard(), info, now, bypass)
     }
 
-    /// Why an execution found the door closed.
+    /// Why an execution of these scopes found a door closed.
     #[cold]
-    pub(crate) fn execution_refusal(&self) -> RefuseReason {
+    pub(crate) fn execution_refusal(&self, scopes: &[ScopeName]) -> RefuseReason {
         // The snapshot is published after the door opens, so it may still say why the door was closed, or no longer.
-        let refusal = self.installed.load().snapshot.execution_refusal();
+        let snapshot = &self.installed.load().snapshot;
+        let refusal = snapshot.execution_refusal();
+        let refusal = refusal.or_else(|| scopes::execution_refusal(snapshot, scopes));
         let by_time = if self.is_fenced() {
             RefuseReason::OutOfContact
         } else {
@@ -322,11 +351,19 @@ impl Shared {
         &self,
         installed: &Installed,
         reason: RefuseReason,
+        scope: Option<ScopeName>,
         path: &str,
     ) -> Refusal {
         self.in_flight.count(Counted::Refused(reason));
-        let replies = Arc::clone(installed.replies(&self.reply_policy));
-        Refusal::new(reason, replies, path, self.clock.now(), self.entropy())
+        let closure = scope
+            .as_ref()
+            .and_then(|scope| Some((scope, installed.snapshot.scope(scope)?)));
+        let replies = match closure {
+            Some((scope, closure)) => self.scope_replies.of(scope, closure, &self.reply_policy),
+            None => Arc::clone(installed.replies(&self.reply_policy)),
+        };
+        let (now, entropy) = (self.clock.now(), self.entropy());
+        Refusal::new(reason, replies, path, now, entropy).with_scope(scope)
     }
 
     /// What `Retry-After` says to whoever is refused now.

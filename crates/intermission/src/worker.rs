@@ -1,12 +1,13 @@
 //! Loops that pause with the site and go on with it.
 
-use intermission_core::{Level, RefuseReason, Snapshot};
+use intermission_core::{Level, RefuseReason, ScopeName, Snapshot};
 use tokio::sync::watch;
 use tokio::task::yield_now;
 
 use crate::execution::{Execution, ExecutionInfo};
 use crate::gate::Gate;
 use crate::log::{Line, line};
+use crate::scopes::execution_refusal;
 
 /// What a worker does when its turn comes while no execution may start.
 ///
@@ -116,11 +117,12 @@ impl Worker {
         }
         let mut published = self.gate.shared().published.subscribe();
         let when_closed = self.when_closed;
+        let scopes = self.info.scopes();
         loop {
             tokio::select! {
                 biased;
                 _ = self.ending.wait_for(|ending| *ending) => return Turn::End,
-                moved = published.wait_for(|installed| may_begin(&installed.snapshot, when_closed)) => {
+                moved = published.wait_for(|installed| may_begin(&installed.snapshot, when_closed, scopes)) => {
                     if moved.is_err() {
                         return Turn::End;
                     }
@@ -143,7 +145,7 @@ impl Worker {
         if self.when_closed != WhenClosed::Run {
             return Err(refused);
         }
-        if is_exclusive(&shared.installed.load().snapshot) {
+        if is_exclusive(&shared.installed.load().snapshot, self.info.scopes()) {
             return Err(RefuseReason::Exclusive);
         }
         shared.begin(self.info.clone(), true).ok_or(refused)
@@ -164,14 +166,18 @@ impl Worker {
 }
 
 /// Whether it is worth asking the doors.
-fn may_begin(snapshot: &Snapshot, when_closed: WhenClosed) -> bool {
+fn may_begin(snapshot: &Snapshot, when_closed: WhenClosed, scopes: &[ScopeName]) -> bool {
     match when_closed {
-        WhenClosed::Wait | WhenClosed::Skip => snapshot.execution_refusal().is_none(),
-        WhenClosed::Run => !is_exclusive(snapshot) && !snapshot.executions_suspended,
+        WhenClosed::Wait | WhenClosed::Skip => {
+            snapshot.execution_refusal().is_none() && execution_refusal(snapshot, scopes).is_none()
+        }
+        WhenClosed::Run => !is_exclusive(snapshot, scopes) && !snapshot.executions_suspended,
     }
 }
 
-fn is_exclusive(snapshot: &Snapshot) -> bool {
+fn is_exclusive(snapshot: &Snapshot, scopes: &[ScopeName]) -> bool {
     let (phase, level) = snapshot.closure();
-    phase.is_on() && level == Level::Exclusive
+    let mut closed = scopes.iter().filter_map(|scope| snapshot.scope(scope));
+    (phase.is_on() && level == Level::Exclusive)
+        || closed.any(|scope| scope.level() == Level::Exclusive)
 }

@@ -1,4 +1,9 @@
 //! Maintenance for as long as a piece of work takes, and what is left of it when that goes wrong.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test, helpers included"
+)]
 
 use std::time::Duration;
 

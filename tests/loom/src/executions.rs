@@ -11,7 +11,7 @@ use crate::table::Table;
 #[test]
 fn nobody_works_after_drained_was_said() {
     loom::model(|| {
-        let table = Arc::new(Table::new());
+        let table = Arc::new(Table::<_, ()>::new());
         let drained = Arc::new(AtomicBool::new(false));
         let workers: Vec<_> = (0..2)
             .map(|_| {
@@ -39,7 +39,7 @@ fn nobody_works_after_drained_was_said() {
 #[test]
 fn the_last_one_to_end_is_always_noticed() {
     loom::model(|| {
-        let table = Arc::new(Table::new());
+        let table = Arc::new(Table::<_, ()>::new());
         let woken = Arc::new(AtomicU64::new(0));
         let workers: Vec<_> = [true, false]
             .into_iter()
@@ -70,7 +70,7 @@ fn the_last_one_to_end_is_always_noticed() {
 #[test]
 fn nobody_who_came_past_the_closed_door_is_forgotten_by_the_next_drain() {
     loom::model(|| {
-        let table = Arc::new(Table::new());
+        let table = Arc::new(Table::<_, ()>::new());
         let working = Arc::new(AtomicBool::new(false));
         table.close();
         let worker = {
@@ -92,5 +92,44 @@ fn nobody_who_came_past_the_closed_door_is_forgotten_by_the_next_drain() {
             );
         }
         worker.join().unwrap();
+    });
+}
+
+/// A part that was closed and seen empty stays empty, and the end of what ran in it is never missed.
+#[test]
+fn nobody_works_in_a_part_after_it_was_seen_empty() {
+    loom::model(|| {
+        let table = Arc::new(Table::<(), ()>::new());
+        let drained = Arc::new(AtomicBool::new(false));
+        let woken = Arc::new(AtomicU64::new(0));
+        let workers: Vec<_> = (0..2)
+            .map(|_| {
+                let table = Arc::clone(&table);
+                let (drained, woken) = (Arc::clone(&drained), Arc::clone(&woken));
+                thread::spawn(move || {
+                    let open = |closed: Option<&()>| closed.is_none().then_some(());
+                    if let Some(listed) = table.begin_in_part(open, true) {
+                        assert!(!drained.load(Ordering::SeqCst), "begun after the drain");
+                        if table.end(listed) {
+                            woken.fetch_add(1, Ordering::SeqCst);
+                        }
+                    }
+                })
+            })
+            .collect();
+        table.close_parts(Some(std::sync::Arc::new(())));
+        let mut inside = 0;
+        table.watch_parts(|()| inside += 1);
+        if inside == 0 {
+            drained.store(true, Ordering::SeqCst);
+        }
+        for worker in workers {
+            worker.join().unwrap();
+        }
+        assert!(
+            inside == 0 || woken.load(Ordering::SeqCst) > 0,
+            "{inside} ran, and nobody said that they ended"
+        );
+        assert_eq!(table.count(), (0, 0));
     });
 }

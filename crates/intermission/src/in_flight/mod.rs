@@ -22,13 +22,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crossbeam_utils::CachePadded;
-use intermission_core::{ExecutionView, Level, Timestamp};
+use intermission_core::{ActivationId, ExecutionView, Level, Phase, Record, ScopeName, Timestamp};
 use tokio::sync::{Notify, watch};
 
 use crate::execution::ExecutionInfo;
 use crate::metrics::Counted;
 #[cfg(feature = "metrics")]
 use crate::metrics::Tally;
+use crate::shared::Installed;
 pub(crate) use table::{Order, Place, Table};
 pub(crate) use word::{Entered, Word};
 
@@ -60,7 +61,7 @@ pub(crate) struct InFlight {
 /// The counters of some threads.
 #[derive(Debug)]
 pub(crate) struct Shard {
-    pub(crate) executions: Table<Running>,
+    pub(crate) executions: Table<Running, Installed>,
     safe: Word,
     unsafe_: Word,
     bypass: Word,
@@ -77,6 +78,8 @@ pub(crate) struct Shard {
 pub(crate) struct Running {
     pub(crate) info: ExecutionInfo,
     pub(crate) started_at: Timestamp,
+    /// The activations of its scopes past which it was let in: nobody waits for it on their account.
+    pub(crate) past: Vec<ActivationId>,
 }
 
 impl InFlight {
@@ -151,6 +154,44 @@ impl InFlight {
             shard.executions.open();
         }
         self.unwatch_requests();
+    }
+
+    /// The scopes that this says are closed are closed to executions from now on; all are open for `None`.
+    pub(crate) fn close_scopes(&self, closed: Option<&Arc<Installed>>) {
+        for shard in &self.shards {
+            shard.executions.close_parts(closed.cloned());
+        }
+    }
+
+    /// The activations of scopes that drain, and for which an execution runs here. If there are any,
+    /// [`emptied`](Self::emptied) wakes when one may have ended.
+    pub(crate) fn watch_scopes(&self, record: &Record) -> Vec<ActivationId> {
+        let mut undrained = Vec::new();
+        for shard in &self.shards {
+            shard.executions.watch_parts(|Running { info, past, .. }| {
+                for name in info.scopes() {
+                    let scope = record.scopes().get(name.as_str());
+                    let draining = scope.filter(|scope| scope.phase() == Phase::Activating);
+                    let id = draining
+                        .and_then(|scope| scope.activation.as_ref())
+                        .map(|on| on.id);
+                    undrained.extend(id.filter(|id| !past.contains(id)));
+                }
+            });
+        }
+        undrained.sort_unstable();
+        undrained.dedup();
+        undrained
+    }
+
+    /// Tells the executions of these scopes to end, and drops those that may be dropped.
+    pub(crate) fn end_scopes(&self, scopes: &[ScopeName]) {
+        for shard in &self.shards {
+            shard.executions.end_parts(|Running { info, .. }| {
+                info.scopes().iter().any(|scope| scopes.contains(scope))
+            });
+        }
+        self.ordered.send_replace(());
     }
 
     /// Executions that a drain waits for. If there are any, [`emptied`](Self::emptied) wakes when they may have ended.
@@ -240,14 +281,19 @@ impl InFlight {
     pub(crate) fn executions(&self, limit: usize) -> Vec<ExecutionView> {
         let mut views = Vec::new();
         for shard in &self.shards {
-            shard
-                .executions
-                .for_each(|number, awaited, Running { info, started_at }| {
+            shard.executions.for_each(
+                |number,
+                 awaited,
+                 Running {
+                     info, started_at, ..
+                 }| {
                     let label = info.label().map(cut);
                     let view =
                         ExecutionView::new(shard.id(number), cut(info.kind()), label, *started_at);
-                    views.push(view.with_bypass(!awaited));
-                });
+                    let scopes = info.scopes().to_vec();
+                    views.push(view.with_bypass(!awaited).with_scopes(scopes));
+                },
+            );
         }
         views.sort_by_key(|view| (view.started_at, view.id));
         views.truncate(limit);

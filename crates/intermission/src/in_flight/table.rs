@@ -5,16 +5,25 @@
 //! few instructions and nearly always by the same thread. The model in `tests/loom` goes through every interleaving
 //! of this file.
 
+use std::sync::Arc;
+
 use super::sync::Mutex;
 
 /// Executions, each with what `T` says of it. See the [module's documentation](self).
+///
+/// A part of them may be closed by itself. `P` says which part: it is behind the lock as well, so that no execution of a
+/// part begins between its closing and the count of what runs in it.
 #[derive(Debug)]
-pub(crate) struct Table<T>(Mutex<Inner<T>>);
+pub(crate) struct Table<T, P = ()>(Mutex<Inner<T, P>>);
 
 #[derive(Debug)]
-struct Inner<T> {
+struct Inner<T, P> {
     closed: bool,
     watched: bool,
+    /// Which parts are closed; `None` if none is.
+    parts: Option<Arc<P>>,
+    /// Whether somebody waits for executions of a part to end.
+    parts_watched: bool,
     /// How many of the listed ones a drain waits for.
     awaited: u64,
     begun: u64,
@@ -35,8 +44,19 @@ enum Slot<T> {
     Taken {
         number: u64,
         awaited: bool,
+        /// Whether it belongs to a part.
+        in_part: bool,
+        /// Whether its part was given an order of its own.
+        told: Told,
         entry: T,
     },
+}
+
+/// Which orders an execution was given along with its part.
+#[derive(Clone, Copy, Debug, Default)]
+struct Told {
+    cancelled: bool,
+    dropped: bool,
 }
 
 /// Where an execution is listed. Given back once, at its end.
@@ -52,11 +72,13 @@ pub(crate) enum Order {
     Drop,
 }
 
-impl<T> Table<T> {
+impl<T, P> Table<T, P> {
     pub(crate) fn new() -> Self {
         Self(Mutex::new(Inner {
             closed: false,
             watched: false,
+            parts: None,
+            parts_watched: false,
             awaited: 0,
             begun: 0,
             cancelled: 0,
@@ -74,44 +96,87 @@ impl<T> Table<T> {
         if inner.closed && awaited {
             return None;
         }
-        // Only past a closed door is anybody let in for whom nobody waits.
-        let awaited = !inner.closed;
-        inner.awaited += u64::from(awaited);
-        inner.begun += 1;
-        let number = inner.begun;
-        let place = inner.first_free;
-        let taken = Slot::Taken {
-            number,
-            awaited,
-            entry: entry(),
-        };
-        if let Some(slot) = inner.slots.get_mut(place) {
-            let Slot::Free { next } = *slot else {
-                // INVARIANT: the list of free places holds free places only. If it does not, a new place is right.
-                return Some(inner.append(taken));
-            };
-            *slot = taken;
-            inner.first_free = next;
-            return Some(Place(place));
-        }
-        let place = inner.append(taken);
-        inner.first_free = inner.slots.len();
-        Some(place)
+        Some(inner.list(entry, false))
     }
 
-    /// Takes an execution off the list. Says whether somebody waits and no awaited one is left.
+    /// Lists an execution that belongs to parts. What `entry` makes of the closed ones decides: `None` if one is closed to
+    /// it.
+    pub(crate) fn begin_in_part(
+        &self,
+        entry: impl FnOnce(Option<&P>) -> Option<T>,
+        awaited: bool,
+    ) -> Option<Place> {
+        let mut inner = self.0.lock();
+        if inner.closed && awaited {
+            return None;
+        }
+        let entry = entry(inner.parts.as_deref())?;
+        Some(inner.list(|| entry, true))
+    }
+
+    /// From now on, these parts are closed.
+    pub(crate) fn close_parts(&self, parts: Option<Arc<P>>) {
+        let mut inner = self.0.lock();
+        inner.parts_watched = false;
+        let before = std::mem::replace(&mut inner.parts, parts);
+        // What may be large is not given back behind the lock.
+        drop(inner);
+        drop(before);
+    }
+
+    /// Shows what belongs to parts; from now on, each of them that ends says so.
+    pub(crate) fn watch_parts(&self, mut show: impl FnMut(&T)) {
+        let mut inner = self.0.lock();
+        inner.parts_watched = true;
+        for slot in &inner.slots {
+            if let Slot::Taken {
+                in_part: true,
+                entry,
+                ..
+            } = slot
+            {
+                show(entry);
+            }
+        }
+    }
+
+    /// Gives both orders to those that run now and belong to these parts.
+    pub(crate) fn end_parts(&self, is_in: impl Fn(&T) -> bool) {
+        for slot in &mut self.0.lock().slots {
+            if let Slot::Taken {
+                in_part: true,
+                told,
+                entry,
+                ..
+            } = slot
+                && is_in(entry)
+            {
+                (told.cancelled, told.dropped) = (true, true);
+            }
+        }
+    }
+
+    /// Takes an execution off the list. Says whether somebody waits and no awaited one is left, or waits for a part and it
+    /// belonged to one.
     #[inline]
     pub(crate) fn end(&self, place: Place) -> bool {
         let mut inner = self.0.lock();
         let next = inner.first_free;
-        let mut awaited = false;
+        let (mut awaited, mut part) = (false, false);
         if let Some(slot) = inner.slots.get_mut(place.0) {
-            awaited = matches!(slot, Slot::Taken { awaited: true, .. });
+            if let Slot::Taken {
+                awaited: was_awaited,
+                in_part,
+                ..
+            } = slot
+            {
+                (awaited, part) = (*was_awaited, *in_part);
+            }
             *slot = Slot::Free { next };
             inner.first_free = place.0;
         }
         inner.awaited -= u64::from(awaited);
-        inner.watched && inner.awaited == 0
+        (inner.watched && inner.awaited == 0) || (inner.parts_watched && part)
     }
 
     /// From now on, no execution that a drain waits for begins.
@@ -166,12 +231,20 @@ impl<T> Table<T> {
         }
     }
 
-    /// Whether the execution with that number was given the order.
-    pub(crate) fn is_ordered(&self, order: Order, number: u64) -> bool {
+    /// Whether the execution with that number, which is listed there unless it has ended, was given the order.
+    pub(crate) fn is_ordered(&self, order: Order, place: Place, number: u64) -> bool {
         let inner = self.0.lock();
+        let told = match inner.slots.get(place.0) {
+            Some(Slot::Taken {
+                number: listed,
+                told,
+                ..
+            }) if *listed == number => *told,
+            _ => Told::default(),
+        };
         match order {
-            Order::Cancel => number <= inner.cancelled,
-            Order::Drop => number <= inner.dropped,
+            Order::Cancel => told.cancelled || number <= inner.cancelled,
+            Order::Drop => told.dropped || number <= inner.dropped,
         }
     }
 
@@ -199,6 +272,7 @@ impl<T> Table<T> {
                 number,
                 awaited,
                 entry,
+                ..
             } = slot
             {
                 show(*number, *awaited, entry);
@@ -207,7 +281,35 @@ impl<T> Table<T> {
     }
 }
 
-impl<T> Inner<T> {
+impl<T, P> Inner<T, P> {
+    #[inline]
+    fn list(&mut self, entry: impl FnOnce() -> T, in_part: bool) -> Place {
+        // Only past a closed door is anybody let in for whom nobody waits.
+        let awaited = !self.closed;
+        self.awaited += u64::from(awaited);
+        self.begun += 1;
+        let place = self.first_free;
+        let taken = Slot::Taken {
+            number: self.begun,
+            awaited,
+            in_part,
+            told: Told::default(),
+            entry: entry(),
+        };
+        if let Some(slot) = self.slots.get_mut(place) {
+            let Slot::Free { next } = *slot else {
+                // INVARIANT: the list of free places holds free places only. If it does not, a new place is right.
+                return self.append(taken);
+            };
+            *slot = taken;
+            self.first_free = next;
+            return Place(place);
+        }
+        let place = self.append(taken);
+        self.first_free = self.slots.len();
+        place
+    }
+
     #[cold]
     fn append(&mut self, taken: Slot<T>) -> Place {
         self.slots.push(taken);

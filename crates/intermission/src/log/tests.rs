@@ -90,6 +90,9 @@ fn the_table_in_the_documentation_is_what_is_written() {
     let hold = Hold::StateUnreachable;
     let condition = |hold, suspended| Line::Condition { hold, suspended };
     let worker = ExecutionInfo::new("consumer").with_label("mails");
+    let still = OperatorError::Reconciling {
+        after: Duration::ZERO,
+    };
     let lines = [
         Line::Remembered(&record),
         Line::Applied {
@@ -110,6 +113,7 @@ fn the_table_in_the_documentation_is_what_is_written() {
         Line::LastKnownUnwritten(Path::new("last-known.json"), &refused),
         Line::WorkerPaused(&worker, RefuseReason::Maintenance),
         Line::WorkerResumed(&worker),
+        Line::StillHeld("migration 42", &still),
     ];
     let witness = Witness {
         thread: std::thread::current().id(),

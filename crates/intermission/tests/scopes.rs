@@ -1,0 +1,292 @@
+//! Scopes of a gate on a memory state: what is decided, what a drain waits for, what is told.
+#![expect(clippy::unwrap_used, reason = "a test, helpers included")]
+
+use std::time::Duration;
+
+use intermission::reply::ReplyRequest;
+use intermission::{
+    Activate, Activation, Actor, Admission, AdmitReason, Change, Deactivate, Decision, DrainPolicy,
+    Execution, ExecutionInfo, Gate, Level, MemoryState, Operator, Phase, RefuseReason, RouteAccess,
+    RunError, ScopeName, Turn, Visitor, WhenClosed,
+};
+
+struct Site {
+    gate: Gate,
+    operator: Operator,
+}
+
+fn name(name: &str) -> ScopeName {
+    ScopeName::new(name).unwrap()
+}
+
+fn billing() -> [ScopeName; 1] {
+    [name("billing")]
+}
+
+async fn site() -> Site {
+    let state = MemoryState::new();
+    let gate = Gate::builder(state.clone()).start().await.unwrap();
+    let operator = Operator::new(state, Actor::new("ana", "test"));
+    Site { gate, operator }
+}
+
+impl Site {
+    async fn change(&self, change: Change) {
+        assert!(self.operator.change(change).await.unwrap().changed);
+    }
+
+    async fn close(&self, scope: &str, activate: Activate) -> Activation {
+        self.change(Change::Activate(activate).in_scope(name(scope)))
+            .await;
+        let record = self
+            .gate
+            .reached(|record| record.scopes().phase(&name(scope)).is_on())
+            .await;
+        let scope = record.scopes().get(scope).unwrap();
+        scope.activation.clone().unwrap()
+    }
+
+    async fn open(&self, scope: &str) {
+        self.change(Change::Deactivate(Deactivate::new()).in_scope(name(scope)))
+            .await;
+        self.gate
+            .reached(|record| !record.scopes().phase(&name(scope)).is_on())
+            .await;
+    }
+
+    async fn activated(&self, scope: &str) {
+        self.gate
+            .reached(|record| record.scopes().phase(&name(scope)) == Phase::Activated)
+            .await;
+    }
+
+    fn phase(&self, scope: &str) -> Phase {
+        self.gate.record().scopes().phase(&name(scope))
+    }
+
+    fn begin(&self, scope: &str) -> Option<Execution> {
+        let info = ExecutionInfo::new("job").with_scope(name(scope));
+        self.gate.execution(info).ok()
+    }
+}
+
+fn page(scopes: &[ScopeName]) -> Visitor<'_> {
+    Visitor::new("GET", "/").with_scopes(scopes)
+}
+
+#[tokio::test]
+async fn a_closed_scope_refuses_its_visitors_and_no_others() {
+    let site = site().await;
+    let (billing, search) = (billing(), [name("search")]);
+    assert!(!site.gate.has_closed_scopes());
+    site.close("billing", Activate::by("ana")).await;
+    site.activated("billing").await;
+    assert!(site.gate.has_closed_scopes() && site.gate.is_open());
+    assert!(site.gate.is_closed_in(&billing) && !site.gate.is_closed_in(&search));
+    let refused = Decision::Refuse(RefuseReason::Maintenance);
+    assert_eq!(site.gate.decide(&page(&billing)), refused);
+    let deactivated = Decision::Admit(AdmitReason::Deactivated);
+    for scopes in [&search[..], &[]] {
+        assert_eq!(site.gate.decide(&page(scopes)), deactivated);
+        let Admission::Admitted(admitted) = site.gate.admit(&page(scopes)) else {
+            panic!("{scopes:?}")
+        };
+        assert_eq!(admitted.reason, AdmitReason::Deactivated);
+    }
+    let both = [name("search"), name("billing")];
+    let Admission::Refused(refusal) = site.gate.admit(&page(&both)) else {
+        panic!("it is closed")
+    };
+    assert_eq!(refusal.scope(), Some(&name("billing")));
+    let always = page(&billing).with_access(RouteAccess::Always);
+    assert_eq!(
+        site.gate.decide(&always),
+        Decision::Admit(AdmitReason::RouteAlways)
+    );
+    assert!(matches!(site.gate.admit(&always), Admission::Admitted(_)));
+    site.open("billing").await;
+    assert!(!site.gate.has_closed_scopes());
+    assert_eq!(site.gate.decide(&page(&billing)), deactivated);
+}
+
+#[tokio::test]
+async fn a_scopes_drain_waits_for_its_executions_alone() {
+    let site = site().await;
+    let other = site.begin("search").unwrap();
+    let unscoped = site.gate.execution(ExecutionInfo::new("job")).unwrap();
+    let job = site.begin("billing").unwrap();
+    let second = site.begin("billing").unwrap();
+    site.close("billing", Activate::by("ana")).await;
+    assert!(site.begin("billing").is_none(), "it is closed");
+    let more = site.begin("search").unwrap();
+    let info = ExecutionInfo::new("job")
+        .with_scope(name("search"))
+        .with_scope(name("billing"));
+    let refused = site.gate.execution(info).unwrap_err();
+    assert_eq!(refused.reason, RefuseReason::Activating);
+    drop(job);
+    // What the node has said since is known by now.
+    site.close("other", Activate::by("ana")).await;
+    site.activated("other").await;
+    assert_eq!(site.phase("billing"), Phase::Activating);
+    drop(second);
+    site.activated("billing").await;
+    let record = site.gate.record();
+    let done = record.scopes().get("billing").unwrap();
+    let done = done.activation.clone().unwrap().completion.unwrap();
+    assert!(!done.forced && done.unconfirmed.is_empty());
+    assert_eq!(record.phase(), Phase::Deactivated);
+    // The site waits for all of them.
+    site.change(Change::Activate(Activate::by("ana"))).await;
+    site.gate.reached(|record| record.phase().is_on()).await;
+    drop((other, unscoped));
+    assert_eq!(site.gate.record().phase(), Phase::Activating);
+    drop(more);
+    site.gate
+        .reached(|record| record.phase() == Phase::Activated)
+        .await;
+}
+
+#[tokio::test]
+async fn what_was_let_in_past_a_closed_scope_is_not_waited_for_there() {
+    let site = site().await;
+    let job = site.begin("billing").unwrap();
+    site.close("billing", Activate::by("ana")).await;
+    let billing = billing();
+    let starts = page(&billing)
+        .with_access(RouteAccess::StartsExecution)
+        .with_permission(true);
+    let Admission::Admitted(admitted) = site.gate.admit(&starts) else {
+        panic!("the permission lets in")
+    };
+    assert_eq!(admitted.reason, AdmitReason::Permission);
+    let execution = admitted.execution.unwrap();
+    assert!(!execution.is_bypass(), "the site's drain waits for it");
+    drop(job);
+    site.activated("billing").await;
+    // Its next activation is another.
+    site.open("billing").await;
+    let id = site.close("billing", Activate::by("ana")).await.id;
+    let view = site.operator.inspect(9).await.unwrap();
+    assert_eq!(view.nodes[0].facts.executions[0].scopes, billing);
+    assert_eq!(site.phase("billing"), Phase::Activating, "{id:?}");
+    drop(execution);
+    site.activated("billing").await;
+    site.change(
+        Change::Activate(Activate::by("ana").with_level(Level::Exclusive))
+            .in_scope(name("billing")),
+    )
+    .await;
+    site.gate
+        .reached(|record| record.scopes().get("billing").unwrap().level() == Level::Exclusive)
+        .await;
+    let Admission::Refused(refusal) = site.gate.admit(&starts) else {
+        panic!("nobody passes")
+    };
+    assert_eq!(refusal.reason(), RefuseReason::Exclusive);
+}
+
+#[tokio::test]
+async fn a_forced_scope_drops_what_runs_in_it_and_no_more() {
+    let site = site().await;
+    let other = site.begin("search").unwrap();
+    let job = site.begin("billing").unwrap();
+    let run = {
+        let gate = site.gate.clone();
+        let info = ExecutionInfo::new("import").with_scope(name("billing"));
+        tokio::spawn(async move { gate.run(info, std::future::pending::<()>()).await })
+    };
+    while site.gate.status().running < 3 {
+        tokio::task::yield_now().await;
+    }
+    let force = DrainPolicy::Force(Duration::from_millis(200));
+    site.close("billing", Activate::by("ana").with_drain(force))
+        .await;
+    job.cancelled().await;
+    assert_eq!(run.await.unwrap(), Err(RunError::Dropped));
+    assert!(job.is_cancelled() && !other.is_cancelled());
+    let later = {
+        drop(job);
+        site.open("billing").await;
+        site.begin("billing").unwrap()
+    };
+    assert!(!later.is_cancelled(), "it was not told");
+}
+
+#[tokio::test]
+async fn a_worker_of_a_scope_pauses_with_it() {
+    let site = site().await;
+    let info = ExecutionInfo::new("consumer").with_scope(name("billing"));
+    let mut worker = site.gate.worker(info.clone(), WhenClosed::Wait);
+    let Turn::Work(first) = worker.turn().await else {
+        panic!("it is open")
+    };
+    site.close("billing", Activate::by("ana")).await;
+    drop(first);
+    site.activated("billing").await;
+    let mut skips = site.gate.worker(info.clone(), WhenClosed::Skip);
+    assert!(matches!(
+        skips.turn().await,
+        Turn::Skip(RefuseReason::Maintenance)
+    ));
+    let waits = tokio::spawn(async move { matches!(worker.turn().await, Turn::Work(_)) });
+    let begun = {
+        let gate = site.gate.clone();
+        tokio::spawn(async move { gate.execution_when_open(info).await })
+    };
+    tokio::task::yield_now().await;
+    assert!(!waits.is_finished() && !begun.is_finished());
+    site.open("billing").await;
+    assert!(waits.await.unwrap());
+    drop(begun.await.unwrap());
+}
+
+#[tokio::test]
+async fn each_scope_has_words_of_its_own() {
+    let site = site().await;
+    let said = |scope: &str| {
+        let scopes = [name(scope)];
+        let Admission::Refused(refusal) = site.gate.admit(&page(&scopes)) else {
+            panic!("{scope} is closed")
+        };
+        let plain: [&[u8]; 1] = [b"text/plain"];
+        let reply = refusal.reply(ReplyRequest::new("GET").with_accept(plain));
+        (
+            reply.retry_after_s(),
+            String::from_utf8(reply.into_body().to_vec()).unwrap(),
+        )
+    };
+    let closing = |message: &str, seconds| {
+        Activate::by("ana")
+            .with_message(message)
+            .with_retry_after(Duration::from_secs(seconds))
+    };
+    site.close("billing", closing("The invoices move", 77))
+        .await;
+    site.close("search", closing("The index is built", 99))
+        .await;
+    site.activated("search").await;
+    site.activated("billing").await;
+    for _ in 0..2 {
+        let (seconds, body) = said("billing");
+        assert!(
+            seconds == 77 && body.contains("The invoices move"),
+            "{body}"
+        );
+        let (seconds, body) = said("search");
+        assert!(
+            seconds == 99 && body.contains("The index is built"),
+            "{body}"
+        );
+    }
+    site.change(Change::Activate(closing("Nearly done", 11)).in_scope(name("billing")))
+        .await;
+    site.gate
+        .reached(|record| {
+            let settings = record.scopes().get("billing").unwrap().settings();
+            settings.unwrap().message.as_deref() == Some("Nearly done")
+        })
+        .await;
+    let (seconds, body) = said("billing");
+    assert!(seconds == 11 && body.contains("Nearly done"), "{body}");
+}
