@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use askama::Template;
 use intermission::{
-    Activation, ClientAddress, Completion, DrainPolicy, ExecutionView, HistoryEntry, Hold, Level,
-    Network, NodeView, Phase, Record, RouteAccess, Timestamp, View,
+    Activation, ClientAddress, Completion, DrainPolicy, ExecutionView, HistoryEntry, Hold, Holder,
+    Level, Network, NodeView, Phase, Record, RouteAccess, Timestamp, View,
 };
 
 use super::facts::Facts;
@@ -174,6 +174,22 @@ impl Live<'_> {
 
     fn drain(&self) -> DrainPolicy {
         self.on().map(|on| on.settings.drain).unwrap_or_default()
+    }
+
+    /// What becomes of the site when those are done who hold it closed.
+    fn after_holders(&self) -> &'static str {
+        let holding = self.on().and_then(|on| on.holding.as_ref());
+        let opens = holding.is_some_and(|holding| holding.opens_after);
+        if opens {
+            "The site opens when all of them are done."
+        } else {
+            "The site stays closed when they are done."
+        }
+    }
+
+    /// Whether a holder is not heard of any more.
+    fn is_gone(&self, holder: &Holder) -> bool {
+        self.view.is_in_contact(holder.node) == Some(false)
     }
 
     fn form(&self) -> Form<'_> {

@@ -7,10 +7,10 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use intermission::{
-    Activate, Actor, AllowChange, AllowList, Change, Clock as _, Departure, ExecutionInfo, Gate,
-    HistoryEntry, Level, MaintenanceState, MemoryState, NodeId, NodeReport, OperateReply,
-    Operation, Pass, Record, Revision, RouteAccess, StateError, StateErrorKind, SyncReply,
-    SystemClock, View,
+    Acquire, Activate, Actor, AllowChange, AllowList, Change, Clock as _, Departure, ExecutionInfo,
+    Gate, HistoryEntry, HolderId, Level, MaintenanceState, MemoryState, NodeId, NodeReport,
+    OperateReply, Operation, Pass, Record, Revision, RouteAccess, StateError, StateErrorKind,
+    SyncReply, SystemClock, View,
 };
 use sha2::{Digest, Sha256};
 
@@ -418,5 +418,50 @@ async fn a_state_out_of_reach_is_said_and_what_was_known_last_is_shown() {
             "tabindex=\"-1\">Closed</h1>",
             "Back soon",
         ],
+    );
+}
+
+#[tokio::test]
+async fn who_holds_the_site_is_named_and_whether_he_still_works() {
+    let site = Site::new().await;
+    let acquire = |bits: u128, node: NodeId, label: &str| {
+        let activate = Activate::by("ci <b>");
+        let id = HolderId::from_bits(bits);
+        Change::Acquire(Acquire::new(id, node, "n1", label, activate))
+    };
+    let own = site.gate.status().node;
+    site.change(acquire(1, own, "backup <i>")).await;
+    let page = site.page().await;
+    assert!(page.contains("Held by"), "{page}");
+    assert!(page.contains("<bdi>backup &lt;i&gt;</bdi>"), "{page}");
+    assert!(
+        page.contains("The site opens when all of them are done."),
+        "{page}"
+    );
+    assert!(!page.contains("Gone or out of contact"), "{page}");
+
+    site.change(acquire(2, NodeId::from_bits(9), "migrate"))
+        .await;
+    let reason = "exit status 3 <u>".to_owned();
+    site.change(Change::NoteFailure(HolderId::from_bits(1), reason))
+        .await;
+    let page = site.page().await;
+    assert!(
+        page.contains("Failed: <bdi>backup &lt;i&gt;</bdi>"),
+        "{page}"
+    );
+    assert!(
+        page.contains("<bdi>exit status 3 &lt;u&gt;</bdi>"),
+        "{page}"
+    );
+    assert!(
+        page.contains("Gone or out of contact: <bdi>migrate</bdi>"),
+        "{page}"
+    );
+    site.activated(Activate::by("ana")).await;
+    let page = site.page().await;
+    assert!(
+        page.contains("The site stays closed when they are done."),
+        "{page}"
     );
 }
