@@ -65,7 +65,8 @@ impl RedisState {
 
     /// The periods by which the site goes at present: those that its nodes have brought along, or this state's own if there
     /// are none. For whoever joins a site for a short while and cannot be configured for each, as the command does: a
-    /// node that brings a longer lease than all others makes it everybody's, until there is no node any more.
+    /// node that brings a longer lease than all others makes it everybody's, until there is no node any more. So does one
+    /// that is the first to come, with its own.
     ///
     /// Of a [`Timing`], the site knows lease, step, grace, reconcile and heartbeat. The margin and the time-out are the
     /// default ones as far as these leave room for them.
