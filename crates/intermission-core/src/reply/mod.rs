@@ -23,6 +23,13 @@
 //! - gRPC-Web is no gRPC here: it is answered by `Accept`, and its clients read 503 as `UNAVAILABLE`.
 //! - Methods are not judged here, except that HEAD gets the headers of GET and no body.
 //!
+//! # What time the page shows
+//!
+//! An announced end is an instant. The built-in page has it in a `<time>`, in UTC, and a script of four lines shows it in the
+//! zone and in the way of its reader, with the name of the zone, since a local time may come twice when clocks are set
+//! back. The policy of the page allows this script alone, by its hash; a page without an end has none. Text is in UTC, and
+//! `application/problem+json` has RFC 3339. A page of one's own has `{{until}}` in UTC, and no script.
+//!
 //! # How the page comes back
 //!
 //! The page is rendered once, while `Retry-After` counts down; a `<meta http-equiv="refresh">` in it would hold

@@ -114,7 +114,8 @@ impl ReplyPolicy {
     }
 
     /// The language (as in BCP 47) that the built-in page declares, so that screen readers pronounce it right;
-    /// `en` by default. The words do not change by it: set the heading, the label and the default message too.
+    /// `en` by default. The words do not change by it: set the heading, the label and the default message too. How the
+    /// announced end is written does, where the browser runs the page's script.
     ///
     /// There is no `Content-Language` header: nobody can promise which language the operator writes in.
     #[must_use]
