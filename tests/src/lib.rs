@@ -16,7 +16,7 @@ pub mod command;
 pub mod events;
 pub mod foreign;
 pub mod http;
-mod port;
+pub mod port;
 mod process;
 pub mod programs;
 pub mod python;
@@ -28,3 +28,26 @@ pub mod wait;
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 struct Readme;
+
+/// The programs of the recipes do what they say.
+#[cfg(doctest)]
+mod recipes {
+    #[doc = include_str!("../../crates/intermission/src/recipes/application_down.md")]
+    struct ApplicationDown;
+    #[doc = include_str!("../../crates/intermission/src/recipes/behind_cloudflare.md")]
+    struct BehindCloudflare;
+    #[doc = include_str!("../../crates/intermission/src/recipes/behind_nginx.md")]
+    struct BehindNginx;
+    #[doc = include_str!("../../crates/intermission/src/recipes/cron_jobs.md")]
+    struct CronJobs;
+    #[doc = include_str!("../../crates/intermission/src/recipes/database_down.md")]
+    struct DatabaseDown;
+    #[doc = include_str!("../../crates/intermission/src/recipes/maintenance_window.md")]
+    struct MaintenanceWindow;
+    #[doc = include_str!("../../crates/intermission/src/recipes/on_kubernetes.md")]
+    struct OnKubernetes;
+    #[doc = include_str!("../../crates/intermission/src/recipes/pause_queue_workers.md")]
+    struct PauseQueueWorkers;
+    #[doc = include_str!("../../crates/intermission/src/recipes/purge_cache.md")]
+    struct PurgeCache;
+}

@@ -16,14 +16,19 @@ const CLAIMS: Ipv4Addr = Ipv4Addr::new(127, 77, 0, 1);
 /// The claim is a listener on the same port of another loopback address: it holds between processes, and it ends with
 /// the process whatever happens to it. Programs that know nothing of this can still have the port, so binding may fail.
 #[derive(Debug)]
-pub(crate) struct Port {
+pub struct Port {
     number: u16,
     _claim: TcpListener,
 }
 
 impl Port {
     /// Claims one.
-    pub(crate) fn claim() -> Self {
+    ///
+    /// # Panics
+    ///
+    /// All are claimed.
+    #[must_use]
+    pub fn claim() -> Self {
         static CLAIMED: AtomicU32 = AtomicU32::new(0);
         // Processes that start together begin apart.
         let start = std::process::id().wrapping_mul(101);
@@ -41,11 +46,15 @@ impl Port {
         panic!("none of the {COUNT} ports from {FIRST} can be claimed on {CLAIMS}: is this Linux?");
     }
 
-    pub(crate) fn number(&self) -> u16 {
+    /// Its number.
+    #[must_use]
+    pub fn number(&self) -> u16 {
         self.number
     }
 
-    pub(crate) fn address(&self) -> SocketAddr {
+    /// Where one listens on it.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
         SocketAddr::from((Ipv4Addr::LOCALHOST, self.number))
     }
 }

@@ -135,6 +135,14 @@
 //! [`ReadinessPolicy`] for the risk. Liveness has nothing to do with maintenance.
 //!
 #![doc = include_str!("docs/observability.md")]
+//! # Recipes
+//!
+//! [`recipes`] has a page for each situation: [queue workers](recipes::pause_queue_workers) during a deploy,
+//! [cron jobs](recipes::cron_jobs), a [window at 2 a.m.](recipes::maintenance_window), a
+//! [database](recipes::database_down) or an [application](recipes::application_down) that is down, a
+//! [cache](recipes::purge_cache) to purge, [nginx](recipes::behind_nginx), [Cloudflare](recipes::behind_cloudflare),
+//! [Kubernetes](recipes::on_kubernetes).
+//!
 //! # Features
 //!
 //! | feature | default | does |
@@ -166,6 +174,9 @@ mod operator;
 mod probe;
 mod readiness;
 mod scopes;
+// Their programs need other crates, which need this one: the package of the end-to-end tests runs them.
+#[cfg(not(doctest))]
+pub mod recipes;
 mod shared;
 mod subscription;
 mod worker;

@@ -80,7 +80,7 @@ pub(crate) fn routes(
     let chat = warp::path!("ws")
         .and(warp::ws())
         .and(long_lived(maintenance))
-        .then(move |upgrade, connection| echo(upgrade, connection, ending.clone()));
+        .map(move |upgrade, connection| echo(upgrade, connection, ending.clone()));
     let gate = maintenance.gate().clone();
     let feed = warp::path!("events")
         .and(get())
@@ -157,7 +157,7 @@ fn tell(gate: Gate, reason: Option<AdmitReason>, ending: Ending) -> impl Reply {
     response
 }
 
-async fn echo(
+fn echo(
     upgrade: Ws,
     connection: Result<LongLived, Refused>,
     ending: Ending,

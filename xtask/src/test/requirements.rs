@@ -47,6 +47,21 @@ const REQUIREMENTS: &[Requirement] = &[
         package: "nginx-light",
     },
     Requirement {
+        what: What::Programs(&["bash"]),
+        why: "the recipes of the documentation are typed into it",
+        package: "bash",
+    },
+    Requirement {
+        what: What::Programs(&["curl"]),
+        why: "the recipes of the documentation ask with it",
+        package: "curl",
+    },
+    Requirement {
+        what: What::Programs(&["redis-cli"]),
+        why: "the recipes of the documentation ask with it",
+        package: "redis-tools",
+    },
+    Requirement {
         what: What::Programs(&["haproxy", "/usr/sbin/haproxy"]),
         why: "the tests of exported pages start it",
         package: "haproxy",
