@@ -15,14 +15,14 @@ use std::time::Duration;
 use intermission::{
     Acquire, Activate, Actor, AllowChange, AllowList, Change, Deactivate, Departure, DrainPolicy,
     HolderId, Ledger, Level, LostContact, MaintenanceState, Members, Moment, NodeFacts, NodeId,
-    NodeReport, Operation, OperationId, Outcome, Pass, Record, Revision, StateUrl, Timestamp,
-    Timing,
+    NodeReport, Operation, OperationId, Outcome, Pass, Record, Revision, ScopeName, StateUrl,
+    Timestamp, Timing,
 };
 
 use intermission_redis::{RedisOptions, RedisState};
 use intermission_tests::redis::RedisServer;
 
-const RUNS: u64 = 60;
+const RUNS: u64 = 120;
 const STEPS: u64 = 120;
 /// Nodes that come and go. Those beyond them come once and fall silent.
 const NODES: usize = 5;
@@ -72,6 +72,7 @@ struct Twins {
     past: Vec<Arc<Record>>,
     /// What has come about at least once, so that nobody believes a test in which nothing happens.
     seen: BTreeSet<&'static str>,
+    seen_in_scopes: BTreeSet<&'static str>,
     log: Vec<String>,
 }
 
@@ -99,6 +100,7 @@ impl Twins {
             operations: 0,
             past: Vec::new(),
             seen: BTreeSet::new(),
+            seen_in_scopes: BTreeSet::new(),
             log: Vec::new(),
         };
         twins.pass(0).await;
@@ -221,6 +223,11 @@ impl Twins {
             report.drained = self.random.percent(60).then_some(activation.id);
             report.quiet = self.random.percent(50).then_some(activation.level_since);
         }
+        for (_, id) in record.scopes().draining_activations() {
+            if self.random.percent(35) {
+                report.undrained.push(id);
+            }
+        }
         if self.random.percent(25) && !self.past.is_empty() {
             let offer = self.random.pick(&self.past);
             report.seen = offer.revision();
@@ -242,11 +249,20 @@ impl Twins {
     }
 
     fn change(&mut self) -> Change {
+        let change = self.change_of_site();
+        if self.random.percent(50) {
+            return change;
+        }
+        let scope = self.random.pick(&["billing", "a.example.org", "z"]);
+        change.in_scope(ScopeName::new(scope).unwrap())
+    }
+
+    fn change_of_site(&mut self) -> Change {
         let at = Timestamp::from_millis(self.now);
         let later =
             |random: &mut Random| at.saturating_add(Duration::from_millis(1 + random.below(8_000)));
-        match self.random.below(16) {
-            12..16 => self.holding(),
+        match self.random.below(14) {
+            12..14 => self.holding(),
             0..6 => {
                 let mut activate = Activate::by(self.random.pick(&["ana", "b/o\"b"]));
                 if self.random.percent(30) {
@@ -265,7 +281,7 @@ impl Twins {
                         .with_ends_at(later(&mut self.random))
                         .with_auto_end(self.random.percent(50));
                 }
-                if self.random.percent(20) {
+                if self.random.percent(35) {
                     activate = activate.with_starts_at(later(&mut self.random));
                 }
                 if self.random.percent(40) {
@@ -404,6 +420,25 @@ impl Twins {
             .record
             .activation()
             .and_then(|on| on.completion.as_ref());
+        let is_site_on = view.record.phase().is_on();
+        let scopes = || {
+            let scopes = view.record.scopes().iter();
+            scopes.filter_map(|(_, scope)| scope.activation.as_ref())
+        };
+        let done = || scopes().filter_map(|on| on.completion.as_ref());
+        for line in &wanted {
+            let in_scope = line.note.as_ref().filter(|note| note.starts_with("scope "));
+            if in_scope.is_some() {
+                self.seen_in_scopes.insert(line.event.as_str());
+            }
+            if line
+                .note
+                .as_ref()
+                .is_some_and(|note| note.ends_with("scopes"))
+            {
+                self.seen.insert("several scopes at once");
+            }
+        }
         let met = [
             ("quiescent", view.quiescent_at.is_some()),
             ("more than 64 given up", view.node_count > 64 + NODES as u64),
@@ -415,6 +450,20 @@ impl Twins {
             (
                 "unconfirmed nodes",
                 completion.is_some_and(|done| !done.unconfirmed.is_empty()),
+            ),
+            ("scopes", view.record.scopes().len() > 2),
+            (
+                "scopes and site",
+                is_site_on && scopes().any(|on| on.completion.is_some()),
+            ),
+            ("scopes drain", view.record.scopes().draining() > 1),
+            (
+                "a loss told in a scope",
+                done().any(|done| done.state_lost_at.is_some()),
+            ),
+            (
+                "unconfirmed nodes in a scope",
+                done().any(|done| !done.unconfirmed.is_empty()),
             ),
         ];
         self.seen
@@ -434,13 +483,14 @@ async fn redis_answers_as_the_ledger_does() {
     let runs = runs.map_or(RUNS, |runs| {
         runs.parse().expect("INTERMISSION_TWIN_RUNS is a number")
     });
-    let mut seen = BTreeSet::new();
+    let (mut seen, mut seen_in_scopes) = (BTreeSet::new(), BTreeSet::new());
     for seed in 0..runs {
         let mut twins = Twins::new(&server, seed).await;
         for _ in 0..STEPS {
             twins.step().await;
         }
         seen.append(&mut twins.seen);
+        seen_in_scopes.append(&mut twins.seen_in_scopes);
     }
     println!("{runs} runs of {STEPS} steps: the same answers, views and histories");
     println!(
@@ -469,7 +519,31 @@ async fn redis_answers_as_the_ledger_does() {
         "behind",
         "a loss told",
         "unconfirmed nodes",
+        "scopes",
+        "scopes and site",
+        "scopes drain",
+        "several scopes at once",
+        "a loss told in a scope",
+        "unconfirmed nodes in a scope",
     ] {
         assert!(seen.contains(wanted), "no run came to `{wanted}`");
+    }
+    for wanted in [
+        "requested",
+        "activated",
+        "forced",
+        "aborted",
+        "deactivated",
+        "updated",
+        "planned",
+        "plan-cancelled",
+        "plan-started",
+        "ended",
+        "node-confirmed",
+    ] {
+        assert!(
+            seen_in_scopes.contains(wanted),
+            "no run came to `{wanted}` in a scope"
+        );
     }
 }

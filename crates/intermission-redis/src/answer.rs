@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use intermission_core::{
-    FleetCount, LostContact, NodeFacts, NodeId, NodeView, Record, Revision, StateError,
-    StateErrorKind, Timestamp,
+    ActivationId, FleetCount, LostContact, NodeFacts, NodeId, NodeView, Record, Revision,
+    StateError, StateErrorKind, Timestamp,
 };
 use redis::Value;
 
@@ -149,7 +149,7 @@ impl Answer {
 
 /// A node, and whether it holds up a drain. A report is kept as: sequence, seen, heard (fleet clock), heard (calendar),
 /// policy, running, for which epochs it said closed, drained and quiet (the flags say whether these are the present ones),
-/// facts as JSON.
+/// what it says of scopes, facts as JSON.
 fn node_view(
     node: NodeId,
     report: &str,
@@ -157,11 +157,12 @@ fn node_view(
     now: Timestamp,
     lease: Duration,
 ) -> Option<(bool, NodeView)> {
-    let mut parts = report.splitn(10, ' ');
+    let mut parts = report.splitn(11, ' ');
     let mut number = || parts.next().and_then(|part| part.parse::<u64>().ok());
     let (_sequence, seen, _heard, heard_at) = (number()?, number()?, number()?, number()?);
     let lost_contact = policy(parts.next()?)?;
     let [_running, _closed, _drained, _quiet] = [(); 4].map(|()| parts.next());
+    let (_, undrained) = parts.next()?.rsplit_once(':')?;
     let facts: NodeFacts = serde_json::from_str(parts.next()?).ok()?;
     let heard_at = Timestamp::from_millis(heard_at);
     let has = |flag: char| flags.contains(flag);
@@ -172,6 +173,9 @@ fn node_view(
     view.out_of_contact = is_given_up || now.saturating_since(heard_at) > lease;
     (view.closed, view.drained) = (has('c'), has('d'));
     view.lost_contact = lost_contact;
+    let undrained = undrained.split_terminator(',');
+    let id = |id: &str| Some(ActivationId::new(Revision::new(id.parse().ok()?)));
+    view.undrained = undrained.map(id).collect::<Option<_>>()?;
     Some((!has('d') && !is_given_up, view))
 }
 

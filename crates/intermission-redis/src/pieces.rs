@@ -5,7 +5,9 @@
 
 use std::collections::BTreeMap;
 
-use intermission_core::{Record, StateError, StateErrorKind};
+use intermission_core::{
+    Completion, Plan, Record, ScopeName, ScopeRecord, Scopes, StateError, StateErrorKind,
+};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -59,6 +61,14 @@ pub(crate) fn pieces(record: &Record) -> Result<Vec<(&'static str, String)>, Sta
         ),
         ("allow", json(record.allow())?),
         (
+            "scopes",
+            if is_newer {
+                String::new()
+            } else {
+                scopes(record.scopes())?
+            },
+        ),
+        (
             "other",
             if is_newer {
                 String::new()
@@ -77,9 +87,62 @@ pub(crate) fn pieces(record: &Record) -> Result<Vec<(&'static str, String)>, Sta
     ])
 }
 
+/// The scopes as the JSON that a record has of them, a line for each. What the scripts look for in a line stands between
+/// tabs, and in a completion or a plan between carriage returns: white space that no text in JSON contains.
+fn scopes(scopes: &Scopes) -> Result<String, StateError> {
+    let lines: Result<Vec<String>, StateError> = scopes.iter().map(line).collect();
+    Ok(lines?.join(",\n"))
+}
+
+fn line((name, scope): (&ScopeName, &ScopeRecord)) -> Result<String, StateError> {
+    let plan = scope.plan.as_ref().map_or(Ok("null".to_owned()), plan)?;
+    let Some(on) = &scope.activation else {
+        return Ok(format!(
+            "\"{name}\":{{\"activation\":null,\"plan\":\t{plan}\t}}"
+        ));
+    };
+    let completion = on.completion.as_ref();
+    Ok(format!(
+        "\"{name}\":{{\"activation\":{{\"id\":\t{}\t,\"level_since\":\t{}\t,\"settings\":\t{}\t,\"requested_by\":\t{}\t,\
+         \"requested_at\":\t{}\t,\"completion\":\t{}\t,\"passes\":\t{}\t,\"holding\":\t{}\t}},\"plan\":\t{plan}\t}}",
+        json(&on.id)?,
+        json(&on.level_since)?,
+        json(&on.settings)?,
+        json(&on.requested_by)?,
+        json(&on.requested_at)?,
+        completion.map_or(Ok("null".to_owned()), completed)?,
+        json(&on.passes)?,
+        json(&on.holding)?,
+    ))
+}
+
+fn completed(done: &Completion) -> Result<String, StateError> {
+    let unconfirmed: Result<Vec<String>, StateError> = done.unconfirmed.iter().map(json).collect();
+    let mut unconfirmed = unconfirmed?.join("\r,\r");
+    if !unconfirmed.is_empty() {
+        unconfirmed = format!("\r{unconfirmed}\r");
+    }
+    Ok(format!(
+        "{{\"at\":\r{}\r,\"forced\":\r{}\r,\"state_lost_at\":\r{}\r,\"unconfirmed\":[{unconfirmed}]}}",
+        json(&done.at)?,
+        json(&done.forced)?,
+        json(&done.state_lost_at)?,
+    ))
+}
+
+fn plan(plan: &Plan) -> Result<String, StateError> {
+    Ok(format!(
+        "{{\"starts_at\":\r{}\r,\"settings\":\r{}\r,\"requested_by\":\r{}\r,\"requested_at\":\r{}\r}}",
+        json(&plan.starts_at)?,
+        json(&plan.settings)?,
+        json(&plan.requested_by)?,
+        json(&plan.requested_at)?,
+    ))
+}
+
 /// Fields at the top level that this version does not know, and keeps.
 fn unknown_fields(record: &Record) -> Result<String, StateError> {
-    const KNOWN: [&str; 7] = [
+    const KNOWN: [&str; 8] = [
         "v",
         "revision",
         "operation",
@@ -87,6 +150,7 @@ fn unknown_fields(record: &Record) -> Result<String, StateError> {
         "activation",
         "plan",
         "allow",
+        "scopes",
     ];
     let fields: BTreeMap<String, Box<RawValue>> =
         serde_json::from_slice(&record.to_json()).map_err(unwritable)?;
@@ -140,6 +204,24 @@ mod tests {
         ] {
             assert_eq!(piece_of(&record, name), value, "{name}");
         }
+    }
+
+    #[test]
+    fn scopes_are_the_json_of_the_record_in_lines() {
+        let text = br#"{"v":1,"revision":7,"phase":"deactivated","scopes":{"a":{"activation":null,"plan":{"starts_at":
+            "2027-01-15T08:00:00.000Z","settings":{"level":"full","message":"a\tb","ends_at":null,"auto_end":false,
+            "retry_after_ms":null,"drain":{"mode":"wait","after_ms":null}},"requested_by":"ana","requested_at":
+            "2027-01-15T07:00:00.000Z"}},"b.example":{"activation":{"id":7,"level_since":7,"settings":{"level":"full",
+            "message":null,"ends_at":null,"auto_end":false,"retry_after_ms":null,"drain":{"mode":"wait","after_ms":null}},
+            "requested_by":"ana","requested_at":"2027-01-15T07:00:00.000Z","completion":null,"passes":[]},"plan":null}}}"#;
+        let record = Record::from_json(text).unwrap();
+        let scopes = piece_of(&record, "scopes");
+        assert_eq!(scopes.lines().count(), 2);
+        let again =
+            format!(r#"{{"v":1,"revision":7,"phase":"deactivated","scopes":{{{scopes}}}}}"#);
+        assert_eq!(Record::from_json(again.as_bytes()).unwrap(), record);
+        assert_eq!(piece_of(&record, "other"), "");
+        assert_eq!(piece_of(&Record::default(), "scopes"), "");
     }
 
     #[test]

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use intermission_core::{
-    Departure, HistoryEntry, Intent, MaintenanceState, NodeId, NodeReport, OperateReply, Operation,
-    Record, Revision, StateError, StateErrorKind, StateUrl, SyncReply, Timestamp, Timing, View,
+    ActivationId, Departure, HistoryEntry, Intent, MaintenanceState, NodeId, NodeReport,
+    OperateReply, Operation, Record, Revision, StateError, StateErrorKind, StateUrl, SyncReply,
+    Timestamp, Timing, View,
 };
 use redis::{Script, Value};
 use tokio::time::Instant;
@@ -226,9 +227,8 @@ impl Inner {
 impl MaintenanceState for RedisState {
     async fn sync(&self, report: NodeReport) -> Result<SyncReply, StateError> {
         let inner = &*self.inner;
-        let claim = |id: Option<intermission_core::ActivationId>| {
-            id.map(|id| number(id.began().number())).unwrap_or_default()
-        };
+        let claim =
+            |id: Option<ActivationId>| id.map(|id| number(id.began().number())).unwrap_or_default();
         let mut args = vec![
             report.node.to_string().into_bytes(),
             number(report.sequence),
@@ -244,6 +244,7 @@ impl MaintenanceState for RedisState {
             number(report.facts.running),
             json(&report.facts)?.into_bytes(),
             flag(inner.require_init),
+            undrained(&report.undrained),
         ];
         if let Some(offer) = &report.offer {
             args.extend(named(offer)?);
@@ -416,6 +417,11 @@ fn named(record: &Record) -> Result<Vec<Vec<u8>>, StateError> {
         .into_iter()
         .flat_map(|(name, value)| [name.as_bytes().to_vec(), value.into_bytes()]);
     Ok(named.collect())
+}
+
+fn undrained(activations: &[ActivationId]) -> Vec<u8> {
+    let ids = activations.iter().map(|id| format!("{},", id.began()));
+    ids.collect::<String>().into_bytes()
 }
 
 fn number(number: u64) -> Vec<u8> {

@@ -14,6 +14,16 @@ if is_on(r) and r.completed_at~='' then
     end
   end
 end
+if not label and r.scopes_unconfirmed~='' then
+  for line in each_scope(r) do
+    for _,one in ipairs(label and {} or unconfirmed_in(scope_of(line))) do
+      if string.find(one,'"node":"'..id..'"',1,true) then
+        local listed=cjson.decode(one)
+        label,running=listed.label,listed.running
+      end
+    end
+  end
+end
 local node,was_live=remove(id)
 local held_up=phase()=='activating' and was_live and not is_drained(node)
 if node then label,running=label_of(node),node.running end
@@ -28,6 +38,7 @@ if label then
     remember('node-forgotten',ARGV[10],ARGV[11],name..', which last said that it ran '..int(running)..' executions')
   elseif departure=='died' and held_up then remember('node-died',nil,nil,name)
   elseif confirmed then remember('node-confirmed',nil,nil,name) end
+  confirm_in_scopes(id,label)
 end
 settle(); save()
 return {ECHO,'LEFT'}

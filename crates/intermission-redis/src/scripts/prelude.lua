@@ -53,9 +53,9 @@ local function time(at) return '"'..iso(at)..'"' end
 
 local SMALL={'version','revision','operation','phase','id','level_since','settings','requested_by','requested_at',
   'completed_at','forced','state_lost_at','unconfirmed','plan_starts_at','plan_settings','plan_requested_by',
-  'plan_requested_at'}
+  'plan_requested_at','draining','scopes_due','scopes_unconfirmed'}
 -- May be long, so they are read only by who needs them.
-local LARGE={'passes','holding','allow','other','text'}
+local LARGE={'passes','holding','allow','scopes','other','text'}
 
 -- Decoded once in each step, unless they change in it.
 local settings_text,settings_read
@@ -70,7 +70,8 @@ if small[2] then
   record={version=small[1],revision=small[2],operation=small[3],phase=small[4],id=small[5],level_since=small[6],
     settings=small[7],requested_by=small[8],requested_at=small[9],completed_at=small[10],forced=small[11],
     state_lost_at=small[12],unconfirmed=small[13],plan_starts_at=small[14],plan_settings=small[15],
-    plan_requested_by=small[16],plan_requested_at=small[17]}
+    plan_requested_by=small[16],plan_requested_at=small[17],draining=small[18],scopes_due=small[19],
+    scopes_unconfirmed=small[20]}
   for _,name in ipairs(SMALL) do record[name]=record[name] or '' end
   local readable=tonumber(record.version) and tonumber(record.revision)
   if readable and record.id~='' then
@@ -84,7 +85,8 @@ end
 -- A new site's record, as if it were kept.
 local DEFAULT={version='1',revision='0',operation='',phase='deactivated',id='',level_since='',settings='',requested_by='',
   requested_at='',completed_at='',forced='',state_lost_at='',unconfirmed='',plan_starts_at='',plan_settings='',
-  plan_requested_by='',plan_requested_at='',passes='',holding='',allow='[]',other='',text=''}
+  plan_requested_by='',plan_requested_at='',draining='',scopes_due='',scopes_unconfirmed='',passes='',holding='',allow='[]',
+  scopes='',other='',text=''}
 local function current() return record or DEFAULT end
 local function all_of(r)
   if r.allow==nil then
@@ -117,7 +119,77 @@ local function json_of(r)
   end
   local operation=r.operation=='' and 'null' or '"'..r.operation..'"'
   return '{"v":'..r.version..',"revision":'..r.revision..',"operation":'..operation..',"phase":"'..r.phase..'","activation":'
-    ..activation..',"plan":'..plan..',"allow":'..r.allow..(r.other~='' and ','..r.other or '')..'}'
+    ..activation..',"plan":'..plan..',"allow":'..r.allow..(r.scopes~='' and ',"scopes":{'..r.scopes..'}' or '')
+    ..(r.other~='' and ','..r.other or '')..'}'
+end
+
+-- ---- scopes ------------------------------------------------------------------------------------------------------
+
+-- The scopes of a record are kept as the JSON that it has, with one line for each. What Lua looks for in a line stands
+-- between tabs, and in a completion or a plan between carriage returns: white space to JSON, and in none of its texts. So
+-- the answers to ten thousand nodes take no work, and a step that changes a scope writes its line anew.
+local function line_of(s)
+  if not s.id then return '"'..s.name..'":{"activation":null,"plan":\t'..s.plan..'\t}' end
+  return '"'..s.name..'":{"activation":{"id":\t'..s.id..'\t,"level_since":\t'..s.level_since..'\t,"settings":\t'..s.settings
+    ..'\t,"requested_by":\t'..s.requested_by..'\t,"requested_at":\t'..s.requested_at..'\t,"completion":\t'..s.completion
+    ..'\t,"passes":\t'..s.passes..'\t,"holding":\t'..s.holding..'\t},"plan":\t'..s.plan..'\t}'
+end
+local function completion_of(at,forced,lost_at,unconfirmed)
+  return '{"at":\r'..at..'\r,"forced":\r'..forced..'\r,"state_lost_at":\r'..lost_at..'\r,"unconfirmed":['
+    ..(#unconfirmed>0 and '\r'..table.concat(unconfirmed,'\r,\r')..'\r' or '')..']}'
+end
+local function scope_of(line)
+  local f={}
+  for field in string.gmatch(line,'[^\t]+') do f[#f+1]=field end
+  local s={name=string.match(line,'^"([^"]*)"')}
+  if #f<19 then s.plan=f[2]; return s end
+  s.id,s.level_since,s.settings,s.requested_by,s.requested_at,s.completion,s.passes,s.holding,s.plan=
+    f[2],f[4],f[6],f[8],f[10],f[12],f[14],f[16],f[18]
+  return s
+end
+local function scope_phase(s) return not s.id and 'deactivated' or (s.completion=='null' and 'activating' or 'activated') end
+local function lines_of(scopes) return string.gmatch(scopes,'([^\n]*}),?\n') end
+local function each_scope(r) return lines_of(all_of(r).scopes..'\n') end
+local function name_of(line) return string.match(line,'^"([^"]*)"') end
+local function plan_of(s)
+  return string.match(s.plan,'^{"starts_at":\r("[^\r]*")\r,"settings":\r([^\r]*)\r,"requested_by":\r([^\r]*)\r,')
+end
+local function unconfirmed_in(s)
+  local lines={}
+  for line in string.gmatch(string.match(s.completion,'"unconfirmed":%[(.*)%]}$') or '','[^\r]+') do
+    if line~=',' then lines[#lines+1]=line end
+  end
+  return lines
+end
+-- When something begins or ends in a scope by itself.
+local function scope_due(line)
+  if string.find(line,'{"activation":null,',1,true) then
+    return ms(string.match(line,'"plan":\t{"starts_at":\r("[^\r]*")\r'))
+  end
+  if not string.find(line,'"auto_end":true',1,true) then return nil end
+  local settings=cjson.decode(scope_of(line).settings)
+  return settings.auto_end and ms(settings.ends_at) or nil
+end
+-- What every step has to know of them: which activations drain, when the next begins or ends by itself, how many name
+-- unconfirmed nodes.
+local function count_scopes(r)
+  local draining,due,unconfirmed={},nil,0
+  for line in each_scope(r) do
+    if string.find(line,'\t,"completion":\tnull\t',1,true) then
+      draining[#draining+1]=string.match(line,'{"activation":{"id":\t(%d+)\t')
+    end
+    if string.find(line,'"unconfirmed":[\r',1,true) then unconfirmed=unconfirmed+1 end
+    local at=scope_due(line)
+    if at and (not due or at<due) then due=at end
+  end
+  r.draining,r.scopes_due=table.concat(draining,' '),due and int(due) or ''
+  r.scopes_unconfirmed=unconfirmed>0 and int(unconfirmed) or ''
+  return r
+end
+local function by_name(scopes)
+  local lines={}
+  for line in lines_of(scopes..'\n') do lines[name_of(line)]=line end
+  return lines
 end
 
 -- What is known of the fleet. Counts are of the nodes that were not given up, but `quiet` and `members`, which are of all;
@@ -125,7 +197,7 @@ end
 -- `claims` is the one for closed and drained, `quiets` the one for quiet.
 local NAMES={'format','clock','moved_at','grace_since','grace_until','reconcile_until','newest_seen','drain_since','claims','quiets',
   'running','closed','drained','quiet','members','record','lease','step','grace','reconcile','heartbeat','lost_at',
-  'known_before','anew_since','quiescent_for','quiescent_at'}
+  'known_before','anew_since','quiescent_for','quiescent_at','losses'}
 local OPTIONAL=22
 local m=call('GET',META)
 if m then
@@ -175,17 +247,19 @@ if not (m.lease and m.step and m.grace and m.reconcile and m.heartbeat) then agr
 -- ---- members -----------------------------------------------------------------------------------------------------
 
 -- A report is kept as: sequence, seen, heard (fleet clock), heard (calendar), policy, running, the epochs for which it said
--- closed, drained and quiet or 0, facts as JSON.
-local REPORT='^(%d+) (%d+) (%d+) (%d+) (%a)(%d*) (%d+) (%d+) (%d+) (%d+) (.*)$'
+-- closed, drained and quiet or 0, what it had seen as far as that counts for scopes, since which loss, the activations of
+-- scopes that it has not drained, facts as JSON.
+local REPORT='^(%d+) (%d+) (%d+) (%d+) (%a)(%d*) (%d+) (%d+) (%d+) (%d+) (%d+):(%d+):([%d,]*) (.*)$'
 local function node_of(report)
   if not report then return nil end
-  local sequence,seen,heard,heard_at,policy,more,running,closed,drained,quiet,facts=string.match(report,REPORT)
+  local sequence,seen,heard,heard_at,policy,more,running,closed,drained,quiet,scoped,losses,undrained,facts=
+    string.match(report,REPORT)
   if not sequence then
-    return {is_damaged=true,sequence=0,heard=0,heard_at=0,policy='w',more=0,running=0,closed=0,drained=0,quiet=0,
-      facts='{"label":"?"}'}
+    return {is_damaged=true,sequence=0,heard=0,heard_at=0,policy='w',more=0,running=0,closed=0,drained=0,quiet=0,scoped=0,
+      losses=0,undrained='',facts='{"label":"?"}'}
   end
   return {sequence=num(sequence),heard=num(heard),heard_at=num(heard_at),policy=policy,more=num(more),running=num(running),
-    closed=num(closed),drained=num(drained),quiet=num(quiet),facts=facts}
+    closed=num(closed),drained=num(drained),quiet=num(quiet),scoped=num(scoped),losses=num(losses),undrained=undrained,facts=facts}
 end
 local lost_members
 local function known(report)
@@ -198,6 +272,11 @@ local function member(id) return known(call('HGET',REPORTS,id)) end
 local function label_of(node) return cjson.decode(node.facts).label end
 local function is_closed(node) return node.closed==m.claims end
 local function is_drained(node) return node.drained==m.claims end
+-- Whether nothing of this scope's activation runs there, as far as what it said still counts.
+local function scopes_seen(node) return node.losses==num(m.losses) and node.scoped or 0 end
+local function is_drained_in(node,id)
+  return scopes_seen(node)>=num(id) and not string.find(','..node.undrained,','..id..',',1,true)
+end
 local function is_quiet(node) return node.quiet==m.quiets end
 -- Adds the node to what is counted, or takes it out.
 local function count(node,is_live,by)
@@ -243,6 +322,7 @@ function lost_members()
   m.grace_since,m.grace_until,m.reconcile_until=m.clock,m.clock+m.grace,m.clock+m.reconcile
   m.lost_at,m.known_before=now,live+gone>0 and 1 or 0
   m.anew_since=not record and 0 or nil
+  m.losses=num(m.losses)+1
   forget_claims()
   local reports,is_gone=call('HGETALL',REPORTS),given_up()
   m.running=0
@@ -259,11 +339,12 @@ end
 -- ---- history -----------------------------------------------------------------------------------------------------
 
 -- Actor and way come as JSON or as nil, the note as plain text or nil.
-local function remember(event,by,origin,note)
-  call('LPUSH',HISTORY,'{"at":'..time(now)..',"revision":'..int(rev())..',"event":"'..event..'","phase":"'..phase()..'","by":'
+local function remember_at(phase_of_it,event,by,origin,note)
+  call('LPUSH',HISTORY,'{"at":'..time(now)..',"revision":'..int(rev())..',"event":"'..event..'","phase":"'..phase_of_it..'","by":'
     ..(by or 'null')..',"origin":'..(origin or 'null')..',"note":'..(note and quoted(note) or 'null')..'}')
   call('LTRIM',HISTORY,0,HISTORY_KEPT-1)
 end
+local function remember(event,by,origin,note) remember_at(phase(),event,by,origin,note) end
 
 -- ---- the record --------------------------------------------------------------------------------------------------
 
@@ -286,6 +367,28 @@ local function close_activation(r)
   for _,name in ipairs({'id','level_since','settings','requested_by','requested_at','completed_at','forced','state_lost_at',
     'unconfirmed','passes','holding'}) do r[name]='' end
 end
+local function stamp_scopes(next,before,operation)
+  local old,lines=by_name(before.scopes),{}
+  for line in each_scope(next) do
+    local was=old[name_of(line)]
+    if line~=was then
+      local s,b=scope_of(line),was and scope_of(was) or {}
+      if s.id then
+        if operation then s.completion=b.id and b.completion or 'null' end
+        if not b.id then
+          s.id,s.level_since,s.requested_at=next.revision,next.revision,time(now)
+        else
+          s.id,s.requested_at,s.level_since=b.id,b.requested_at,b.level_since
+          if level_of(s)~=level_of(b) then s.level_since=next.revision end
+        end
+        line=line_of(s)
+      end
+    end
+    lines[#lines+1]=line
+  end
+  next.scopes=table.concat(lines,',\n')
+  count_scopes(next)
+end
 local function put(next,operation)
   local before=current()
   next.revision,next.operation=int(next_revision()),operation or before.operation
@@ -302,6 +405,7 @@ local function put(next,operation)
     end
   end
   next.phase=phase_of(next)
+  if next.scopes and next.scopes~=all_of(before).scopes then stamp_scopes(next,before,operation) end
   if m.anew_since==0 then m.anew_since=num(next.revision) end
   store(next)
   if begins or ends then begin_activation() end
@@ -410,6 +514,150 @@ local function complete()
   if not limit or m.clock-m.drain_since<limit then return end
   if drain.mode=='force' then finish_drain(true) elseif drain.mode=='abort' then reopen('aborted') end
 end
+-- Since when the drains of scopes go on, by the fleet clock, and which node each was last seen to wait for: as texts of
+-- id=value.
+local function read_pairs(text)
+  local values={}
+  for id,value in string.gmatch(type(text)=='string' and text or '','(%d+)=(%w+)') do values[id]=value end
+  return values
+end
+local function note_scope_drains()
+  local r=current()
+  if r.draining=='' then m.scope_drains,m.scope_waits=nil,nil; return end
+  local began,waits,drains,kept,done=read_pairs(m.scope_drains),read_pairs(m.scope_waits),{},{},{}
+  for id in string.gmatch(r.draining,'%d+') do
+    if not done[id] then
+      done[id]=true
+      drains[#drains+1]=id..'='..(began[id] or int(m.clock))
+      if waits[id] then kept[#kept+1]=id..'='..waits[id] end
+    end
+  end
+  m.scope_drains,m.scope_waits=table.concat(drains,' '),table.concat(kept,' ')
+end
+-- Writes these scopes anew, by name, and says in the history what happened in them: name, event, note.
+local function change_scopes(changed,events)
+  local next,lines=copy(all_of(current())),{}
+  for line in each_scope(next) do
+    local s=changed[name_of(line)]
+    if not s then lines[#lines+1]=line elseif s.id or s.plan~='null' then lines[#lines+1]=line_of(s) end
+  end
+  next.scopes=table.concat(lines,',\n')
+  count_scopes(next)
+  put(next,nil)
+  note_scope_drains()
+  local now_lines=by_name(current().scopes)
+  for _,event in ipairs(events) do
+    local name,what,note=event[1],event[2],event[3]
+    local line=now_lines[name]
+    remember_at(line and scope_phase(scope_of(line)) or 'deactivated',what,nil,nil,'scope '..name..(note and ': '..note or ''))
+  end
+end
+local function confirm_in_scopes(id,label)
+  if current().scopes_unconfirmed=='' or not may_step() then return end
+  local node,mark,changed,events=member(id),'"node":"'..id..'"',{},{}
+  for line in each_scope(current()) do
+    if string.find(line,mark,1,true) then
+      local s,rest,listed=scope_of(line),{},0
+      for _,one in ipairs(unconfirmed_in(s)) do
+        if string.find(one,mark,1,true) then listed=listed+1 else rest[#rest+1]=one end
+      end
+      if listed>0 and (not node or is_drained_in(node,s.id)) then
+        local at,forced,lost_at=string.match(s.completion,'^{"at":\r([^\r]*)\r,"forced":\r([^\r]*)\r,"state_lost_at":\r([^\r]*)\r')
+        s.completion=completion_of(at,forced,lost_at,rest)
+        changed[s.name]=s
+        events[#events+1]={s.name,'node-confirmed',label..' ('..id..')'}
+      end
+    end
+  end
+  if #events>0 and may_step() then change_scopes(changed,events) end
+end
+local function keep_time_in_scopes()
+  local changed,events={},{}
+  for line in each_scope(current()) do
+    local at=scope_due(line)
+    if at and at<=now then
+      local s=scope_of(line)
+      if s.id then
+        s.id=nil
+        events[#events+1]={s.name,'ended'}
+      else
+        local _,settings,requested_by=plan_of(s)
+        s.id,s.level_since,s.settings,s.requested_by,s.requested_at='0','0',settings,requested_by,time(now)
+        s.completion,s.passes,s.holding,s.plan='null','[]','null','null'
+        events[#events+1]={s.name,'plan-started'}
+      end
+      changed[s.name]=s
+    end
+  end
+  change_scopes(changed,events)
+end
+-- The node for which the drain of a scope waits. The one for which it was last seen to wait is looked at first, so that a
+-- report which cannot have made the difference costs no look at all the others.
+local function blocker(id,last)
+  if last then
+    local node=call('ZSCORE',NODES,last) and member(last)
+    if node and not is_drained_in(node,id) then return last end
+  end
+  for _,other in ipairs(call('ZRANGE',NODES,0,-1)) do
+    if not is_drained_in(member(other),id) then return other end
+  end
+  return nil
+end
+local function drain_scope(s,forced)
+  local is_gone,ids=given_up(),forced and call('ZRANGE',NODES,0,-1) or {}
+  for id in pairs(is_gone) do ids[#ids+1]=id end
+  table.sort(ids)
+  local lines,labels={},{}
+  for _,id in ipairs(ids) do
+    local node=member(id)
+    if not (is_drained_in(node,s.id) or (node.policy=='f' and is_gone[id])) then
+      lines[#lines+1]=unconfirmed_line(id,node,is_gone[id]); labels[#labels+1]=label_of(node)
+    end
+  end
+  s.completion=completion_of(time(now),tostring(forced),m.lost_at and time(m.lost_at) or 'null',lines)
+  return #labels>0 and 'unconfirmed: '..table.concat(labels,', ') or nil
+end
+local function complete_scopes()
+  local began,waits,found,held,changed,events=read_pairs(m.scope_drains),read_pairs(m.scope_waits),{},{},{},{}
+  local draining={}
+  for id in string.gmatch(current().draining,'%d+') do
+    if found[id]==nil then found[id]=blocker(id,waits[id]) or false end
+  end
+  -- A report that cannot be read is a loss.
+  if not may_step() then return end
+  for id,other in pairs(found) do
+    if other then held[#held+1]=id..'='..other end
+    draining[id]=true
+  end
+  m.scope_waits=table.concat(held,' ')
+  for line in each_scope(current()) do
+    local id=string.match(line,'{"activation":{"id":\t(%d+)\t')
+    if id and draining[id] and string.find(line,'\t,"completion":\tnull\t',1,true) then
+      local s=scope_of(line)
+      local drain=settings_of(s).drain
+      local limit=tonumber(drain.after_ms)
+      local is_late=limit and m.clock-num(began[id])>=limit
+      if not found[id] then
+        events[#events+1]={s.name,'activated',drain_scope(s,false)}
+      elseif is_late and drain.mode=='force' then
+        events[#events+1]={s.name,'forced',drain_scope(s,true)}
+      elseif is_late and drain.mode=='abort' then
+        s.id=nil
+        events[#events+1]={s.name,'aborted'}
+      else
+        s=nil
+      end
+      if s then changed[s.name]=s end
+    end
+  end
+  if #events>0 then change_scopes(changed,events) end
+end
+local function settle_scopes()
+  note_scope_drains()
+  local due=tonumber(current().scopes_due)
+  if due and due<=now and may_step() then keep_time_in_scopes() end
+  if current().draining~='' and may_step() then complete_scopes() end
+end
 local function note_quiescence()
   local r=current()
   if not record or not is_on(r) or r.completed_at=='' or r.unconfirmed~='' then return end
@@ -418,7 +666,7 @@ local function note_quiescence()
   end
 end
 local function settle()
-  give_up_expired(); begin_anew(); start_plan(); end_by_itself(); complete(); note_quiescence()
+  give_up_expired(); begin_anew(); start_plan(); end_by_itself(); complete(); settle_scopes(); note_quiescence()
 end
 
 -- ---- the end of every step ---------------------------------------------------------------------------------------
@@ -429,6 +677,9 @@ local function save()
   local text={}
   for i,name in ipairs(NAMES) do
     if m[name] or i<OPTIONAL then text[#text+1]='"'..name..'":'..int(m[name]) end
+  end
+  for _,name in ipairs({'scope_drains','scope_waits'}) do
+    if type(m[name])=='string' and m[name]~='' then text[#text+1]='"'..name..'":"'..m[name]..'"' end
   end
   call('SET',META,'{"server":"'..m.server..'",'..table.concat(text,',')..'}')
   if changed then

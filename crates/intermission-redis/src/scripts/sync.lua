@@ -1,6 +1,7 @@
 -- A node's report: join, renew, acknowledge, poll and bring back, in one.
 -- ARGV 8 node, 9 sequence, 10 seen, 11 closed, 12 drained, 13 quiet, 14 policy, 15 whether it was heard before, 16 running,
--- 17 facts, 18 whether the site must have been initialised, 19 onwards an offered record, as names and values.
+-- 17 facts, 18 whether the site must have been initialised, 19 the activations of scopes that it has not drained, each with a
+-- comma, 20 onwards an offered record, as names and values.
 local id,sequence,seen=ARGV[8],num(ARGV[9]),num(ARGV[10])
 local policy,more=string.match(ARGV[14],'^(%a)(%d*)$')
 more=num(more)
@@ -18,9 +19,10 @@ local until_=departed>0 and call('ZSCORE',DEPARTED,id)
 if until_ and num(until_)>=m.clock then return reply('HEARD',int(FOREVER)) end
 
 local offer
-if ARGV[19] then
+if ARGV[20] then
   offer={}
-  for i=19,#ARGV,2 do offer[ARGV[i]]=ARGV[i+1] end
+  for i=20,#ARGV,2 do offer[ARGV[i]]=ARGV[i+1] end
+  count_scopes(offer)
 end
 local function lacks(o)
   if num(o.revision)==0 then return false end
@@ -66,14 +68,18 @@ end
 local node={running=num(ARGV[16]),closed=says(ARGV[11],r.id,m.claims,before and before.closed or 0),
   drained=says(ARGV[12],r.id,m.claims,before and before.drained or 0),
   quiet=says(ARGV[13],r.level_since,m.quiets,before and before.quiet or 0)}
+-- Of scopes it speaks from the moment on at which it has shown that it knows the very record that is here.
+local scoped=before and scopes_seen(before) or 0
+if counting and (seen==rev() or scoped>0) then scoped=seen end
 call('ZADD',NODES,int(expiry(policy,more,m.clock)),id)
 call('HSET',REPORTS,id,table.concat({ARGV[9],ARGV[10],int(m.clock),int(now),ARGV[14],ARGV[16],int(node.closed),int(node.drained),
-  int(node.quiet),ARGV[17]},' '))
+  int(node.quiet),int(scoped)..':'..int(num(m.losses))..':'..ARGV[19],ARGV[17]},' '))
 count(node,true,1)
 outlast(policy,more)
 
 if is_drained(node) and confirm(id) then
   remember('node-confirmed',nil,nil,cjson.decode(ARGV[17]).label..' ('..id..')')
 end
+if current().scopes_unconfirmed~='' then confirm_in_scopes(id,cjson.decode(ARGV[17]).label) end
 settle()
 return reply('HEARD',ARGV[9])
