@@ -423,13 +423,13 @@ impl Record {
         change: &Change,
         now: Timestamp,
     ) -> Result<Outcome, ChangeError> {
-        let sites = match change {
-            Change::Allow(_) | Change::InScope(..) => true,
-            Change::Activate(activate) => activate.changes_allow(),
-            Change::Deactivate(deactivate) => deactivate.changes_allow(),
+        let is_for_parts = match change {
+            Change::Activate(activate) => !activate.changes_allow(),
+            Change::Deactivate(deactivate) => !deactivate.changes_allow(),
+            Change::IssuePass(_) | Change::RevokePass(_) | Change::RevokeAllPasses => true,
             _ => false,
         };
-        if sites {
+        if !is_for_parts {
             let scope = name.clone();
             return Err(ChangeError::NotInScope { scope });
         }
