@@ -4,7 +4,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderName, HeaderValue, SET_COOKIE};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse};
 use intermission::adapter::{Answer, Passage, RedeemedPass};
-use intermission::{AdmitReason, Decision, Refusal, RouteAccess};
+use intermission::{AdmitReason, Decision, Refusal, RequestScopes, RouteAccess};
 
 use crate::reply::{ReplyBody, refusal_response};
 use crate::settings::Settings;
@@ -17,8 +17,30 @@ pub(crate) enum Asked {
 }
 
 impl Settings {
-    pub(crate) fn ask(&self, request: &HttpRequest, access: RouteAccess) -> Asked {
-        match self.entrance.ask(&self.head(request), access) {
+    /// Asks about a request which belongs to these scopes by what is written beside its route.
+    pub(crate) fn ask(
+        &self,
+        request: &HttpRequest,
+        access: RouteAccess,
+        beside: &RequestScopes,
+    ) -> Asked {
+        let gate = self.gate();
+        let has_scopes = self.has_scopes() || !beside.is_empty();
+        // An execution tells its scopes in any case: one of them may close while it runs.
+        let asks = gate.has_closed_scopes() || access == RouteAccess::StartsExecution;
+        let scopes = if has_scopes && asks {
+            self.scopes_of(request, beside)
+        } else {
+            RequestScopes::none()
+        };
+        if has_scopes
+            && gate.has_closed_scopes()
+            && !gate.is_closed_in(&scopes)
+            && let Some(passage) = Passage::if_open(gate, request.method().as_str(), access)
+        {
+            return Asked::Admitted(passage);
+        }
+        match self.entrance.ask_in(&self.head(request), access, &scopes) {
             Answer::Admitted {
                 reason,
                 passage,

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use actix_web::HttpRequest;
 use intermission::adapter::{ConfigError, EntranceBuilder, UnknownRoutes};
-use intermission::{Gate, RouteAccess, RouteTable, TrustedProxies};
+use intermission::{Gate, RequestScopes, RouteAccess, RouteTable, TrustedProxies};
 
 use crate::middleware::Maintenance;
-use crate::settings::{Permission, Settings};
+use crate::settings::{Permission, ScopesOf, Settings};
 
 /// The settings of a maintenance mode for an actix-web application.
 ///
@@ -69,6 +69,7 @@ pub fn maintenance(gate: Gate) -> MaintenanceBuilder {
 #[must_use = "a builder does nothing until the middleware is built"]
 pub struct MaintenanceBuilder {
     entrance: EntranceBuilder<Permission>,
+    scopes: Option<ScopesOf>,
     unknown: UnknownRoutes,
     peer_address: Option<fn(&HttpRequest) -> Option<IpAddr>>,
 }
@@ -77,6 +78,7 @@ impl MaintenanceBuilder {
     pub(crate) fn new(gate: Gate) -> Self {
         Self {
             entrance: EntranceBuilder::new(gate),
+            scopes: None,
             unknown: UnknownRoutes::Refused,
             peer_address: None,
         }
@@ -130,6 +132,47 @@ impl MaintenanceBuilder {
     /// The flag of routes that are not in the table; [`RouteAccess::Ordinary`] by default.
     pub fn with_default_access(self, access: RouteAccess) -> Self {
         self.map(|entrance| entrance.with_default_access(access))
+    }
+
+    /// To which [scopes](intermission::scope) a request belongs: its tenant, its host. To none by default.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use intermission::{Gate, MemoryState, RequestScopes};
+    /// # use intermission_actix::maintenance;
+    /// # let gate = Gate::builder(MemoryState::new()).start().await?;
+    /// let maintenance = maintenance(gate)
+    ///     .with_scopes(|request| {
+    ///         let host = request.headers().get("host").and_then(|host| host.to_str().ok());
+    ///         host.map_or(RequestScopes::none(), RequestScopes::of_host)
+    ///     })
+    ///     .with_always("/health")
+    ///     .build()?;
+    /// # drop(maintenance); Ok(()) }
+    /// ```
+    ///
+    /// The closure is asked only while a scope is closed, and where an execution begins. It must not block. One that panics
+    /// is a handler that panics: the request gets no answer from the application.
+    ///
+    /// # Security
+    ///
+    /// What it does not say belongs to a closed scope is open. Look at what the application itself tells its tenants apart
+    /// by.
+    pub fn with_scopes<S: Into<RequestScopes>>(
+        self,
+        scopes: impl Fn(&HttpRequest) -> S + Send + Sync + 'static,
+    ) -> Self {
+        let scopes: ScopesOf = Arc::new(move |request| scopes(request).into());
+        Self {
+            scopes: Some(scopes),
+            ..self
+        }
+    }
+
+    /// Says that a route belongs to a scope, by its pattern, for all methods. A route may belong to several. A bad pattern or
+    /// name is reported by [`build`](Self::build).
+    pub fn with_scope(self, pattern: impl Into<String>, scope: impl Into<String>) -> Self {
+        self.map(|entrance| entrance.with_scope(pattern, scope))
     }
 
     /// The name of the query parameter and the cookie that carry a pass; `intermission-pass` by default.
@@ -188,6 +231,7 @@ impl MaintenanceBuilder {
         let flag = entrance.flag();
         let settings = Settings {
             entrance,
+            scopes: self.scopes,
             unknown: self.unknown,
             peer_address: self.peer_address,
         };

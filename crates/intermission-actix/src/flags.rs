@@ -5,7 +5,7 @@ use std::fmt;
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::{Error, Resource, Scope};
-use intermission::RouteAccess;
+use intermission::{RouteAccess, ScopeName};
 
 use crate::middleware::Maintenance;
 use crate::scope::MaintenanceScope;
@@ -24,6 +24,25 @@ impl FlaggedService {
         Self {
             register: Box::new(register),
         }
+    }
+
+    /// The same, as a part of this scope of the site: it can be closed by itself.
+    ///
+    /// ```
+    /// use actix_web::web;
+    /// use intermission::ScopeName;
+    /// use intermission_actix::{MaintenanceExt, MaintenanceScope};
+    ///
+    /// let billing: ScopeName = "billing".parse()?;
+    /// let start = || async { "started" };
+    /// let scope = MaintenanceScope::new("")
+    ///     .service(web::resource("/invoices").to(|| async { "all" }).in_scope(billing.clone()))
+    ///     .service(web::resource("/bill").to(start).starts_execution().in_scope(billing));
+    /// # drop(scope);
+    /// # Ok::<(), intermission::BadScopeName>(())
+    /// ```
+    pub fn in_scope(self, name: ScopeName) -> Self {
+        Self::new(move |scope, maintenance| (self.register)(scope, &maintenance.for_scope(name)))
     }
 }
 
@@ -54,6 +73,12 @@ pub trait MaintenanceExt: sealed::Sealed + Sized {
     /// With this flag. On a scope it holds for all that is below its prefix, and so for the `default_service` that
     /// answers where nothing in the scope matches.
     fn with_access(self, access: RouteAccess) -> FlaggedService;
+
+    /// Without a flag, as a part of this scope of the site: it can be closed by itself. To have a flag, too, it gets that
+    /// first, and then its scope by [`FlaggedService::in_scope`].
+    fn in_scope(self, name: ScopeName) -> FlaggedService {
+        self.with_access(RouteAccess::Ordinary).in_scope(name)
+    }
 
     /// Open to everybody at all times: health checks, login.
     fn always(self) -> FlaggedService {

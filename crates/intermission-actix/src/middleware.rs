@@ -6,7 +6,7 @@ use std::sync::Arc;
 use actix_web::body::MessageBody;
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
 use intermission::adapter::{FlagOf, Passage};
-use intermission::{Gate, RouteAccess};
+use intermission::{Gate, RequestScopes, RouteAccess, ScopeName};
 
 use crate::ask::Asked;
 use crate::body::MaintenanceBody;
@@ -23,6 +23,7 @@ use crate::settings::Settings;
 pub struct Maintenance {
     settings: Arc<Settings>,
     flag: FlagOf,
+    scopes: RequestScopes,
 }
 
 impl Maintenance {
@@ -32,7 +33,11 @@ impl Maintenance {
     }
 
     pub(crate) const fn new(settings: Arc<Settings>, flag: FlagOf) -> Self {
-        Self { settings, flag }
+        Self {
+            settings,
+            flag,
+            scopes: RequestScopes::none(),
+        }
     }
 
     /// The same for a resource or a scope with this flag: the table is not asked.
@@ -43,6 +48,17 @@ impl Maintenance {
         Self {
             settings: Arc::clone(&self.settings),
             flag: FlagOf::All(access),
+            scopes: self.scopes.clone(),
+        }
+    }
+
+    /// The same for a resource or a scope of actix-web's that belongs to this scope of the site, in addition to those of
+    /// which the settings tell: see [`with_scopes`](crate::MaintenanceBuilder::with_scopes).
+    pub fn for_scope(&self, scope: ScopeName) -> Self {
+        Self {
+            settings: Arc::clone(&self.settings),
+            flag: self.flag,
+            scopes: self.scopes.clone().and(scope),
         }
     }
 
@@ -69,6 +85,8 @@ where
             service,
             settings: Arc::clone(&self.settings),
             flag: self.flag,
+            is_scoped: self.settings.has_scopes() || !self.scopes.is_empty(),
+            scopes: self.scopes.clone(),
         }))
     }
 }
@@ -79,6 +97,9 @@ pub struct MaintenanceMiddleware<S> {
     service: S,
     settings: Arc<Settings>,
     flag: FlagOf,
+    scopes: RequestScopes,
+    /// Whether requests may belong to scopes.
+    is_scoped: bool,
 }
 
 impl<S, B> MaintenanceMiddleware<S>
@@ -87,7 +108,7 @@ where
 {
     #[cold]
     fn ask(&self, request: ServiceRequest, access: RouteAccess) -> MaintenanceFuture<S::Future> {
-        match self.settings.ask(request.request(), access) {
+        match self.settings.ask(request.request(), access, &self.scopes) {
             Asked::Admitted(passage) => {
                 MaintenanceFuture::application(self.service.call(request), passage)
             }
@@ -118,6 +139,9 @@ where
             FlagOf::Table => self.settings.look_up(&req),
         };
         let gate = self.settings.gate();
+        if self.is_scoped && gate.has_closed_scopes() {
+            return self.ask(req, access);
+        }
         match Passage::if_open(gate, req.method().as_str(), access) {
             Some(passage) => MaintenanceFuture::application(self.service.call(req), passage),
             None => self.ask(req, access),

@@ -4,7 +4,7 @@ use std::fmt;
 
 use actix_web::guard::Guard;
 use actix_web::{Route, Scope, web};
-use intermission::RouteAccess;
+use intermission::{RouteAccess, ScopeName};
 
 use crate::flags::{FlaggedService, MaintenanceExt};
 use crate::middleware::Maintenance;
@@ -71,6 +71,11 @@ impl MaintenanceScope {
     pub fn default_service(mut self, route: Route, access: RouteAccess) -> Self {
         self.fallback = Some(web::scope("").default_service(route).with_access(access));
         self
+    }
+
+    /// All of it, as a part of this scope of the site: it can be closed by itself.
+    pub fn in_scope(self, name: ScopeName) -> FlaggedService {
+        FlaggedService::from(self).in_scope(name)
     }
 
     /// Adds a guard for all services: see [`Scope::guard`].

@@ -9,13 +9,17 @@ use actix_web::dev::ServiceRequest;
 use actix_web::http::header::HeaderValue;
 use actix_web::http::uri::Scheme;
 use intermission::adapter::{Entrance, RequestHead, UnknownRoutes};
-use intermission::{Gate, RouteAccess};
+use intermission::{Gate, RequestScopes, RouteAccess};
 
 /// Whether a request's visitor may `access site in maintenance mode`.
 pub(crate) type Permission = Arc<dyn Fn(&HttpRequest) -> bool + Send + Sync>;
 
+/// To which scopes a request belongs.
+pub(crate) type ScopesOf = Arc<dyn Fn(&HttpRequest) -> RequestScopes + Send + Sync>;
+
 pub(crate) struct Settings {
     pub(crate) entrance: Entrance<Permission>,
+    pub(crate) scopes: Option<ScopesOf>,
     pub(crate) unknown: UnknownRoutes,
     pub(crate) peer_address: Option<fn(&HttpRequest) -> Option<IpAddr>>,
 }
@@ -24,6 +28,24 @@ impl Settings {
     #[inline]
     pub(crate) const fn gate(&self) -> &Gate {
         self.entrance.gate()
+    }
+
+    /// Whether requests may belong to scopes.
+    pub(crate) const fn has_scopes(&self) -> bool {
+        self.scopes.is_some() || self.entrance.has_scopes()
+    }
+
+    /// The scopes of a request, in addition to those of its route.
+    pub(crate) fn scopes_of(&self, request: &HttpRequest, beside: &RequestScopes) -> RequestScopes {
+        let mut scopes = beside.clone();
+        if let Some(scopes_of) = &self.scopes {
+            scopes = scopes_of(request)
+                .iter()
+                .cloned()
+                .fold(scopes, RequestScopes::and);
+        }
+        let (method, path) = (request.method().as_str(), request.uri().path());
+        self.entrance.scopes_of(method, path, scopes)
     }
 
     /// The flag of a request's route by the table.

@@ -2,7 +2,7 @@
 
 use axum::Router;
 use axum::routing::MethodRouter;
-use intermission::RouteAccess;
+use intermission::{RequestScopes, RouteAccess, ScopeName};
 
 use crate::router::MaintenanceRouter;
 
@@ -13,6 +13,28 @@ use crate::router::MaintenanceRouter;
 pub struct FlaggedRoute<S = ()> {
     pub(crate) methods: MethodRouter<S>,
     pub(crate) access: RouteAccess,
+    pub(crate) scopes: RequestScopes,
+}
+
+impl<S> FlaggedRoute<S> {
+    /// The same, as a part of this scope of the site: it can be closed by itself.
+    ///
+    /// ```
+    /// use axum::routing::{get, post};
+    /// use intermission::ScopeName;
+    /// use intermission_axum::{MaintenanceRouter, MethodRouterExt};
+    ///
+    /// let billing: ScopeName = "billing".parse()?;
+    /// let router: MaintenanceRouter = MaintenanceRouter::new()
+    ///     .route("/invoices", get(|| async { "all" }).in_scope(billing.clone()))
+    ///     .route("/bill", post(|| async { "started" }).starts_execution().in_scope(billing));
+    /// # drop(router);
+    /// # Ok::<(), intermission::BadScopeName>(())
+    /// ```
+    pub fn in_scope(mut self, scope: ScopeName) -> Self {
+        self.scopes = self.scopes.and(scope);
+        self
+    }
 }
 
 impl<S> From<MethodRouter<S>> for FlaggedRoute<S> {
@@ -41,6 +63,12 @@ pub trait MethodRouterExt<S>: sealed::Sealed + Sized {
     /// With this flag.
     fn with_access(self, access: RouteAccess) -> FlaggedRoute<S>;
 
+    /// Without a flag, as a part of this scope of the site: it can be closed by itself. To have a flag, too, it gets that
+    /// first, and then its scope by [`FlaggedRoute::in_scope`].
+    fn in_scope(self, scope: ScopeName) -> FlaggedRoute<S> {
+        self.with_access(RouteAccess::Ordinary).in_scope(scope)
+    }
+
     /// Open to everybody at all times: health checks, login.
     fn always(self) -> FlaggedRoute<S> {
         self.with_access(RouteAccess::Always)
@@ -58,6 +86,7 @@ impl<S> MethodRouterExt<S> for MethodRouter<S> {
         FlaggedRoute {
             methods: self,
             access,
+            scopes: RequestScopes::none(),
         }
     }
 }
@@ -81,6 +110,9 @@ pub trait RouterExt<S>: sealed::Sealed + Sized {
     /// With this flag on every route and on the fallback.
     fn with_access(self, access: RouteAccess) -> MaintenanceRouter<S>;
 
+    /// Without a flag, as a part of this scope of the site: all routes of it can be closed by themselves.
+    fn in_scope(self, scope: ScopeName) -> MaintenanceRouter<S>;
+
     /// Open to everybody at all times: health checks, login.
     fn always(self) -> MaintenanceRouter<S> {
         self.with_access(RouteAccess::Always)
@@ -98,6 +130,10 @@ where
 {
     fn with_access(self, access: RouteAccess) -> MaintenanceRouter<S> {
         MaintenanceRouter::flagged(self, access)
+    }
+
+    fn in_scope(self, scope: ScopeName) -> MaintenanceRouter<S> {
+        MaintenanceRouter::from(self).in_scope(scope)
     }
 }
 

@@ -6,8 +6,8 @@ use axum::Router;
 use axum::extract::Request;
 use axum::response::IntoResponse;
 use axum::routing::Route;
-use intermission::RouteAccess;
 use intermission::adapter::UnknownRoutes;
+use intermission::{RequestScopes, RouteAccess, ScopeName};
 use intermission_tower::{ConfigError, MaintenanceBuilder, MaintenanceLayer};
 use tower_layer::Layer;
 use tower_service::Service;
@@ -52,9 +52,19 @@ pub struct MaintenanceRouter<S = ()> {
     ordinary: Router<S>,
     always: Router<S>,
     starting: Router<S>,
-    /// The patterns of all routes with a flag.
+    /// The routes that belong to scopes, by these and their flag.
+    scoped: Vec<Scoped<S>>,
+    /// The patterns of all routes with a flag or a scope.
     flagged: Vec<String>,
     unknown: UnknownRoutes,
+}
+
+/// Routes that belong to the same scopes and have the same flag.
+#[derive(Clone, Debug)]
+struct Scoped<S> {
+    scopes: RequestScopes,
+    access: RouteAccess,
+    router: Router<S>,
 }
 
 impl<S> MaintenanceRouter<S>
@@ -71,6 +81,7 @@ where
             ordinary: Router::new(),
             always: Router::new(),
             starting: Router::new(),
+            scoped: Vec::new(),
             flagged: Vec::new(),
             unknown: UnknownRoutes::default(),
         };
@@ -102,11 +113,64 @@ where
     /// As [`Router::route`] does: on a malformed path, and on a second handler for a path and method. A conflict
     /// between routes of different flags shows when the router is finished.
     pub fn route(mut self, path: &str, route: impl Into<FlaggedRoute<S>>) -> Self {
-        let FlaggedRoute { methods, access } = route.into();
-        if access != RouteAccess::Ordinary {
+        let FlaggedRoute {
+            methods,
+            access,
+            scopes,
+        } = route.into();
+        if access != RouteAccess::Ordinary || !scopes.is_empty() {
             self.flagged.push(path.to_owned());
         }
-        self.map(access, |router| router.route(path, methods))
+        self.map(access, scopes, |router| router.route(path, methods))
+    }
+
+    /// All routes of it, as a part of this scope of the site: they can be closed by themselves. Whatever is added later is
+    /// not.
+    ///
+    /// ```
+    /// use axum::routing::get;
+    /// use intermission_axum::MaintenanceRouter;
+    ///
+    /// let billing: MaintenanceRouter = MaintenanceRouter::new()
+    ///     .route("/invoices", get(|| async { "all invoices" }))
+    ///     .in_scope("billing".parse()?);
+    /// let app: MaintenanceRouter = MaintenanceRouter::new().nest("/billing", billing);
+    /// # drop(app);
+    /// # Ok::<(), intermission::BadScopeName>(())
+    /// ```
+    #[expect(clippy::needless_pass_by_value, reason = "as beside a single route")]
+    pub fn in_scope(self, scope: ScopeName) -> Self {
+        let mut scoped: Vec<Scoped<S>> = self
+            .scoped
+            .into_iter()
+            .map(|routes| Scoped {
+                scopes: routes.scopes.and(scope.clone()),
+                ..routes
+            })
+            .collect();
+        let rest = [
+            (RouteAccess::Ordinary, self.ordinary),
+            (RouteAccess::StartsExecution, self.starting),
+        ];
+        let has_routes = |(_, router): &(RouteAccess, Router<S>)| router.has_routes();
+        scoped.extend(
+            rest.into_iter()
+                .filter(has_routes)
+                .map(|(access, router)| Scoped {
+                    scopes: RequestScopes::from(scope.clone()),
+                    access,
+                    router,
+                }),
+        );
+        Self {
+            ordinary: Router::new(),
+            starting: Router::new(),
+            always: self.always,
+            scoped,
+            // What stands in a router cannot be listed.
+            flagged: everything(),
+            unknown: self.unknown,
+        }
     }
 
     /// Adds the routes of another router under a prefix, with their flags: see [`Router::nest`]. Routes of a plain
@@ -119,6 +183,12 @@ where
         let other = router.into();
         let flagged = other.flagged.iter().map(|pattern| nested(path, pattern));
         self.flagged.extend(flagged);
+        for routes in other.scoped {
+            self.scoped.push(Scoped {
+                router: Router::new().nest(path, routes.router),
+                ..routes
+            });
+        }
         Self {
             ordinary: self.ordinary.nest(path, other.ordinary),
             always: self.always.nest(path, other.always),
@@ -135,6 +205,7 @@ where
     pub fn merge(mut self, router: impl Into<Self>) -> Self {
         let other = router.into();
         self.flagged.extend(other.flagged);
+        self.scoped.extend(other.scoped);
         Self {
             ordinary: self.ordinary.merge(other.ordinary),
             always: self.always.merge(other.always),
@@ -150,11 +221,15 @@ where
     ///
     /// When the router is finished, if there is a second one with another flag.
     pub fn fallback(mut self, route: impl Into<FlaggedRoute<S>>) -> Self {
-        let FlaggedRoute { methods, access } = route.into();
-        if access != RouteAccess::Ordinary {
+        let FlaggedRoute {
+            methods,
+            access,
+            scopes,
+        } = route.into();
+        if access != RouteAccess::Ordinary || !scopes.is_empty() {
             self.flagged.extend(everything());
         }
-        self.map(access, |router| router.fallback(methods))
+        self.map(access, scopes, |router| router.fallback(methods))
     }
 
     /// What a request gets whose path no route matches, while the site is closed. A [`fallback`](Self::fallback) goes
@@ -180,7 +255,8 @@ where
         Self {
             ordinary: self.ordinary.layer(layer.clone()),
             always: self.always.layer(layer.clone()),
-            starting: self.starting.layer(layer),
+            starting: self.starting.layer(layer.clone()),
+            scoped: scoped(self.scoped, |router| router.layer(layer.clone())),
             ..self
         }
     }
@@ -190,7 +266,8 @@ where
         MaintenanceRouter {
             ordinary: self.ordinary.with_state(state.clone()),
             always: self.always.with_state(state.clone()),
-            starting: self.starting.with_state(state),
+            starting: self.starting.with_state(state.clone()),
+            scoped: scoped(self.scoped, |router| router.with_state(state.clone())),
             flagged: self.flagged,
             unknown: self.unknown,
         }
@@ -232,10 +309,26 @@ where
             UnknownRoutes::NotFound => ordinary.merge(Router::new()),
             UnknownRoutes::Refused => ordinary,
         };
-        with_flags_gated(self.always, self.starting, layer).merge(unflagged)
+        with_flags_gated(self.always, self.starting, self.scoped, layer).merge(unflagged)
     }
 
-    fn map(self, access: RouteAccess, add: impl FnOnce(Router<S>) -> Router<S>) -> Self {
+    fn map(
+        mut self,
+        access: RouteAccess,
+        scopes: RequestScopes,
+        add: impl FnOnce(Router<S>) -> Router<S>,
+    ) -> Self {
+        if !scopes.is_empty() {
+            let alike = |routes: &Scoped<S>| (&routes.scopes, routes.access) == (&scopes, access);
+            let found = self.scoped.iter().position(alike);
+            let router = found.map_or_else(Router::new, |at| self.scoped.swap_remove(at).router);
+            self.scoped.push(Scoped {
+                scopes,
+                access,
+                router: add(router),
+            });
+            return self;
+        }
         match access {
             RouteAccess::Ordinary => Self {
                 ordinary: add(self.ordinary),
@@ -275,7 +368,8 @@ impl MaintenanceRouter {
         let flagged = self.flagged.iter().map(|pattern| Flagged::new(pattern));
         let flagged = flagged.collect();
         let unknown = self.unknown;
-        let whole = with_flags_gated(self.always.clone(), self.starting.clone(), &layer)
+        let (always, starting) = (self.always.clone(), self.starting.clone());
+        let whole = with_flags_gated(always, starting, self.scoped.clone(), &layer)
             .merge(self.ordinary.clone())
             .with_state(());
         let router = self.gated(&layer).with_state(());
@@ -288,17 +382,39 @@ impl MaintenanceRouter {
     }
 }
 
-/// The routes with a flag, each behind the gate.
+fn scoped<S, S2>(
+    scoped: Vec<Scoped<S>>,
+    change: impl Fn(Router<S>) -> Router<S2>,
+) -> Vec<Scoped<S2>> {
+    let changed = scoped.into_iter().map(|routes| Scoped {
+        scopes: routes.scopes,
+        access: routes.access,
+        router: change(routes.router),
+    });
+    changed.collect()
+}
+
+/// The routes with a flag or a scope, each behind the gate.
 fn with_flags_gated<S>(
     always: Router<S>,
     starting: Router<S>,
+    scoped: Vec<Scoped<S>>,
     layer: &MaintenanceLayer,
 ) -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
 {
     let always = always.layer(layer.for_routes(RouteAccess::Always));
-    always.merge(starting.layer(layer.for_routes(RouteAccess::StartsExecution)))
+    let gated = always.merge(starting.layer(layer.for_routes(RouteAccess::StartsExecution)));
+    scoped.into_iter().fold(gated, |gated, routes| {
+        let layer = match routes.access {
+            RouteAccess::Ordinary => layer.clone(),
+            access => layer.for_routes(access),
+        };
+        let scopes = routes.scopes.iter().cloned();
+        let layer = scopes.fold(layer, |layer, scope| layer.for_scope(scope));
+        gated.merge(routes.router.layer(layer))
+    })
 }
 
 /// The patterns of a router whose routes cannot be listed.

@@ -344,8 +344,10 @@ pub enum ChangeError {
         /// How many there may be.
         limit: usize,
     },
-    /// The allow list is the site's, and a scope has none of its own.
-    #[error("the allow list is the whole site's: change it without naming the scope {scope}")]
+    /// A scope cannot be asked for this: the allow list, for one, is the whole site's.
+    #[error(
+        "this is asked of the whole site, as the allow list is: do it without naming the scope {scope}"
+    )]
     NotInScope {
         /// The scope.
         scope: ScopeName,

@@ -423,14 +423,18 @@ impl Record {
         change: &Change,
         now: Timestamp,
     ) -> Result<Outcome, ChangeError> {
-        let sites = match change {
-            Change::Allow(_) | Change::InScope(..) => true,
-            Change::Activate(activate) => activate.allow().is_some(),
-            Change::Acquire(acquire) => acquire.activate.allow().is_some(),
-            Change::Deactivate(deactivate) => deactivate.changes_allow(),
+        let is_for_parts = match change {
+            Change::Activate(activate) => activate.allow().is_none(),
+            Change::Acquire(acquire) => acquire.activate.allow().is_none(),
+            Change::Deactivate(deactivate) => !deactivate.changes_allow(),
+            Change::IssuePass(_)
+            | Change::RevokePass(_)
+            | Change::RevokeAllPasses
+            | Change::Release(_)
+            | Change::NoteFailure(..) => true,
             _ => false,
         };
-        if sites {
+        if !is_for_parts {
             let scope = name.clone();
             return Err(ChangeError::NotInScope { scope });
         }

@@ -6,7 +6,7 @@ use http::request::Parts;
 use http::{HeaderMap, Response, StatusCode};
 use intermission::adapter::{Answer, Passage, RedeemedPass, ReplyHeaders};
 use intermission::reply::ReplyRequest;
-use intermission::{AdmitReason, Decision, Refusal, RouteAccess};
+use intermission::{AdmitReason, Decision, Refusal, RequestScopes, RouteAccess};
 
 use crate::headers::headers_of;
 use crate::settings::Settings;
@@ -28,8 +28,30 @@ pub enum Asked {
 }
 
 impl Settings {
-    pub(crate) fn ask(&self, parts: &mut Parts, access: RouteAccess) -> Asked {
-        match self.entrance.ask(&self.head(parts), access) {
+    /// Asks about a request which belongs to these scopes by what is written beside its route.
+    pub(crate) fn ask(
+        &self,
+        parts: &mut Parts,
+        access: RouteAccess,
+        beside: &RequestScopes,
+    ) -> Asked {
+        let gate = self.gate();
+        let has_scopes = self.has_scopes() || !beside.is_empty();
+        // An execution tells its scopes in any case: one of them may close while it runs.
+        let asks = gate.has_closed_scopes() || access == RouteAccess::StartsExecution;
+        let scopes = if has_scopes && asks {
+            self.scopes_of(parts, beside)
+        } else {
+            RequestScopes::none()
+        };
+        if has_scopes
+            && gate.has_closed_scopes()
+            && !gate.is_closed_in(&scopes)
+            && let Some(passage) = Passage::if_open(gate, parts.method.as_str(), access)
+        {
+            return Asked::Admitted(passage);
+        }
+        match self.entrance.ask_in(&self.head(parts), access, &scopes) {
             Answer::Admitted {
                 reason,
                 passage,

@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use http::request::Parts;
 use intermission::adapter::{ConfigError, EntranceBuilder};
-use intermission::{Gate, RouteAccess, RouteTable, TrustedProxies};
+use intermission::{Gate, RequestScopes, RouteAccess, RouteTable, TrustedProxies};
 
 use crate::face::Face;
 use crate::layer::MaintenanceLayer;
-use crate::settings::{Permission, Settings};
+use crate::settings::{Permission, ScopesOf, Settings};
 
 /// Settings of a [`MaintenanceLayer`].
 ///
@@ -39,6 +39,7 @@ use crate::settings::{Permission, Settings};
 #[must_use = "a builder does nothing until the layer is built"]
 pub struct MaintenanceBuilder {
     entrance: EntranceBuilder<Permission>,
+    scopes: Option<ScopesOf>,
     face: Option<Face>,
     peer_address: Option<fn(&Parts) -> Option<IpAddr>>,
 }
@@ -47,6 +48,7 @@ impl MaintenanceBuilder {
     pub(crate) fn new(gate: Gate) -> Self {
         Self {
             entrance: EntranceBuilder::new(gate),
+            scopes: None,
             face: None,
             peer_address: None,
         }
@@ -100,6 +102,47 @@ impl MaintenanceBuilder {
     /// The flag of routes that are not in the table; [`RouteAccess::Ordinary`] by default.
     pub fn with_default_access(self, access: RouteAccess) -> Self {
         self.map(|entrance| entrance.with_default_access(access))
+    }
+
+    /// To which [scopes](intermission::scope) a request belongs: its tenant, its host. To none by default.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use intermission::{Gate, MemoryState, RequestScopes};
+    /// # use intermission_tower::MaintenanceLayer;
+    /// # let gate = Gate::builder(MemoryState::new()).start().await?;
+    /// let layer = MaintenanceLayer::builder(gate)
+    ///     .with_scopes(|parts| {
+    ///         let host = parts.headers.get("host").and_then(|host| host.to_str().ok());
+    ///         host.map_or(RequestScopes::none(), RequestScopes::of_host)
+    ///     })
+    ///     .with_always("/health")
+    ///     .build()?;
+    /// # drop(layer); Ok(()) }
+    /// ```
+    ///
+    /// The closure is asked only while a scope is closed, and where an execution begins. It must not block. One that panics
+    /// is a handler that panics: the request gets no answer from the application.
+    ///
+    /// # Security
+    ///
+    /// What it does not say belongs to a closed scope is open. Look at what the application itself tells its tenants apart
+    /// by.
+    pub fn with_scopes<S: Into<RequestScopes>>(
+        self,
+        scopes: impl Fn(&Parts) -> S + Send + Sync + 'static,
+    ) -> Self {
+        let scopes: ScopesOf = Arc::new(move |parts| scopes(parts).into());
+        Self {
+            scopes: Some(scopes),
+            ..self
+        }
+    }
+
+    /// Says that a route belongs to a scope, by its pattern, for all methods. A route may belong to several. A bad pattern or
+    /// name is reported by [`build`](Self::build).
+    pub fn with_scope(self, pattern: impl Into<String>, scope: impl Into<String>) -> Self {
+        self.map(|entrance| entrance.with_scope(pattern, scope))
     }
 
     /// The name of the query parameter and the cookie that carry a pass; `intermission-pass` by default.
@@ -160,7 +203,11 @@ impl MaintenanceBuilder {
         }
         let flag = entrance.flag();
         Ok(MaintenanceLayer::new(
-            Arc::new(Settings { entrance, face }),
+            Arc::new(Settings {
+                entrance,
+                scopes: self.scopes,
+                face,
+            }),
             flag,
         ))
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::Method;
 use http::request::Parts;
 use intermission::adapter::{FlagOf, Passage};
-use intermission::{Gate, RouteAccess};
+use intermission::{Gate, RequestScopes, RouteAccess, ScopeName};
 use tower_layer::Layer;
 
 use crate::ask::Asked;
@@ -21,6 +21,7 @@ use crate::settings::Settings;
 pub struct MaintenanceLayer {
     settings: Arc<Settings>,
     flag: FlagOf,
+    scopes: RequestScopes,
 }
 
 impl MaintenanceLayer {
@@ -30,7 +31,11 @@ impl MaintenanceLayer {
     }
 
     pub(crate) const fn new(settings: Arc<Settings>, flag: FlagOf) -> Self {
-        Self { settings, flag }
+        Self {
+            settings,
+            flag,
+            scopes: RequestScopes::none(),
+        }
     }
 
     /// The same for a route or a group of routes with this flag: the table is not asked.
@@ -41,7 +46,24 @@ impl MaintenanceLayer {
         Self {
             settings: Arc::clone(&self.settings),
             flag: FlagOf::All(access),
+            scopes: self.scopes.clone(),
         }
+    }
+
+    /// The same for a route or a group of routes that belongs to this scope, in addition to those of which the settings
+    /// tell: see [`with_scopes`](crate::MaintenanceBuilder::with_scopes).
+    pub fn for_scope(&self, scope: ScopeName) -> Self {
+        Self {
+            settings: Arc::clone(&self.settings),
+            flag: self.flag,
+            scopes: self.scopes.clone().and(scope),
+        }
+    }
+
+    /// Whether a request may belong to a scope that is closed.
+    #[inline]
+    fn may_be_scoped(&self) -> bool {
+        self.gate().has_closed_scopes() && (self.settings.has_scopes() || !self.scopes.is_empty())
     }
 
     /// Lets a request in without a question, if nothing needs to be asked: `None` means that [`ask`](Self::ask) has to
@@ -51,6 +73,9 @@ impl MaintenanceLayer {
     #[inline]
     #[must_use]
     pub fn admit_open(&self, method: &Method, path: &str) -> Option<Passage> {
+        if self.may_be_scoped() {
+            return None;
+        }
         let access = self.access_of(method, path);
         Passage::if_open(self.settings.gate(), method.as_str(), access)
     }
@@ -61,6 +86,7 @@ impl MaintenanceLayer {
     #[must_use]
     pub fn admit_open_anywhere(&self, method: &Method) -> Option<Passage> {
         match self.flag {
+            FlagOf::All(_) if self.may_be_scoped() => None,
             FlagOf::All(access) => Passage::if_open(self.settings.gate(), method.as_str(), access),
             FlagOf::Table => None,
         }
@@ -72,7 +98,7 @@ impl MaintenanceLayer {
     pub fn ask(&self, parts: &mut Parts) -> Asked {
         let path = self.settings.head(parts).sent_path();
         let access = self.access_of(&parts.method, path);
-        self.settings.ask(parts, access)
+        self.settings.ask(parts, access, &self.scopes)
     }
 
     #[inline]
@@ -94,6 +120,11 @@ impl<S> Layer<S> for MaintenanceLayer {
     type Service = Maintenance<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Maintenance::new(inner, Arc::clone(&self.settings), self.flag)
+        Maintenance::new(
+            inner,
+            Arc::clone(&self.settings),
+            self.flag,
+            self.scopes.clone(),
+        )
     }
 }

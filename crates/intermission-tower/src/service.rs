@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 
 use http::{Request, Response};
 use intermission::adapter::{FlagOf, Passage};
-use intermission::{Gate, RouteAccess};
+use intermission::{Gate, RequestScopes, RouteAccess};
 use tower_service::Service;
 
 use crate::ask::Asked;
@@ -22,14 +22,25 @@ pub struct Maintenance<S> {
     inner: S,
     settings: Arc<Settings>,
     flag: FlagOf,
+    scopes: RequestScopes,
+    /// Whether requests may belong to scopes.
+    is_scoped: bool,
 }
 
 impl<S> Maintenance<S> {
-    pub(crate) const fn new(inner: S, settings: Arc<Settings>, flag: FlagOf) -> Self {
+    pub(crate) fn new(
+        inner: S,
+        settings: Arc<Settings>,
+        flag: FlagOf,
+        scopes: RequestScopes,
+    ) -> Self {
+        let is_scoped = settings.has_scopes() || !scopes.is_empty();
         Self {
             inner,
             settings,
             flag,
+            scopes,
+            is_scoped,
         }
     }
 
@@ -55,7 +66,7 @@ impl<S> Maintenance<S> {
         S: Service<Request<ReqBody>, Response = Response<ResBody>>,
     {
         let (mut parts, body) = request.into_parts();
-        match self.settings.ask(&mut parts, access) {
+        match self.settings.ask(&mut parts, access, &self.scopes) {
             Asked::Admitted(passage) => {
                 let request = Request::from_parts(parts, body);
                 ResponseFuture::application(self.inner.call(request), passage)
@@ -86,6 +97,9 @@ where
             FlagOf::Table => self.settings.look_up(&req),
         };
         let gate = self.settings.gate();
+        if self.is_scoped && gate.has_closed_scopes() {
+            return self.ask(req, access);
+        }
         match Passage::if_open(gate, req.method().as_str(), access) {
             Some(passage) => ResponseFuture::application(self.inner.call(req), passage),
             None => self.ask(req, access),

@@ -9,15 +9,19 @@ use http::request::Parts;
 use http::uri::Scheme;
 use http::{Request, Uri};
 use intermission::adapter::{Entrance, RequestHead};
-use intermission::{Gate, RouteAccess};
+use intermission::{Gate, RequestScopes, RouteAccess};
 
 use crate::face::Face;
 
 /// Whether a request's visitor may `access site in maintenance mode`.
 pub(crate) type Permission = Arc<dyn Fn(&Parts) -> bool + Send + Sync>;
 
+/// To which scopes a request belongs.
+pub(crate) type ScopesOf = Arc<dyn Fn(&Parts) -> RequestScopes + Send + Sync>;
+
 pub(crate) struct Settings {
     pub(crate) entrance: Entrance<Permission>,
+    pub(crate) scopes: Option<ScopesOf>,
     pub(crate) face: Face,
 }
 
@@ -25,6 +29,24 @@ impl Settings {
     #[inline]
     pub(crate) const fn gate(&self) -> &Gate {
         self.entrance.gate()
+    }
+
+    /// Whether requests may belong to scopes.
+    pub(crate) const fn has_scopes(&self) -> bool {
+        self.scopes.is_some() || self.entrance.has_scopes()
+    }
+
+    /// The scopes of a request, in addition to those of its route.
+    pub(crate) fn scopes_of(&self, parts: &Parts, beside: &RequestScopes) -> RequestScopes {
+        let mut scopes = beside.clone();
+        if let Some(scopes_of) = &self.scopes {
+            scopes = scopes_of(parts)
+                .iter()
+                .cloned()
+                .fold(scopes, RequestScopes::and);
+        }
+        let path = self.head(parts).sent_path();
+        self.entrance.scopes_of(parts.method.as_str(), path, scopes)
     }
 
     /// The flag of a request's route by the table.

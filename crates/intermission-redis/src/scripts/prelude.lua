@@ -156,7 +156,7 @@ local function plan_of(s)
 end
 local function unconfirmed_in(s)
   local lines={}
-  for line in string.gmatch(string.match(s.completion or 'null','"unconfirmed":%[(.*)%]}$') or '','[^\r]+') do
+  for line in string.gmatch(string.match(s.completion or '','"unconfirmed":%[(.*)%]}$') or '','[^\r]+') do
     if line~=',' then lines[#lines+1]=line end
   end
   return lines

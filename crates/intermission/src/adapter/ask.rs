@@ -3,7 +3,9 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use intermission_core::{AdmitReason, ClientAddress, Decision, PassSecret, RouteAccess, Visitor};
+use intermission_core::{
+    AdmitReason, ClientAddress, Decision, PassSecret, RouteAccess, ScopeName, Visitor,
+};
 
 use crate::adapter::entrance::Entrance;
 use crate::adapter::execution_handle::ExecutionHandle;
@@ -35,19 +37,30 @@ pub enum Answer {
 }
 
 impl<P> Entrance<P> {
-    /// Asks the gate about a request to a route with this flag.
+    /// Asks the gate about a request to a route with this flag, which belongs to no scope.
     pub fn ask<H>(&self, head: &H, access: RouteAccess) -> Answer
     where
         H: RequestHead<Permission = P>,
     {
-        let visitor = Visitor::new(head.method(), head.path()).with_access(access);
+        self.ask_in(head, access, &[])
+    }
+
+    /// Asks the gate about a request to a route with this flag, which belongs to these scopes: those that the application
+    /// says, and those of [`scopes_of`](Self::scopes_of).
+    pub fn ask_in<H>(&self, head: &H, access: RouteAccess, scopes: &[ScopeName]) -> Answer
+    where
+        H: RequestHead<Permission = P>,
+    {
+        let visitor = Visitor::new(head.method(), head.path())
+            .with_access(access)
+            .with_scopes(scopes);
         if self.gate.is_open() {
             // An execution is to begin. If the gate closes at this moment, more must be known of the visitor.
             if let Ok(admitted) = self.gate.try_admit(&visitor) {
                 return Answer::from(Admission::Admitted(admitted));
             }
         }
-        let pass = pass_link::carried(head, &self.pass_name, |secret| self.opens(secret));
+        let pass = pass_link::carried(head, &self.pass_name, |secret| self.opens(secret, scopes));
         if let Some(pass) = &pass
             && let Some(redeemed) = pass_link::redeem(pass, head, self)
         {
@@ -67,11 +80,12 @@ impl<P> Entrance<P> {
     }
 
     /// Whether a pass with this secret would let in whoever needs one.
-    fn opens(&self, secret: &PassSecret) -> bool {
+    fn opens(&self, secret: &PassSecret, scopes: &[ScopeName]) -> bool {
         // Beginning an execution is what no rule before that of the pass allows, whatever the phase and the level.
         let visitor = Visitor::new("POST", "/")
             .with_access(RouteAccess::StartsExecution)
-            .with_pass(Some(secret.clone()));
+            .with_pass(Some(secret.clone()))
+            .with_scopes(scopes);
         self.gate.decide(&visitor) == Decision::Admit(AdmitReason::Pass)
     }
 

@@ -1,8 +1,11 @@
 //! How an entrance is set up, and what is wrong with a set-up that nobody could ever pass.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
-use intermission_core::{BadPattern, RouteAccess, RouteTable, TrustedProxies};
+use intermission_core::{
+    BadPattern, BadScopeName, RouteAccess, RouteTable, ScopeName, TrustedProxies,
+};
 
 use crate::Gate;
 use crate::adapter::entrance::Entrance;
@@ -18,6 +21,7 @@ pub struct EntranceBuilder<P> {
     routes: RouteTable,
     rows: Vec<(String, RouteAccess)>,
     access: RouteAccess,
+    scopes: Vec<(String, String)>,
     pass_name: Option<String>,
     https_only: bool,
     always_elsewhere: bool,
@@ -34,6 +38,7 @@ impl<P> EntranceBuilder<P> {
             routes: RouteTable::new(),
             rows: Vec::new(),
             access: RouteAccess::Ordinary,
+            scopes: Vec::new(),
             pass_name: None,
             https_only: false,
             always_elsewhere: false,
@@ -79,6 +84,15 @@ impl<P> EntranceBuilder<P> {
         self
     }
 
+    /// Says that a route belongs to a scope, by its pattern, for all methods. A route may belong to several. A bad pattern or
+    /// name is reported by [`build`](Self::build).
+    ///
+    /// A path that different frameworks take for different routes belongs to the scope if one of them takes it for this.
+    pub fn with_scope(mut self, pattern: impl Into<String>, scope: impl Into<String>) -> Self {
+        self.scopes.push((pattern.into(), scope.into()));
+        self
+    }
+
     /// The name of the query parameter and the cookie that carry a pass; `intermission-pass` by default.
     pub fn with_pass_name(mut self, name: impl Into<String>) -> Self {
         self.pass_name = Some(name.into());
@@ -119,6 +133,12 @@ impl<P> EntranceBuilder<P> {
         for (pattern, access) in &self.rows {
             routes = routes.with(pattern, *access)?;
         }
+        let mut scopes: BTreeMap<ScopeName, RouteTable> = BTreeMap::new();
+        for (pattern, scope) in &self.scopes {
+            let table = scopes.entry(ScopeName::new(scope)?).or_default();
+            // With this flag, a pattern is matched in every spelling of its path.
+            *table = std::mem::take(table).with(pattern, RouteAccess::StartsExecution)?;
+        }
         let pass_name = match self.pass_name {
             Some(name) => PassName::new(&name)?,
             None => PassName::default(),
@@ -139,6 +159,7 @@ impl<P> EntranceBuilder<P> {
             proxies: self.proxies,
             routes,
             access: self.access,
+            scopes: scopes.into_iter().collect(),
             pass_name,
             https_only: self.https_only,
         })
@@ -154,6 +175,7 @@ impl<P> fmt::Debug for EntranceBuilder<P> {
             .field("routes", &self.routes)
             .field("rows", &self.rows)
             .field("access", &self.access)
+            .field("scopes", &self.scopes)
             .field("pass_name", &self.pass_name)
             .field("https_only", &self.https_only)
             .field("always_elsewhere", &self.always_elsewhere)
@@ -175,6 +197,9 @@ pub enum ConfigError {
     /// The pass's name cannot be that of a cookie and a query parameter.
     #[error(transparent)]
     PassName(#[from] BadPassName),
+    /// A route is said to belong to what cannot be a scope.
+    #[error(transparent)]
+    Scope(#[from] BadScopeName),
     /// A route's pattern is malformed, or contradicts another.
     #[error(transparent)]
     Route(#[from] BadPattern),

@@ -2,10 +2,11 @@
 
 use std::fmt;
 
-use intermission_core::{RouteAccess, RouteTable, TrustedProxies};
+use intermission_core::{RouteAccess, RouteTable, ScopeName, TrustedProxies};
 
 use crate::Gate;
 use crate::adapter::pass_link::PassName;
+use crate::scopes::RequestScopes;
 
 /// A gate, and all that it takes to ask it about a request. Made by [`EntranceBuilder`](super::EntranceBuilder).
 ///
@@ -17,6 +18,8 @@ pub struct Entrance<P> {
     pub(super) routes: RouteTable,
     /// The access of routes that are not in the table.
     pub(super) access: RouteAccess,
+    /// The scopes that have routes, each with these.
+    pub(super) scopes: Box<[(ScopeName, RouteTable)]>,
     pub(super) pass_name: PassName,
     pub(super) https_only: bool,
 }
@@ -44,6 +47,23 @@ impl<P> Entrance<P> {
     pub fn look_up(&self, method: &str, path: &str) -> RouteAccess {
         self.routes.access(method, path).unwrap_or(self.access)
     }
+
+    /// Whether routes belong to scopes here, so that [`scopes_of`](Self::scopes_of) may find some.
+    #[must_use]
+    pub const fn has_scopes(&self) -> bool {
+        !self.scopes.is_empty()
+    }
+
+    /// The scopes to which a request's route belongs by its path, in addition to these. An adapter asks for them while
+    /// [`Gate::has_closed_scopes`], and always where an execution begins, which a later drain of its scopes is to wait for.
+    #[must_use]
+    pub fn scopes_of(&self, method: &str, path: &str, others: RequestScopes) -> RequestScopes {
+        let found = self
+            .scopes
+            .iter()
+            .filter(|(_, routes)| routes.access(method, path).is_some());
+        found.fold(others, |scopes, (scope, _)| scopes.and(scope.clone()))
+    }
 }
 
 impl<P> fmt::Debug for Entrance<P> {
@@ -54,6 +74,7 @@ impl<P> fmt::Debug for Entrance<P> {
             .field("proxies", &self.proxies)
             .field("routes", &self.routes)
             .field("access", &self.access)
+            .field("scopes", &self.scopes)
             .field("pass_name", &self.pass_name)
             .field("https_only", &self.https_only)
             .finish()

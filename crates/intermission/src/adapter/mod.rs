@@ -6,8 +6,11 @@
 //!
 //! 1. It finds the route's flag: beside the route, or in the table ([`Entrance::look_up`]).
 //! 2. It tries [`Passage::if_open`]. While the gate is open, that is all: nothing of the request was read but its method,
-//!    and its path if there is a table.
-//! 3. Otherwise it shows the request as a [`RequestHead`] to [`Entrance::ask`], which reads what the decision depends
+//!    and its path if there is a table. Where requests may belong to scopes, it does so only unless
+//!    [`Gate::has_closed_scopes`](crate::Gate::has_closed_scopes); otherwise it finds the request's scopes first (what the
+//!    application says, and [`Entrance::scopes_of`]), and then tries unless
+//!    [`Gate::is_closed_in`](crate::Gate::is_closed_in) them.
+//! 3. Otherwise it shows the request as a [`RequestHead`] to [`Entrance::ask`], or with scopes to [`Entrance::ask_in`], which reads what the decision depends
 //!    on: the visitor's address, the permission, the pass. What comes back is an [`Answer`].
 //! 4. It keeps the [`Passage`] until the response's body has ended or was dropped. Then the request has ended.
 //! 5. If the gate had to be asked, it puts the [`Decision`](crate::Decision) where the handler finds it, and the

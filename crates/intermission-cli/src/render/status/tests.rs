@@ -356,7 +356,7 @@ fn nothing_in_the_record_can_forge_a_line_or_a_colour() {
 fn who_holds_it_on_is_named_and_how_to_get_out() {
     let mut site = Site::new();
     site.hear(1, |report| {
-        report.facts.label = "during backup pid 7".into()
+        report.facts.label = "during backup pid 7".into();
     });
     let acquire = |bits: u128, label: &str| {
         let (id, node) = (HolderId::from_bits(bits), NodeId::from_bits(bits << 96));
@@ -370,11 +370,13 @@ fn who_holds_it_on_is_named_and_how_to_get_out() {
             .skip_while(|line| !line.starts_with("  Held by:"));
         let more = |line: &&str| line.starts_with("  Held by:") || line.starts_with("     ");
         let lines = lines.take_while(more);
-        lines.map(|line| line[17..].to_owned()).collect::<Vec<_>>()
+        lines
+            .map(|line| line.chars().skip(17).collect())
+            .collect::<Vec<String>>()
     };
     site.change(&acquire(1, "backup"));
     site.hear_of_activation(1, |report| {
-        report.facts.label = "during backup pid 7".into()
+        report.facts.label = "during backup pid 7".into();
     });
     let backup = "backup (during backup pid 7, requested by ci): for 0s";
     assert_eq!(held(&site), [backup, "it opens when they are done"]);
