@@ -67,6 +67,7 @@
 //! | `tls` | yes | `rediss://`, `rediss+sentinel://` and `rediss+cluster://` |
 
 mod args;
+mod child;
 mod environment;
 mod exit_code;
 mod export;
@@ -207,7 +208,7 @@ fn with_state(
     let ended = runtime.block_on(async {
         let reached = match verb {
             Verb::Init => place.open_or_create(),
-            Verb::Exec(_) | Verb::During(_) => place.open().map_err(verbs::exec::not_run),
+            Verb::Exec(_) | Verb::During(_) => place.open().map_err(child::not_run),
             _ => place.open(),
         }?;
         if let Some(warning) = &reached.warning {

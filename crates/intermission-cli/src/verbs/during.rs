@@ -23,10 +23,10 @@ use intermission::{
     StartError, Unconfirmed, UnconfirmedCause, View,
 };
 
-use super::exec::child::{self, Registration};
-use super::exec::signals::{self, Signals};
-use super::exec::{leave, not_run, program_name, say};
 use crate::args::During;
+use crate::child::node::{self, leave};
+use crate::child::signals::{self, Signals};
+use crate::child::{self, Registration, not_run, program_name, say};
 use crate::exit_code::ExitCode;
 use crate::failure::{Failure, in_full};
 use crate::render::fleet;
@@ -71,20 +71,13 @@ pub(crate) async fn run(args: &During, session: &mut Session<'_, '_>) -> Result<
     ended.map(|(code, _)| code)
 }
 
-/// This process as a node of the site.
+/// This process as a node of the site. It runs nothing for which anybody would have to wait if it dies.
 async fn join(name: &str, session: &Session<'_, '_>) -> Result<Gate, Failure> {
-    let (state, timing) = session.joinable().await?;
-    Gate::builder(state)
-        .with_node_name(name)
-        .with_timing(timing)
-        // It runs nothing for which anybody would have to wait if it dies.
-        .with_lost_contact(LostContact::Wait(Duration::ZERO))
-        .start()
-        .await
-        .map_err(|error| match error {
-            StartError::State(error) => error.into(),
-            other => Failure::new(ExitCode::Failed, in_full(&other)),
-        })
+    let joined = node::join(name, LostContact::Wait(Duration::ZERO), session).await;
+    joined.map_err(|error| match error {
+        StartError::State(error) => error.into(),
+        other => Failure::new(ExitCode::Failed, in_full(&other)),
+    })
 }
 
 /// Holds the site for as long as the command runs. Returns the record by which the site was opened, if it was.
@@ -115,7 +108,7 @@ async fn held(
         }
     }
     say(session.output, "activated: running the command");
-    let registration = Registration::holder(gate.clone(), holder.id);
+    let registration = Registration::Holder(gate.clone(), holder.id);
     let ended = child::run(&args.command, signals, registration, session.output).await;
     let (code, last) = match ended {
         // Nothing ran.

@@ -4,27 +4,17 @@
 //! standard error, and a stream that nobody reads changes nothing about what runs: standard output is the command's.
 
 mod begin;
-pub(super) mod child;
-pub(super) mod signals;
 
-use std::ffi::OsString;
-use std::path::Path;
-use std::time::Duration;
-
-use intermission::{ExecutionInfo, Gate};
-use tokio::time::timeout;
+use intermission::ExecutionInfo;
 
 use crate::args::Exec;
+use crate::child::node::leave;
+use crate::child::signals::{self, Signals};
+use crate::child::{self, Registration, not_run, program_name, say};
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
-use crate::output::Output;
 use crate::session::Session;
 use begin::{Begun, begin, join};
-use child::Registration;
-use signals::Signals;
-
-/// How long this node tries to say goodbye. A state that is out of reach learns of its end by its silence.
-const GOODBYE_AT_MOST: Duration = Duration::from_secs(5);
 
 pub(crate) async fn run(args: &Exec, session: &mut Session<'_, '_>) -> Result<ExitCode, Failure> {
     // Before anything else, so that none of them ends this process before the command.
@@ -60,7 +50,7 @@ async fn in_maintenance(
     child::run(
         &args.command,
         &mut signals,
-        Registration::none(),
+        Registration::None,
         session.output,
     )
     .await
@@ -90,8 +80,8 @@ async fn as_node(
         begun = begin(args.if_closed, joined, &info, session) => Ok(begun),
     };
     let registration = match begun {
-        Ok(Ok(Begun::Execution(execution))) => Registration::begun(execution),
-        Ok(Ok(Begun::Unregistered)) => Registration::once_open(gate.clone(), info),
+        Ok(Ok(Begun::Execution(execution))) => Registration::Execution(execution),
+        Ok(Ok(Begun::Unregistered)) => Registration::OnceOpen(gate.clone(), info),
         Ok(Ok(Begun::Not)) => {
             leave(gate).await;
             return Ok(ExitCode::NotRun);
@@ -108,46 +98,4 @@ async fn as_node(
     let ended = child::run(&args.command, &mut signals, registration, session.output).await;
     leave(gate).await;
     ended
-}
-
-/// Says of what went wrong that the command was not run.
-pub(crate) fn not_run(failure: Failure) -> Failure {
-    failure.adding("the command was not run")
-}
-
-/// Says goodbye, so that no drain waits for the lease of a node that is gone.
-pub(super) async fn leave(gate: Gate) {
-    // Should the time be over, the silence says it.
-    let _ = timeout(GOODBYE_AT_MOST, gate.shutdown()).await;
-}
-
-/// What the lists call the command. Its arguments are left out: they may hold secrets, and every operator reads lists.
-pub(super) fn program_name(command: &[OsString]) -> String {
-    let program = command.first().map(Path::new);
-    program
-        .and_then(|program| program.file_name().or(Some(program.as_os_str())))
-        .map_or_else(String::new, |name| name.to_string_lossy().into_owned())
-}
-
-/// Says something to whoever listens. If nobody does, the command is run, or not, all the same.
-pub(super) fn say(output: &mut Output<'_>, line: &str) {
-    drop(output.note(line));
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lists_have_the_name_of_the_program_and_no_arguments() {
-        for (command, name) in [
-            (&["/usr/bin/php", "--password=hunter2"][..], "php"),
-            (&["./nightly.sh"], "nightly.sh"),
-            (&["make"], "make"),
-            (&[".."], ".."),
-        ] {
-            let command: Vec<OsString> = command.iter().map(OsString::from).collect();
-            assert_eq!(program_name(&command), name);
-        }
-    }
 }

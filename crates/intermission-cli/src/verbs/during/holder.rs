@@ -8,11 +8,11 @@ use intermission::{
 };
 use tokio::time::{Instant, sleep};
 
+use crate::child::say;
+use crate::child::signals::Signals;
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::session::Session;
-use crate::verbs::exec::say;
-use crate::verbs::exec::signals::Signals;
 
 /// For how long the last word is tried: the site stays closed meanwhile, and after that as well.
 const TRY_AT_MOST: Duration = Duration::from_secs(300);

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use intermission::{
-    Execution, ExecutionInfo, ExecutionRefused, Gate, GateStatus, StartError, StateError,
-    StateErrorKind,
+    Execution, ExecutionInfo, ExecutionRefused, Gate, GateStatus, LostContact, StartError,
+    StateError, StateErrorKind,
 };
 use tokio::time::sleep;
 
-use super::{not_run, say};
 use crate::args::IfClosed;
+use crate::child::{node, not_run, say};
 use crate::exit_code::ExitCode;
 use crate::failure::{Failure, in_full};
 use crate::session::Session;
@@ -42,7 +42,7 @@ pub(super) async fn join(
 ) -> Result<Joined, Failure> {
     let mut has_waited = false;
     loop {
-        let error = match start(name, session).await {
+        let error = match node::join(name, LostContact::default(), session).await {
             Ok(gate) => return Ok(Joined { gate, has_waited }),
             Err(StartError::State(error)) => error,
             Err(other) => return Err(not_run(Failure::new(ExitCode::Failed, in_full(&other)))),
@@ -58,14 +58,6 @@ pub(super) async fn join(
         }
         sleep(TRY_EVERY).await;
     }
-}
-
-async fn start(name: &str, session: &Session<'_, '_>) -> Result<Gate, StartError> {
-    let (state, timing) = session.joinable().await.map_err(StartError::State)?;
-    let builder = Gate::builder(state)
-        .with_node_name(name)
-        .with_timing(timing);
-    builder.start().await
 }
 
 /// Begins an execution, or does what the policy says.

@@ -15,10 +15,10 @@ use crate::exit_code::ExitCode;
 const PASSED_ON: [Signal; 4] = [Signal::TERM, Signal::INT, Signal::HUP, Signal::QUIT];
 
 /// The signals that come, none of which ends this process from now on.
-pub(in crate::verbs) struct Signals(Vec<(Signal, unix::Signal)>);
+pub(crate) struct Signals(Vec<(Signal, unix::Signal)>);
 
 impl Signals {
-    pub(in crate::verbs) fn listen() -> io::Result<Self> {
+    pub(crate) fn listen() -> io::Result<Self> {
         let ignored = ignored();
         PASSED_ON
             .into_iter()
@@ -34,7 +34,7 @@ impl Signals {
     /// # Cancel safety
     ///
     /// Safe: what came is found by the next call.
-    pub(in crate::verbs) async fn next(&mut self) -> Signal {
+    pub(crate) async fn next(&mut self) -> Signal {
         poll_fn(|context| {
             for (which, stream) in &mut self.0 {
                 if stream.poll_recv(context).is_ready() {
@@ -48,13 +48,13 @@ impl Signals {
 }
 
 /// How a shell says that a signal has ended something.
-pub(in crate::verbs) fn ended_by(signal: Signal) -> ExitCode {
+pub(crate) fn ended_by(signal: Signal) -> ExitCode {
     ExitCode::Child(u8::try_from(128 + signal.as_raw()).unwrap_or(u8::MAX))
 }
 
 /// Whether a terminal has sent it to the command, too: its keys are for all processes in the foreground. Passed on, one
 /// Ctrl-C would be two, and many programs take the second for "at once".
-pub(in crate::verbs) fn is_of_the_keyboard(signal: Signal) -> bool {
+pub(crate) fn is_of_the_keyboard(signal: Signal) -> bool {
     matches!(signal, Signal::INT | Signal::QUIT)
         && File::open("/dev/tty")
             .is_ok_and(|terminal| tcgetpgrp(terminal).is_ok_and(|front| front == getpgrp()))

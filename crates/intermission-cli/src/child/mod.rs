@@ -1,17 +1,21 @@
-//! The command of `exec`, while it runs.
+//! The command that `exec` or `during` runs, and this process as a node of the site for that long.
+
+pub(crate) mod node;
+pub(crate) mod signals;
 
 use std::ffi::{OsStr, OsString};
 use std::future::pending;
 use std::io;
 use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
 use std::process::ExitStatus;
 
 use intermission::{Execution, ExecutionInfo, Gate, HolderId, Record};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::{Child, Command};
 
-use super::say;
-use super::signals::{Signals, is_of_the_keyboard};
+use signals::{Signals, is_of_the_keyboard};
+
 use crate::exit_code::ExitCode;
 use crate::failure::{Failure, in_full};
 use crate::output::Output;
@@ -20,51 +24,38 @@ use crate::output::Output;
 const NOT_FOUND: ExitCode = ExitCode::Child(127);
 const NOT_STARTED: ExitCode = ExitCode::Child(126);
 
-/// Whether the fleet knows that the command runs.
-pub(in crate::verbs) struct Registration {
-    execution: Option<Execution>,
-    /// What to begin as soon as the site is open, for a command that began while it was closed.
-    once_open: Option<(Gate, ExecutionInfo)>,
-    /// As whom the command holds the site closed.
-    holder: Option<(Gate, HolderId)>,
+/// As what the fleet knows of the command while it runs.
+pub(crate) enum Registration {
+    /// Not at all.
+    None,
+    /// As an execution, for which drains wait.
+    Execution(Execution),
+    /// As such an execution, but only once the site is open: the command began while it was closed.
+    OnceOpen(Gate, ExecutionInfo),
+    /// As one that holds the site closed.
+    Holder(Gate, HolderId),
 }
 
 impl Registration {
-    pub(in crate::verbs) const fn begun(execution: Execution) -> Self {
-        Self {
-            execution: Some(execution),
-            once_open: None,
-            holder: None,
+    /// Waits until the site is open, and begins the execution that could not begin before.
+    async fn opened(&self) -> Execution {
+        match self {
+            Self::OnceOpen(gate, info) => gate.execution_when_open(info.clone()).await,
+            Self::None | Self::Execution(_) | Self::Holder(..) => pending().await,
         }
     }
 
-    pub(in crate::verbs) const fn once_open(gate: Gate, info: ExecutionInfo) -> Self {
-        Self {
-            execution: None,
-            once_open: Some((gate, info)),
-            holder: None,
-        }
-    }
-
-    pub(in crate::verbs) const fn none() -> Self {
-        Self {
-            execution: None,
-            once_open: None,
-            holder: None,
-        }
-    }
-
-    pub(in crate::verbs) const fn holder(gate: Gate, id: HolderId) -> Self {
-        Self {
-            execution: None,
-            once_open: None,
-            holder: Some((gate, id)),
+    /// Waits until the command is to end.
+    async fn cancelled(&self) {
+        match self {
+            Self::Execution(execution) => execution.cancelled().await,
+            Self::None | Self::OnceOpen(..) | Self::Holder(..) => pending().await,
         }
     }
 
     /// Waits until somebody opens the site that the command holds closed.
     async fn overruled(&self) {
-        let Some((gate, id)) = &self.holder else {
+        let Self::Holder(gate, id) = self else {
             return pending().await;
         };
         let holds = |record: &Record| record.holders().iter().any(|holder| holder.id == *id);
@@ -72,27 +63,11 @@ impl Registration {
         gate.reached(holds).await;
         gate.reached(|record| !holds(record)).await;
     }
-
-    /// Waits until the site is open, and begins the execution that could not begin before.
-    async fn opened(&self) -> Execution {
-        match &self.once_open {
-            Some((gate, info)) => gate.execution_when_open(info.clone()).await,
-            None => pending().await,
-        }
-    }
-
-    /// Waits until the command is to end.
-    async fn cancelled(&self) {
-        match &self.execution {
-            Some(execution) => execution.cancelled().await,
-            None => pending().await,
-        }
-    }
 }
 
 /// Runs the command until it ends by itself. It is told to end, and never killed: what it does then is its own affair,
 /// and for as long as it runs, so does its execution.
-pub(in crate::verbs) async fn run(
+pub(crate) async fn run(
     command: &[OsString],
     signals: &mut Signals,
     mut registration: Registration,
@@ -120,11 +95,29 @@ pub(in crate::verbs) async fn run(
                 is_overruled = true;
                 say(output, "somebody has opened the site: visitors may be let in while the command runs on");
             }
-            execution = registration.opened(), if registration.execution.is_none() => {
-                registration.execution = Some(execution);
+            execution = registration.opened() => {
+                registration = Registration::Execution(execution);
             }
         }
     }
+}
+
+/// What lists call the command. Its arguments are left out: they may hold secrets, and every operator reads lists.
+pub(crate) fn program_name(command: &[OsString]) -> String {
+    let program = command.first().map(Path::new);
+    program
+        .and_then(|program| program.file_name().or(Some(program.as_os_str())))
+        .map_or_else(String::new, |name| name.to_string_lossy().into_owned())
+}
+
+/// Says something to whoever listens. If nobody does, the command is run, or not, all the same.
+pub(crate) fn say(output: &mut Output<'_>, line: &str) {
+    drop(output.note(line));
+}
+
+/// Says of what went wrong that the command was not run.
+pub(crate) fn not_run(failure: Failure) -> Failure {
+    failure.adding("the command was not run")
 }
 
 /// Starts it, with the streams of this process.
@@ -170,6 +163,19 @@ fn code_of(status: ExitStatus) -> ExitCode {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lists_have_the_name_of_the_program_and_no_arguments() {
+        for (command, name) in [
+            (&["/usr/bin/php", "--password=hunter2"][..], "php"),
+            (&["./nightly.sh"], "nightly.sh"),
+            (&["make"], "make"),
+            (&[".."], ".."),
+        ] {
+            let command: Vec<OsString> = command.iter().map(OsString::from).collect();
+            assert_eq!(program_name(&command), name);
+        }
+    }
 
     #[test]
     fn codes_are_as_shells_have_them() {
