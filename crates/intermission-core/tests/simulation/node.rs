@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use intermission_core::{
-    ActivationId, Level, LostContact, Moment, NodeAction, NodeEvent, NodeId, NodeMachine,
+    ActivationId, Hold, Level, LostContact, Moment, NodeAction, NodeEvent, NodeId, NodeMachine,
     NodeReport, NodeSettings, OutagePolicy, Phase, Record, Revision, Snapshot,
 };
 
@@ -159,7 +159,11 @@ impl Node {
             Some(Mutation::FenceNotObeyed) => is_open && !self.knows_a_due_plan(now),
             Some(Mutation::FenceByTimerOnly) => gate.execution_refusal().is_none(),
             Some(Mutation::BeginsUnknown) if !self.machine.has_joined() => is_open,
-            Some(Mutation::PlanNotObeyed) if self.knows_a_due_plan(now) => is_open && in_time,
+            Some(Mutation::PlanNotObeyed) if self.knows_a_due_plan(now) => {
+                // The hold is how it would obey.
+                let is_held = !matches!(gate.hold, None | Some(Hold::PlanBegan));
+                !gate.record.phase().is_on() && !is_held && in_time
+            }
             _ => in_time && gate.execution_refusal().is_none(),
         }
     }
