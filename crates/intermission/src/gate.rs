@@ -1,8 +1,9 @@
 //! A node's handle: cheap to clone, synchronous to ask.
 
+mod executions;
+mod following;
+
 use std::fmt;
-use std::future::Future;
-use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -18,13 +19,12 @@ use tokio::sync::mpsc;
 use crate::admission::{Admission, Admitted, RequestInFlight};
 use crate::builder::GateBuilder;
 use crate::dependencies::DependencyStatus;
-use crate::execution::{Execution, ExecutionInfo, ExecutionRefused, RunError};
+use crate::execution::ExecutionInfo;
 use crate::in_flight::{Entered, RequestClass};
 use crate::metrics::{Counted, publish};
 use crate::operator::Operator;
-use crate::scopes::{self, RequestScopes};
+use crate::scopes;
 use crate::shared::{Installed, Shared};
-use crate::subscription::Subscription;
 
 /// How often a request that starts an execution is decided about anew because the door was moved in between. The
 /// keeper moves it in a few instructions; a request never waits longer for it than this. A fence is no such door: it
@@ -371,79 +371,6 @@ impl Gate {
         )
     }
 
-    /// Begins a piece of work that a drain waits for.
-    ///
-    /// # Errors
-    ///
-    /// No execution may start now.
-    #[inline]
-    pub fn execution(&self, info: ExecutionInfo) -> Result<Execution, ExecutionRefused> {
-        let shared = self.shared();
-        if info.scopes().is_empty() {
-            return match shared.begin(info, false) {
-                Some(execution) => Ok(execution),
-                None => Err(ExecutionRefused {
-                    reason: shared.execution_refusal(&[]),
-                }),
-            };
-        }
-        let scopes = RequestScopes::from(info.scopes());
-        shared.begin(info, false).ok_or_else(|| ExecutionRefused {
-            reason: shared.execution_refusal(&scopes),
-        })
-    }
-
-    /// Begins a piece of work as soon as executions may start. A loop of work is better made with
-    /// [`worker`](Self::worker), which says in the log that it is paused, and ends with the gate.
-    ///
-    /// # Cancel safety
-    ///
-    /// Safe: a dropped call has begun nothing. A shutdown interrupts the wait by dropping it.
-    pub async fn execution_when_open(&self, info: ExecutionInfo) -> Execution {
-        let mut published = self.shared().published.subscribe();
-        loop {
-            if let Ok(execution) = self.execution(info.clone()) {
-                return execution;
-            }
-            let may_start = |installed: &Arc<Installed>| {
-                let snapshot = &installed.snapshot;
-                snapshot.execution_refusal().is_none()
-                    && scopes::execution_refusal(snapshot, info.scopes()).is_none()
-            };
-            if published.wait_for(may_start).await.is_err() {
-                // The keeper publishes for as long as the gate lives, and `self` is the gate.
-                std::future::pending::<()>().await;
-            }
-            // A node that has just been fenced is not told yet, and its keeper needs a turn to say so.
-            tokio::task::yield_now().await;
-        }
-    }
-
-    /// Runs a future as an execution, and drops it at its deadline: when the drain's limit is reached, or when a node
-    /// that fences itself has been out of contact for too long. Nothing but this can be dropped: a bare [`Execution`] is
-    /// only told.
-    ///
-    /// # Errors
-    ///
-    /// It was not started, or it was dropped.
-    ///
-    /// # Cancel safety
-    ///
-    /// As safe as the future: dropping the call drops it and ends the execution.
-    pub async fn run<T>(
-        &self,
-        info: ExecutionInfo,
-        work: impl Future<Output = T>,
-    ) -> Result<T, RunError> {
-        let execution = self.execution(info)?;
-        let mut work = pin!(work);
-        tokio::select! {
-            biased;
-            result = &mut work => Ok(result),
-            () = execution.dropped() => Err(RunError::Dropped),
-        }
-    }
-
     /// The node's name, as lists and metrics show it.
     #[must_use]
     pub fn node_name(&self) -> &str {
@@ -518,49 +445,6 @@ impl Gate {
             keeper_restarts: shared.keeper_restarts.load(Ordering::Relaxed),
             dependencies: shared.dependencies.status(),
         }
-    }
-
-    /// The records that this node applies from now on, each with the one before it.
-    #[must_use]
-    pub fn subscribe(&self) -> Subscription {
-        Subscription::new(self.shared().published.subscribe())
-    }
-
-    /// Waits until this node has applied a record that `is_reached` accepts; at once if it already has.
-    ///
-    /// # Cancel safety
-    ///
-    /// Safe: nothing is consumed.
-    pub async fn reached(&self, mut is_reached: impl FnMut(&Record) -> bool) -> Arc<Record> {
-        let mut published = self.shared().published.subscribe();
-        loop {
-            let record = Arc::clone(&published.borrow_and_update().snapshot.record);
-            if is_reached(&record) {
-                return record;
-            }
-            if published.changed().await.is_err() {
-                std::future::pending::<()>().await;
-            }
-        }
-    }
-
-    /// Waits until this node turns ordinary visitors away; at once if it already does. For handlers of connections
-    /// that would otherwise never end, such as WebSockets and server-sent events.
-    ///
-    /// # Cancel safety
-    ///
-    /// Safe: nothing is consumed.
-    pub async fn closing(&self) {
-        let mut published = self.shared().published.subscribe();
-        let turns_away = |installed: &Arc<Installed>| installed.turns_visitors_away();
-        if published.wait_for(turns_away).await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    }
-
-    /// Whether it does so now.
-    pub(crate) fn turns_visitors_away(&self) -> bool {
-        self.shared().installed.load().turns_visitors_away()
     }
 
     /// Waits until no execution runs on this node, and has it say goodbye, so that no drain waits for it.

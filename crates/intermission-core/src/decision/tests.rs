@@ -2,7 +2,11 @@ mod scopes;
 
 use std::time::Duration;
 
+use std::sync::Arc;
+
 use super::*;
+use crate::record::{Record, Settings};
+use crate::scope::ScopeName;
 use crate::{AllowChange, AllowList, Change, ClientAddress, Outcome, Pass, ScopeRecord};
 
 const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);

@@ -6,7 +6,8 @@
 use std::collections::BTreeMap;
 
 use super::members::{Member, Members, millis};
-use super::{Ledger, Moment, event_of, stamp, touched};
+use super::notes::{event_of, touched};
+use super::{Ledger, Moment, stamp};
 use crate::change::begun;
 use crate::history::HistoryEvent;
 use crate::id::{ActivationId, NodeId, Revision};

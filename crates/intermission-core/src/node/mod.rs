@@ -46,6 +46,7 @@
 //! In all of them routes flagged [`Always`](crate::RouteAccess::Always) are open, and by default a browser's preflight is
 //! admitted and begins nothing. Drained, quiet and given up change nothing for who comes.
 
+mod holds;
 mod pace;
 mod scopes;
 mod settings;
@@ -60,11 +61,12 @@ use crate::decision::{Hold, Snapshot};
 use crate::error::StateErrorKind;
 use crate::id::{ActivationId, NodeId, Revision};
 use crate::ledger::Moment;
-use crate::phase::Level;
-use crate::record::{Activation, Plan, Record};
+use crate::record::{Activation, Record};
 use crate::report::{LostContact, NodeReport, SyncReply};
 use crate::scope::ScopeName;
 use crate::timing::Timing;
+
+use holds::failing;
 
 pub use settings::{NodeSettings, OutagePolicy, StartPolicy};
 
@@ -526,74 +528,6 @@ impl NodeMachine {
         }
     }
 
-    /// The plan of a maintenance that has begun and of which nobody is there to say so. Whether it was cancelled meanwhile,
-    /// nobody says either; the state does, once it is back.
-    fn plan_begun_unheard(&self, now: Timestamp) -> Option<&Plan> {
-        let plan = self.snapshot.record.plan();
-        let is_heard = matches!(self.contact, Contact::Good { .. });
-        plan.filter(|plan| plan.starts_at <= now && !is_heard)
-    }
-
-    fn decide_hold(&mut self, now: Moment) {
-        self.snapshot.hold = self.due_hold(now);
-        self.state_hold_was_due = self.due_state_hold(now.steady).is_some();
-    }
-
-    /// The state's holds come first: what a node does not know weighs more than what it cannot do. A plan closes no more
-    /// than was planned, so one that lets visitors read gives way to what lets them do nothing.
-    fn due_hold(&self, now: Moment) -> Option<Hold> {
-        let dependency = || self.failing.clone().map(Hold::Dependency);
-        let full = self.due_state_hold(now.steady).or_else(dependency);
-        match self.plan_begun_unheard(now.calendar) {
-            Some(_) if self.snapshot.record.phase().is_on() => full,
-            Some(plan) if plan.settings.level == Level::ReadOnly => full.or(Some(Hold::PlanBegan)),
-            Some(_) => Some(Hold::PlanBegan),
-            None => full,
-        }
-    }
-
-    fn due_state_hold(&self, now: Duration) -> Option<Hold> {
-        let knows_nothing = self.snapshot.record.revision() == Revision::ZERO;
-        if self.probation && knows_nothing && self.settings.start != StartPolicy::StartOpen {
-            return Some(Hold::StateReconciling);
-        }
-        // A closed record that it remembers says more than a hold: who passes, what visitors are told.
-        let remembers = self.snapshot.record.phase().is_on();
-        let starts_closed = self.settings.start != StartPolicy::StartOpen && !remembers;
-        let is_due = match (self.contact, self.settings.outage) {
-            (Contact::Never { since, .. }, OutagePolicy::OpenAfter(limit)) => {
-                starts_closed && now < since.saturating_add(limit)
-            }
-            (Contact::Never { since, .. }, OutagePolicy::CloseAfter(limit)) => {
-                starts_closed || now >= since.saturating_add(limit)
-            }
-            (Contact::Never { .. }, OutagePolicy::KeepLast) => starts_closed,
-            (Contact::Lost { sent_at }, OutagePolicy::CloseAfter(limit)) => {
-                now >= sent_at.saturating_add(limit)
-            }
-            (Contact::Lost { .. } | Contact::Good { .. }, _) => false,
-        };
-        is_due.then_some(Hold::StateUnreachable)
-    }
-
-    /// When the hold will change by the time alone.
-    ///
-    /// What counts is what was decided, not what is due by now: who asks a moment later would never be woken for what has
-    /// become due in between.
-    fn hold_change_at(&self) -> Option<Duration> {
-        let held = self.state_hold_was_due;
-        match (self.contact, self.settings.outage) {
-            (Contact::Never { since, .. }, OutagePolicy::OpenAfter(limit)) if held => {
-                Some(since.saturating_add(limit))
-            }
-            (
-                Contact::Never { since: from, .. } | Contact::Lost { sent_at: from },
-                OutagePolicy::CloseAfter(limit),
-            ) if !held => Some(from.saturating_add(limit)),
-            _ => None,
-        }
-    }
-
     /// When the record says that something begins or ends by itself, about which the ledger is asked at that time.
     fn planned(&self) -> Option<Timestamp> {
         let record = &self.snapshot.record;
@@ -608,13 +542,5 @@ impl NodeMachine {
             .into_iter()
             .flatten()
             .min()
-    }
-}
-
-/// The names of the dependencies that hold a node, if any do.
-fn failing(hold: Option<&Hold>) -> Option<&str> {
-    match hold {
-        Some(Hold::Dependency(names)) => Some(names),
-        _ => None,
     }
 }
