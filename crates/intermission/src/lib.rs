@@ -138,7 +138,7 @@
 //! # Recipes
 //!
 //! [`recipes`] has a page for each situation: [queue workers](recipes::pause_queue_workers) during a deploy,
-//! [cron jobs](recipes::cron_jobs), a [window at 2 a.m.](recipes::maintenance_window), a
+//! [migrations](recipes::run_migrations), [cron jobs](recipes::cron_jobs), a [window at 2 a.m.](recipes::maintenance_window), a
 //! [database](recipes::database_down) or an [application](recipes::application_down) that is down, a
 //! [cache](recipes::purge_cache) to purge, [nginx](recipes::behind_nginx), [Cloudflare](recipes::behind_cloudflare),
 //! [Kubernetes](recipes::on_kubernetes).

@@ -74,4 +74,5 @@ recipes!(
     on_kubernetes,
     pause_queue_workers,
     purge_cache,
+    run_migrations,
 );

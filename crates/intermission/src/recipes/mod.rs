@@ -21,6 +21,11 @@ pub mod cron_jobs {}
 #[doc(alias = "schedule maintenance")]
 pub mod maintenance_window {}
 
+#[doc = include_str!("run_migrations.md")]
+#[doc(alias = "run migrations in maintenance mode")]
+#[doc(alias = "deployment")]
+pub mod run_migrations {}
+
 #[doc = include_str!("database_down.md")]
 #[doc(alias = "maintenance page when the database is down")]
 pub mod database_down {}
