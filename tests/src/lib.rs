@@ -50,4 +50,6 @@ mod recipes {
     struct PauseQueueWorkers;
     #[doc = include_str!("../../crates/intermission/src/recipes/purge_cache.md")]
     struct PurgeCache;
+    #[doc = include_str!("../../crates/intermission/src/recipes/run_migrations.md")]
+    struct RunMigrations;
 }
