@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use intermission::{Accepted, Actor, Change, Clock, Operator, Record, SharedState, Timestamp};
+use intermission::{
+    Accepted, Actor, Change, Clock, Operator, Record, ScopeName, SharedState, Timestamp,
+};
 
 use crate::failure::Failure;
 use crate::output::Output;
@@ -25,6 +27,8 @@ pub(crate) struct Session<'s, 'o> {
     pub(crate) invocation: String,
     /// Whether the state may fail apart from the services.
     pub(crate) is_remote: bool,
+    /// The part of the site that is meant; `None` for the whole.
+    pub(crate) scope: Option<ScopeName>,
     pub(crate) output: &'s mut Output<'o>,
 }
 
@@ -35,6 +39,7 @@ pub(crate) struct Manner {
     pub(crate) verbose: bool,
     pub(crate) invocation: String,
     pub(crate) is_remote: bool,
+    pub(crate) scope: Option<ScopeName>,
 }
 
 impl<'s, 'o> Session<'s, 'o> {
@@ -47,6 +52,10 @@ impl<'s, 'o> Session<'s, 'o> {
     ) -> Self {
         let actor = Actor::new(requested_by.clone(), "command");
         let operator = Operator::new(state.clone(), actor).with_clock(Arc::clone(&clock));
+        let operator = match &manner.scope {
+            Some(scope) => operator.for_scope(scope.clone()),
+            None => operator,
+        };
         Self {
             operator,
             state,
@@ -56,6 +65,7 @@ impl<'s, 'o> Session<'s, 'o> {
             verbose: manner.verbose,
             invocation: manner.invocation,
             is_remote: manner.is_remote,
+            scope: manner.scope,
             output,
         }
     }

@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use clap::builder::styling::{AnsiColor, Style};
 use intermission::{
-    Activation, DrainPolicy, NodeId, NodeView, Phase, Revision, Settings, Timestamp, View,
+    Activation, DrainPolicy, NodeId, NodeView, Phase, Revision, ScopeName, ScopeRecord, Scopes,
+    Settings, Timestamp, View,
 };
 
 use crate::output::painted;
@@ -17,7 +18,13 @@ const NAMED: usize = 5;
 
 /// The state in a few labelled lines. Lines that do not apply are left out. `invocation` is how a command line begins
 /// that reaches the same state.
-pub(crate) fn status(view: &View, now: Timestamp, coloured: bool, invocation: &str) -> String {
+pub(crate) fn status(
+    view: &View,
+    scope: Option<&ScopeName>,
+    now: Timestamp,
+    coloured: bool,
+    invocation: &str,
+) -> String {
     let mut lines = Lines::default();
     let record = &view.record;
     let activation = record.activation();
@@ -66,7 +73,9 @@ pub(crate) fn status(view: &View, now: Timestamp, coloured: bool, invocation: &s
     );
     say_who_is_silent(&mut lines, view, now, invocation);
     say_who_is_in_doubt(&mut lines, view, invocation);
-    format!("Maintenance: {}\n{}", headline(view, coloured), lines.0)
+    say_which_scopes(&mut lines, record.scopes());
+    let of = scope.map_or_else(String::new, |scope| format!(" of {scope}"));
+    format!("Maintenance{of}: {}\n{}", headline(view, coloured), lines.0)
 }
 
 fn headline(view: &View, coloured: bool) -> String {
@@ -88,6 +97,16 @@ fn headline(view: &View, coloured: bool) -> String {
     } else {
         phase_word
     }
+}
+
+/// The parts that are closed by themselves, or planned to be.
+fn say_which_scopes(lines: &mut Lines, scopes: &Scopes) {
+    let in_words =
+        |(name, scope): (&ScopeName, &ScopeRecord)| match (&scope.activation, &scope.plan) {
+            (None, Some(plan)) => format!("{name} (planned for {})", plan.starts_at),
+            _ => format!("{name} ({})", scope.phase()),
+        };
+    lines.add_list("Scopes", &list(scopes.iter().map(in_words)));
 }
 
 fn say_how(
@@ -316,13 +335,13 @@ mod tests {
     use crate::render::sample::{Site, allow, at};
 
     fn shown(site: &Site) -> String {
-        status(&site.view(), site.now(), false, "intermission")
+        status(&site.view(), None, site.now(), false, "intermission")
     }
 
     #[test]
     fn as_the_interface_promises() {
         let view = Site::documented().view();
-        let shown = status(&view, at("10:16:00"), false, "intermission");
+        let shown = status(&view, None, at("10:16:00"), false, "intermission");
         assert_eq!(
             shown,
             "\
@@ -647,7 +666,7 @@ Maintenance: deactivated
                 .all(|letter| letter == '\n' || !letter.is_control()),
             "{shown:?}"
         );
-        let coloured = status(&site.view(), site.now(), true, "intermission");
+        let coloured = status(&site.view(), None, site.now(), true, "intermission");
         assert_eq!(
             coloured
                 .replace("\u{1b}[1m\u{1b}[33m", "")

@@ -10,7 +10,9 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::time::Duration;
 
-use intermission::{Execution, ExecutionInfo, ExecutionRefused, Gate, GateStatus, StartError};
+use intermission::{
+    Execution, ExecutionInfo, ExecutionRefused, Gate, GateStatus, ScopeName, StartError,
+};
 use tokio::time::timeout;
 
 use crate::args::{Exec, IfClosed};
@@ -83,6 +85,10 @@ async fn as_node(
         joined = joining => joined.map_err(not_joined)?,
     };
     let info = ExecutionInfo::new(args.kind.clone()).with_label(program);
+    let info = match &session.scope {
+        Some(scope) => info.with_scope(scope.clone()),
+        None => info,
+    };
     let begun = tokio::select! {
         // First, so that a signal that came is not answered by a start.
         biased;
@@ -117,7 +123,7 @@ async fn begin(
         Ok(execution) => return Begun::Execution(execution),
         Err(refused) => refused,
     };
-    let why = in_words(&gate.status(), refused);
+    let why = in_words(&gate.status(), info.scopes(), refused);
     match policy {
         IfClosed::Skip => {
             let line = format!(
@@ -143,15 +149,21 @@ async fn begin(
 }
 
 /// Why no execution may start.
-fn in_words(status: &GateStatus, refused: ExecutionRefused) -> String {
-    let phase = status.record.phase();
-    if let Some(activation) = status.record.activation() {
-        let message = status.record.message();
-        let message = message.map_or_else(String::new, |message| format!(" (\"{message}\")"));
-        return format!(
-            "maintenance is {phase}, requested by {}{message}",
-            activation.requested_by
-        );
+fn in_words(status: &GateStatus, scopes: &[ScopeName], refused: ExecutionRefused) -> String {
+    let parts = scopes
+        .iter()
+        .map(|scope| (format!(" of {scope}"), status.record.of_scope(scope)));
+    let whole = [(String::new(), (*status.record).clone())];
+    for (of, record) in whole.into_iter().chain(parts) {
+        if let Some(activation) = record.activation() {
+            let phase = record.phase();
+            let message = record.message();
+            let message = message.map_or_else(String::new, |message| format!(" (\"{message}\")"));
+            return format!(
+                "maintenance{of} is {phase}, requested by {}{message}",
+                activation.requested_by
+            );
+        }
     }
     if let Some(trouble) = status.trouble {
         return format!("the state cannot be used ({trouble:?})");

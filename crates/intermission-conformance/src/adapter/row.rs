@@ -46,6 +46,8 @@ pub enum RowGroup {
     Replies,
     /// Flags and paths.
     Routes,
+    /// Parts of the site that are closed by themselves.
+    Scopes,
     /// Who tries to pass for somebody else.
     Spoofing,
     /// Conversations that outlive their response.
@@ -67,6 +69,7 @@ impl RowGroup {
             Self::Passes => "passes",
             Self::Replies => "replies",
             Self::Routes => "routes",
+            Self::Scopes => "scopes",
             Self::Spoofing => "spoofing",
             Self::Websocket => "websocket",
         }

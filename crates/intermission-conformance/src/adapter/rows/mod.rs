@@ -10,6 +10,7 @@ mod outage;
 mod passes;
 mod replies;
 mod routes;
+mod scopes;
 mod spoofing;
 mod vendors;
 mod websocket;
@@ -22,6 +23,7 @@ pub fn rows() -> Vec<Row> {
     [
         decision::rows(),
         routes::rows(),
+        scopes::rows(),
         spoofing::rows(),
         replies::rows(),
         vendors::rows(),
