@@ -42,6 +42,8 @@
 //! | `executions` | `{"running"}`: executions that a drain waits for |
 //! | `passes` | how many passes are good |
 //! | `state_lost_at` | when the state lost data before the activation was complete: a node that was cut off then may be missing among the unconfirmed |
+//! | `scope` | the part of the site that all of it is about, if one was named with `--scope` |
+//! | `scopes` | the parts that are closed or planned to be, each `{"scope","phase","level","message","requested_by","activated_at","window"}`, by name |
 //! | `state` | `{"reconciling_s","behind","lost_at"}`: how long the state still hears its nodes before anything completes; whether a node has seen a newer record than the state has; when it lost data of which no activation has told yet |
 //!
 //! | verb | object |
@@ -49,7 +51,7 @@
 //! | `activate`, `deactivate`, `allow-ips` with addresses, `pass revoke`, `nodes forget`, `init` | `{"v","changed","phase","revision","unconfirmed","state_lost_at"}`; `changed` is `false` if all was already as asked for |
 //! | `allow-ips` | `{"v","allow"}` |
 //! | `nodes` | `{"v","revision","nodes":[{"id","label","framework","revision","heard_at","out_of_contact","closed","drained","running","bypass_running","requests","hold","lost_contact":{"policy","after_s"},"unconfirmed"}]}`; the policy is `wait`, `hold` or `fence` |
-//! | `executions` | `{"v","running","bypass_running","executions":[{"node","node_label","id","kind","label","started_at","bypass"}]}`; a node lists its 20 oldest |
+//! | `executions` | `{"v","running","bypass_running","executions":[{"node","node_label","id","kind","label","started_at","bypass","scopes"}]}`; a node lists its 20 oldest |
 //! | `history` | `{"v","history":[{"at","revision","event","phase","by","origin","note"}]}`, the newest first |
 //! | `watch` | `{"v","at","revision","event","phase","by","origin","note"}`; the first has the event `current`, and a record that the state has lost `state-lost` |
 //! | `watch --on-change`, on the command's standard input | `{"v","change","missed","status"}`: what `watch` prints for the change, whether there may be changes before it that nobody was told, and what `status` prints when the command is first run for it |
@@ -187,7 +189,16 @@ fn with_state(
     environment: &Environment,
     output: &mut Output<'_>,
 ) -> Result<ExitCode, Failure> {
-    let place = Place::choose(global.state.as_deref(), global.site.as_deref(), environment)?;
+    let place = Place::choose(
+        global.state.as_deref(),
+        global.site.as_deref(),
+        global.scope.as_deref(),
+        environment,
+    )?;
+    let scope = place.scope().cloned();
+    if scope.is_some() {
+        takes_a_scope(verb)?;
+    }
     let requested_by = match &global.requested_by {
         Some(name) => name.clone(),
         None => environment.user()?,
@@ -201,6 +212,7 @@ fn with_state(
         verbose: global.verbose,
         invocation: place.invocation(),
         is_remote: place.is_remote(),
+        scope,
     };
     if manner.verbose {
         output.note(&format!("the state is {}", place.url()))?;
@@ -221,6 +233,21 @@ fn with_state(
     // A look at the state that is still under way when a wait times out holds nobody up.
     runtime.shutdown_background();
     ended
+}
+
+/// What is the whole site's to say is not asked of a part of it.
+fn takes_a_scope(verb: &Verb) -> Result<(), Failure> {
+    let (name, why) = match verb {
+        Verb::AllowIps(_) => ("allow-ips", "the list is the whole site's"),
+        Verb::Init => ("init", "a site is new as a whole"),
+        Verb::Watch(_) => (
+            "watch",
+            "it tells of all scopes, and the note of each line names its own",
+        ),
+        _ => return Ok(()),
+    };
+    let message = format!("`{name}` takes no scope: {why}");
+    Err(Failure::usage(message).with_hint("leave the scope out"))
 }
 
 async fn dispatch(verb: &Verb, session: &mut Session<'_, '_>) -> Result<ExitCode, Failure> {

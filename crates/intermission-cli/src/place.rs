@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use intermission::{SharedState, StateError, StateErrorKind, StateLocation, StateUrl};
+use intermission::{ScopeName, SharedState, StateError, StateErrorKind, StateLocation, StateUrl};
 use intermission_file::{FileOptions, FileState};
 use intermission_redis::{RedisOptions, RedisState};
 
@@ -21,6 +21,8 @@ pub(crate) struct Place {
     named_by: NamedBy,
     /// The site, if the option names it.
     site: Option<String>,
+    /// The part of the site, if one is named.
+    scope: Option<ScopeName>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,8 +40,10 @@ impl Place {
     pub(crate) fn choose(
         option: Option<&str>,
         site: Option<&str>,
+        scope: Option<&str>,
         environment: &Environment,
     ) -> Result<Self, Failure> {
+        let (site, scope) = part(site, scope)?;
         let (url, named_by) = match (option, environment.state()?) {
             (Some(url), _) => (url.parse().map_err(Failure::from)?, NamedBy::Option),
             (None, Some(url)) => {
@@ -58,7 +62,13 @@ impl Place {
             url,
             named_by,
             site: site.map(str::to_owned),
+            scope,
         })
+    }
+
+    /// The part of the site that is meant; `None` for the whole.
+    pub(crate) const fn scope(&self) -> Option<&ScopeName> {
+        self.scope.as_ref()
     }
 
     pub(crate) const fn url(&self) -> &StateUrl {
@@ -74,10 +84,14 @@ impl Place {
             Some(site) => format!(" --site {site}"),
             None => String::new(),
         };
-        match self.named_by {
+        let begin = match self.named_by {
             NamedBy::Option if url.contains("***") => format!("intermission --state …{}", site()),
             NamedBy::Option => format!("intermission --state {}", quoted(&url)),
             NamedBy::Environment | NamedBy::Nobody => format!("intermission{}", site()),
+        };
+        match &self.scope {
+            Some(scope) => format!("{begin} --scope {scope}"),
+            None => begin,
         }
     }
 
@@ -148,6 +162,27 @@ impl Place {
             failure
         }
     }
+}
+
+/// The site and its part that are meant, whichever way they are written: `--scope PART`, `--site SITE/PART`, `--site /PART`.
+fn part<'a>(
+    site: Option<&'a str>,
+    scope: Option<&str>,
+) -> Result<(Option<&'a str>, Option<ScopeName>), Failure> {
+    let (site, beside) = match site.and_then(|site| site.split_once('/')) {
+        Some((site, scope)) => (Some(site).filter(|site| !site.is_empty()), Some(scope)),
+        None => (site, None),
+    };
+    if let (Some(one), Some(other)) = (scope, beside)
+        && one != other
+    {
+        return Err(Failure::usage(format!(
+            "two scopes are named, {one} and {other}: name one"
+        )));
+    }
+    let scope = scope.or(beside).map(ScopeName::new).transpose();
+    let scope = scope.map_err(|error| Failure::usage(error.to_string()))?;
+    Ok((site, scope))
 }
 
 /// A state that was reached.
@@ -241,8 +276,46 @@ mod tests {
                 r"intermission --state 'file:/srv/it'\''s here'",
             ),
         ] {
-            let place = Place::choose(option, site, environment).unwrap();
+            let place = Place::choose(option, site, None, environment).unwrap();
             assert_eq!(place.invocation(), line);
+        }
+    }
+
+    #[test]
+    fn a_scope_is_the_same_however_it_is_written() {
+        let environment = Environment::default();
+        for (site, scope, invocation) in [
+            (None, Some("billing"), "intermission --scope billing"),
+            (Some("/billing"), None, "intermission --scope billing"),
+            (
+                Some("shop"),
+                Some("billing"),
+                "intermission --site shop --scope billing",
+            ),
+            (
+                Some("shop/billing"),
+                None,
+                "intermission --site shop --scope billing",
+            ),
+            (
+                Some("shop/billing"),
+                Some("billing"),
+                "intermission --site shop --scope billing",
+            ),
+        ] {
+            let place = Place::choose(None, site, scope, &environment).unwrap();
+            assert_eq!(place.scope().unwrap().as_str(), "billing");
+            assert_eq!(place.invocation(), invocation);
+        }
+        for (site, scope) in [
+            (Some("shop/billing"), Some("search")),
+            (Some("shop/"), None),
+            (Some("shop/a/b"), None),
+            (None, Some("a b")),
+            (None, Some("")),
+        ] {
+            let place = Place::choose(None, site, scope, &environment);
+            assert!(place.is_err(), "{site:?} {scope:?}");
         }
     }
 }

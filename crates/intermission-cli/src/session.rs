@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use intermission::{
-    Accepted, Actor, Change, Clock, Operator, Record, SharedState, StateError, Timestamp, Timing,
+    Accepted, Actor, Change, Clock, MaintenanceState, Operator, Record, ScopeName, SharedState,
+    StateError, Timestamp, Timing,
 };
 
 use intermission_redis::{RedisOptions, RedisState};
@@ -30,6 +31,8 @@ pub(crate) struct Session<'s, 'o> {
     pub(crate) invocation: String,
     /// Whether the state may fail apart from the services.
     pub(crate) is_remote: bool,
+    /// The part of the site that is meant; `None` for the whole.
+    pub(crate) scope: Option<ScopeName>,
     pub(crate) output: &'s mut Output<'o>,
 }
 
@@ -40,6 +43,7 @@ pub(crate) struct Manner {
     pub(crate) verbose: bool,
     pub(crate) invocation: String,
     pub(crate) is_remote: bool,
+    pub(crate) scope: Option<ScopeName>,
 }
 
 impl<'s, 'o> Session<'s, 'o> {
@@ -53,6 +57,10 @@ impl<'s, 'o> Session<'s, 'o> {
         let Reached { state, redis, .. } = reached;
         let actor = Actor::new(requested_by.clone(), "command");
         let operator = Operator::new(state.clone(), actor).with_clock(Arc::clone(&clock));
+        let operator = match &manner.scope {
+            Some(scope) => operator.for_scope(scope.clone()),
+            None => operator,
+        };
         Self {
             operator,
             state,
@@ -63,6 +71,7 @@ impl<'s, 'o> Session<'s, 'o> {
             verbose: manner.verbose,
             invocation: manner.invocation,
             is_remote: manner.is_remote,
+            scope: manner.scope,
             output,
         }
     }
@@ -81,6 +90,11 @@ impl<'s, 'o> Session<'s, 'o> {
             // Somebody has brought periods that never fit together. What the library has by default does.
             Err(_) => (self.state.clone(), Timing::default()),
         })
+    }
+
+    /// The record of the whole site, whichever part of it is meant.
+    pub(crate) async fn whole_record(&self) -> Result<Arc<Record>, StateError> {
+        Ok(self.state.inspect(0).await?.record)
     }
 
     pub(crate) fn now(&self) -> Timestamp {

@@ -28,6 +28,16 @@ pub struct HistoryEntry {
     pub note: Option<String>,
 }
 
+impl HistoryEntry {
+    /// The name of the scope in which it happened; `None` for what happened to the whole site, or to several scopes at
+    /// once. The note begins with it, and the phase is the scope's.
+    #[must_use]
+    pub fn scope(&self) -> Option<&str> {
+        let rest = self.note.as_deref()?.strip_prefix("scope ")?;
+        Some(rest.split_once(':').map_or(rest, |(name, _)| name))
+    }
+}
+
 /// What happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

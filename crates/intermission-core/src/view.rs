@@ -7,6 +7,7 @@ use crate::Timestamp;
 use crate::id::{ActivationId, NodeId, Revision};
 use crate::record::Record;
 use crate::report::{ExecutionView, FleetCount, LostContact, NodeFacts};
+use crate::scope::ScopeName;
 
 /// A state at one moment, for people.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,6 +47,38 @@ impl View {
             newest_seen: Revision::ZERO,
             lost_at: None,
         }
+    }
+
+    /// The same of one scope, as if it were a site of its own: see [`Record::of_scope`]. What nodes say is said of the
+    /// scope's activation, and what they run is what they list of the scope, so that with many executions on one node the
+    /// counts are of those that it lists. Of requests, and so of quiescence, nothing is known for a scope.
+    #[must_use]
+    pub fn of_scope(mut self, name: &ScopeName) -> Self {
+        let record = self.record.of_scope(name);
+        let id = record.activation().map(|on| on.id);
+        let mut count = FleetCount {
+            nodes: self.count.nodes,
+            ..FleetCount::default()
+        };
+        for node in &mut self.nodes {
+            node.closed = id.is_some_and(|id| node.seen >= id.began());
+            node.drained = node.closed && id.is_some_and(|id| !node.undrained.contains(&id));
+            let facts = &mut node.facts;
+            facts.executions.retain(|one| one.scopes.contains(name));
+            let bypass = facts.executions.iter().filter(|one| one.bypass).count();
+            let awaited = facts.executions.len() - bypass;
+            facts.running = u64::try_from(awaited).unwrap_or(u64::MAX);
+            facts.bypass_running = u64::try_from(bypass).unwrap_or(u64::MAX);
+            if !node.out_of_contact {
+                count.closed += u64::from(node.closed);
+                count.drained += u64::from(node.drained);
+            }
+            count.running = count.running.saturating_add(facts.running);
+        }
+        self.record = Arc::new(record);
+        self.count = count;
+        self.quiescent_at = None;
+        self
     }
 
     /// Whether some node has seen a newer record than the state has.

@@ -8,8 +8,8 @@ use std::thread;
 use std::time::Duration;
 
 use intermission_core::{
-    Acquire, Activate, ActivationId, Actor, Change, ChangeError, Completion, HolderId, StateError,
-    StateErrorKind, UnconfirmedCause, View,
+    Acquire, Activate, ActivationId, Actor, Change, ChangeError, Completion, HolderId, ScopeName,
+    StateError, StateErrorKind, UnconfirmedCause, View,
 };
 use tokio::runtime::Handle;
 use tokio::task::{JoinError, JoinHandle};
@@ -42,6 +42,7 @@ pub enum OnFailure {
 pub struct During {
     activate: Activate,
     label: String,
+    scope: Option<ScopeName>,
     goal: Goal,
     drain_at_most: Option<Duration>,
     on_failure: OnFailure,
@@ -56,10 +57,17 @@ impl During {
         Self {
             activate,
             label: label.into(),
+            scope: None,
             goal: Goal::Activated,
             drain_at_most: None,
             on_failure: OnFailure::Keep,
         }
+    }
+
+    /// Close only this part of the site. An allow list cannot be given then: it is the whole site's.
+    pub fn with_scope(mut self, scope: ScopeName) -> Self {
+        self.scope = Some(scope);
+        self
     }
 
     /// What has to be reached before the work begins; [`Goal::Activated`] by default: no execution runs any more, while
@@ -98,6 +106,9 @@ pub enum DuringError<T, E> {
     /// Nobody knows what still runs on these nodes. The work was not begun, and what was before is restored. Once it is
     /// certain that nothing runs there, have them [forgotten](Operator::forget).
     Unconfirmed(Vec<String>),
+    /// Nobody can know when the last request of a visitor ends, which was to be waited for: the drain was forced with work
+    /// still running, or the state has lost data. The work was not begun, and what was before is restored.
+    NotQuiescent,
     /// Somebody deactivated before the drain was over, or it was aborted. The work was not begun.
     OpenedBefore,
     /// The work has failed. Whether the site stays closed is as it was [asked for](During::with_on_failure).
@@ -139,6 +150,9 @@ impl<T, E> fmt::Display for DuringError<T, E> {
                 "nobody knows what still runs on {}, so the work was not begun",
                 nodes.join(", ")
             ),
+            Self::NotQuiescent => f.write_str(
+                "nobody can know when the last request of a visitor ends, so the work was not begun",
+            ),
             Self::OpenedBefore => f.write_str(
                 "the site was opened before the drain was over, so the work was not begun",
             ),
@@ -169,6 +183,7 @@ impl<T: fmt::Debug, E: Error + 'static> Error for DuringError<T, E> {
             Self::Failed { error, .. } => Some(error),
             Self::DrainTooLong(_)
             | Self::Unconfirmed(_)
+            | Self::NotQuiescent
             | Self::OpenedBefore
             | Self::OpenedMeanwhile(_) => None,
         }
@@ -227,7 +242,10 @@ impl Gate {
         work: impl Future<Output = Result<T, E>>,
     ) -> Result<T, DuringError<T, E>> {
         let who = during.activate.requested_by().to_owned();
-        let operator = self.operator(Actor::new(who, "code"));
+        let mut operator = self.operator(Actor::new(who, "code"));
+        if let Some(scope) = &during.scope {
+            operator = operator.for_scope(scope.clone());
+        }
         let id = HolderId::random().map_err(|error| not_closed(error.into()))?;
         let (node, node_name) = (self.status().node, self.node_name().to_owned());
         let acquire = Acquire::new(id, node, &node_name, &during.label, during.activate.clone());
@@ -310,10 +328,12 @@ async fn drained<T, E>(
     match waited.map_err(DuringError::NotDrained)? {
         Waited::Reached(view) | Waited::Doubtful(view) => {
             let unknown = unknown_nodes(&view);
-            if unknown.is_empty() {
-                Ok(())
-            } else {
+            if !unknown.is_empty() {
                 Err(DuringError::Unconfirmed(unknown))
+            } else if during.goal == Goal::Quiescent && view.quiescent_at.is_none() {
+                Err(DuringError::NotQuiescent)
+            } else {
+                Ok(())
             }
         }
         Waited::Superseded(_) => Err(DuringError::OpenedBefore),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use intermission_core::{
     ActivationId, Actor, Change, ChangeError, Clock, Departure, HistoryEntry, MaintenanceState,
-    NoRandomness, NodeId, OperateReply, Operation, OperationId, Outcome, Phase, Record,
+    NoRandomness, NodeId, OperateReply, Operation, OperationId, Outcome, Phase, Record, ScopeName,
     SharedState, StateError, StateErrorKind, SystemClock, Timing, View,
 };
 use tokio::task::{JoinError, JoinSet};
@@ -19,6 +19,7 @@ pub struct Operator {
     state: SharedState,
     actor: Actor,
     clock: Arc<dyn Clock>,
+    scope: Option<ScopeName>,
 }
 
 /// What a change came to.
@@ -100,6 +101,32 @@ impl Operator {
             state: SharedState::new(state),
             actor,
             clock: Arc::new(SystemClock),
+            scope: None,
+        }
+    }
+
+    /// An operator on one part of the same site. To it, the scope is a site of its own: it changes the scope alone, and sees
+    /// its mode, its plan, its passes, and what of the history happened there. What is the whole site's stays so: the
+    /// revision, the allow list, the nodes.
+    #[must_use]
+    pub fn for_scope(mut self, scope: ScopeName) -> Self {
+        self.scope = Some(scope);
+        self
+    }
+
+    /// A change as it is asked of the state.
+    fn directed(&self, change: Change) -> Change {
+        match &self.scope {
+            Some(scope) => change.in_scope(scope.clone()),
+            None => change,
+        }
+    }
+
+    /// A record as this operator sees it.
+    fn seen(&self, record: Arc<Record>) -> Arc<Record> {
+        match &self.scope {
+            Some(scope) => Arc::new(record.of_scope(scope)),
+            None => record,
         }
     }
 
@@ -120,6 +147,7 @@ impl Operator {
     ///
     /// A dropped call may have made the change. Repeating it is harmless.
     pub async fn change(&self, change: Change) -> Result<Accepted, OperatorError> {
+        let change = self.directed(change);
         let view = self.state.inspect(0).await?;
         // What the state has lost, its nodes will bring back. Until then nothing is known to be "already" so.
         let is_lost = view.is_behind();
@@ -133,7 +161,11 @@ impl Operator {
             .change_from(Arc::clone(&view.record), change, TRIES)
             .await?
         {
-            accepted if accepted.changed || doubt.is_zero() => Ok(accepted),
+            accepted if accepted.changed || doubt.is_zero() => Ok(Accepted {
+                before: self.seen(accepted.before),
+                record: self.seen(accepted.record),
+                changed: accepted.changed,
+            }),
             // What was lost may have closed the site. Who says "open" now decides that it stays open.
             _ if is_lost && stays_open => self.decide_anew(view.record).await,
             _ => Err(OperatorError::Reconciling { after: doubt }),
@@ -160,7 +192,8 @@ impl Operator {
     }
 
     /// Makes a change to exactly this record, and fails with [`StateErrorKind::Conflict`] if it is no longer the
-    /// newest.
+    /// newest. The record is the whole site's, also for an operator of a [scope](Self::for_scope), who finds it in the
+    /// state itself.
     ///
     /// # Errors
     ///
@@ -174,7 +207,7 @@ impl Operator {
         record: Arc<Record>,
         change: Change,
     ) -> Result<Accepted, OperatorError> {
-        let accepted = self.change_from(record, change, 1).await?;
+        let accepted = self.change_from(record, self.directed(change), 1).await?;
         if !accepted.changed {
             // What the state has lost, its nodes will bring back. Until then nothing is known to be "already" so.
             let view = self.state.inspect(0).await?;
@@ -186,7 +219,11 @@ impl Operator {
                 return Err(OperatorError::Reconciling { after: view.grace });
             }
         }
-        Ok(accepted)
+        Ok(Accepted {
+            before: self.seen(accepted.before),
+            record: self.seen(accepted.record),
+            changed: accepted.changed,
+        })
     }
 
     async fn change_from(
@@ -282,7 +319,11 @@ impl Operator {
     ///
     /// The state could not be read.
     pub async fn inspect(&self, limit: usize) -> Result<View, StateError> {
-        self.state.inspect(limit).await
+        let view = self.state.inspect(limit).await?;
+        Ok(match &self.scope {
+            Some(scope) => view.of_scope(scope),
+            None => view,
+        })
     }
 
     /// The newest `limit` lines of the history, newest first.
@@ -291,7 +332,13 @@ impl Operator {
     ///
     /// The state could not be read.
     pub async fn history(&self, limit: usize) -> Result<Vec<HistoryEntry>, StateError> {
-        self.state.history(limit).await
+        let Some(scope) = &self.scope else {
+            return self.state.history(limit).await;
+        };
+        let mut history = self.state.history(usize::MAX).await?;
+        history.retain(|line| line.scope() == Some(scope.as_str()));
+        history.truncate(limit);
+        Ok(history)
     }
 
     /// Waits until the record is another than `record`, and returns it.
@@ -314,7 +361,7 @@ impl Operator {
                 None => self.state.inspect(0).await?.record,
             };
             if newest.revision() != record.revision() {
-                return Ok(newest);
+                return Ok(self.seen(newest));
             }
         }
     }
@@ -342,7 +389,7 @@ impl Operator {
         let mut watching = JoinSet::new();
         loop {
             let limit = usize::try_from(LOOKED_AT).unwrap_or(usize::MAX);
-            let view = self.state.inspect(limit).await?;
+            let view = self.inspect(limit).await?;
             if view.record.activation().map(|on| on.id) != Some(activation) {
                 return Ok(Waited::Superseded(view));
             }

@@ -8,8 +8,8 @@
 use std::time::Duration;
 
 use intermission::{
-    Activate, Actor, Change, Deactivate, During, DuringError, ExecutionInfo, Gate, Goal, Level,
-    MemoryState, OnFailure, Operator, Phase, Record,
+    Activate, Actor, Change, Deactivate, DrainPolicy, During, DuringError, ExecutionInfo, Gate,
+    Goal, Level, MemoryState, OnFailure, Operator, Phase, Record, ScopeName,
 };
 use tokio::sync::oneshot;
 use tokio::time::timeout;
@@ -276,4 +276,37 @@ async fn what_has_a_time_of_its_own_is_refused() {
         .during(planned, async { panic!("it is refused") as Result<(), ()> });
     assert!(matches!(refused.await, Err(DuringError::NotClosed(_))));
     assert_eq!(site.record().await.activation(), None);
+}
+
+#[tokio::test]
+async fn work_that_must_meet_nobody_is_not_begun_after_a_forced_drain() {
+    let site = Site::new().await;
+    let _execution = site.gate.execution(ExecutionInfo::new("job")).unwrap();
+    let forced = Activate::by("backup").with_drain(DrainPolicy::Force(Duration::from_millis(50)));
+    let during = During::new("backup", forced);
+    let quiescent = during.clone().with_goal(Goal::Quiescent);
+    let refused = site.gate.during(quiescent, async {
+        panic!("visitors may be there") as Result<(), ()>
+    });
+    assert!(matches!(refused.await, Err(DuringError::NotQuiescent)));
+    site.reached(|record| !record.phase().is_on()).await;
+    // What only needs it to be activated gets what it has asked for.
+    site.gate
+        .during(during, async { Ok::<_, ()>(()) })
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_part_of_the_site_may_be_held_alone() {
+    let site = Site::new().await;
+    let scope: ScopeName = "billing".parse().unwrap();
+    let work = async {
+        let record = site.record().await;
+        Ok::<_, ()>((record.phase(), record.of_scope(&scope).phase()))
+    };
+    let during = migration().with_scope(scope.clone());
+    let met = site.gate.during(during, work).await.unwrap();
+    assert_eq!(met, (Phase::Deactivated, Phase::Activated));
+    assert!(site.record().await.scopes().is_empty());
 }

@@ -33,6 +33,17 @@ async fn the_gate_allocates_nothing() {
 }
 
 #[tokio::test]
+async fn a_scope_costs_a_look_and_no_allocation_however_many_are_closed() {
+    for name in [
+        "decide-scope-none-of-10000",
+        "decide-scope-open-of-10000",
+        "decide-scope-refused-of-10000",
+    ] {
+        assert_eq!(allocations(name).await, 0, "{name}");
+    }
+}
+
+#[tokio::test]
 async fn an_adapter_allocates_nothing_for_whom_it_lets_in() {
     for (bare, with) in [
         ("actix-bare", "actix-off"),

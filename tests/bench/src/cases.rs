@@ -15,8 +15,9 @@ use std::task::{Context, Poll, Waker};
 
 use anyhow::{Result, bail};
 use intermission::{
-    Activate, Actor, AllowChange, AllowList, Change, ClientAddress, ExecutionInfo, Gate,
-    MemoryState, Network, Operator, Phase, RouteAccess, Visitor,
+    Activate, Actor, AllowChange, AllowList, Change, ClientAddress, Clock, ExecutionInfo, Gate,
+    MaintenanceState, MemoryState, Network, Operation, OperationId, Operator, Outcome, Phase,
+    Record, RouteAccess, ScopeName, SystemClock, Visitor,
 };
 
 /// Does one thing that many times. What it needs is there already.
@@ -28,6 +29,9 @@ const GATE: &[&str] = &[
     "decide-refused",
     "decide-address-1",
     "decide-address-1000000",
+    "decide-scope-none-of-10000",
+    "decide-scope-open-of-10000",
+    "decide-scope-refused-of-10000",
     "admit-off",
     "admit-refused",
     "admit-execution",
@@ -67,6 +71,12 @@ pub(crate) async fn prepare(name: &str) -> Result<Case> {
         "decide-refused" => decide(on().await?, page),
         "decide-address-1" => decide(closed(networks(1)).await?, listed(page)),
         "decide-address-1000000" => decide(closed(networks(1_000_000)).await?, listed(page)),
+        // All of them are closed but `open`.
+        "decide-scope-none-of-10000" => decide(with_scopes(10_000).await?, page),
+        "decide-scope-open-of-10000" => decide(with_scopes(10_000).await?, of("open", page)?),
+        "decide-scope-refused-of-10000" => {
+            decide(with_scopes(10_000).await?, of("tenant-5000", page)?)
+        }
         "admit-off" => {
             let gate = off().await?;
             Box::new(move |times| {
@@ -155,6 +165,41 @@ fn networks(count: u32) -> AllowList {
     (0..count)
         .filter_map(|at| Network::new(IpAddr::from((first + at * 16).to_be_bytes()), 28).ok())
         .collect()
+}
+
+/// The same, of this scope.
+fn of(scope: &str, visitor: Visitor<'static>) -> Result<Visitor<'static>> {
+    let scopes = Box::leak(Box::new([ScopeName::new(scope)?]));
+    Ok(visitor.with_scopes(scopes))
+}
+
+/// A gate with the mode off, and that many scopes with the mode on.
+async fn with_scopes(count: usize) -> Result<Gate> {
+    let state = MemoryState::new();
+    let gate = Gate::builder(state.clone()).start().await?;
+    let now = SystemClock.now();
+    let mut record = Record::default();
+    // Written down, since each change on its own would copy those before it.
+    let close = Change::Activate(Activate::by("bench"));
+    if let Outcome::Changed(one) = record.apply(&close.in_scope(ScopeName::new("one")?), now)? {
+        let one = serde_json::to_value(one.scopes().get("one"))?;
+        let scopes: serde_json::Map<_, _> = (0..count)
+            .map(|tenant| (format!("tenant-{tenant}"), one.clone()))
+            .collect();
+        let all = serde_json::json!({
+            "v": Record::VERSION,
+            "revision": 0,
+            "phase": record.phase().as_str(),
+            "scopes": scopes,
+        });
+        record = Record::from_json(all.to_string().as_bytes())?;
+    }
+    let actor = Actor::new("bench", "bench");
+    let operation = Operation::replace(OperationId::random()?, &Record::default(), record, actor);
+    state.operate(operation).await?;
+    gate.reached(|record| record.scopes().len() == count && record.scopes().draining() == 0)
+        .await;
+    Ok(gate)
 }
 
 /// A gate with the mode off.

@@ -130,6 +130,9 @@ impl Form for Wrapped {
     ) -> Result<(dev::Server, SocketAddr), FixtureError> {
         for route in Route::ALL.iter().chain(Route::NESTED) {
             maintenance = maintenance.with_route(route.pattern(), route.access());
+            if let Some(scope) = route.scope() {
+                maintenance = maintenance.with_scope(route.pattern(), scope.as_str());
+            }
         }
         let maintenance = maintenance.build()?;
         listen!(move || {
@@ -184,7 +187,7 @@ impl<F: Form> Server for Actix<F> {
 }
 
 fn start<F: Form>(site: Site) -> Result<(dev::Server, Actix<F>), FixtureError> {
-    let operator = site.clone();
+    let (operator, tenants) = (site.clone(), site.clone());
     let unknown = if site.unknown_routes_are_told() {
         UnknownRoutes::NotFound
     } else {
@@ -197,6 +200,10 @@ fn start<F: Form>(site: Site) -> Result<(dev::Server, Actix<F>), FixtureError> {
         .with_permission(move |request| {
             let value = request.headers().get("x-operator");
             operator.permits(value.map(HeaderValue::as_bytes))
+        })
+        .with_scopes(move |request| {
+            let value = request.headers().get("x-tenant");
+            tenants.scopes(value.map(HeaderValue::as_bytes))
         });
     let (server, address) = F::start(site, maintenance)?;
     let handle = server.handle();
@@ -212,7 +219,11 @@ fn flagged_routes(site: &Site, prefix: &str, routes: &[Route]) -> MaintenanceSco
     routes
         .iter()
         .fold(MaintenanceScope::new(prefix), |scope, route| {
-            scope.service(unflagged(site, *route).with_access(route.access()))
+            let flagged = unflagged(site, *route).with_access(route.access());
+            scope.service(match route.scope() {
+                Some(name) => flagged.in_scope(name),
+                None => flagged,
+            })
         })
 }
 

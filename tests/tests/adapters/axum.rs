@@ -83,6 +83,9 @@ impl Form for AsLayer {
     fn app(site: &Site, mut maintenance: MaintenanceBuilder) -> Result<App, FixtureError> {
         for route in Route::ALL.iter().chain(Route::NESTED) {
             maintenance = maintenance.with_route(route.pattern(), route.access());
+            if let Some(scope) = route.scope() {
+                maintenance = maintenance.with_scope(route.pattern(), scope.as_str());
+            }
         }
         let router = plain_routes(site, Route::ALL)
             .nest(Route::NEST, plain_routes(site, Route::NESTED))
@@ -99,13 +102,17 @@ impl<F: Form> Server for Axum<F> {
     const UNMET: &'static [Unmet] = F::UNMET;
 
     async fn serve(site: Site) -> Result<Self, FixtureError> {
-        let operator = site.clone();
+        let (operator, tenants) = (site.clone(), site.clone());
         let maintenance = maintenance(site.gate())
             .with_trusted_proxies(site.trusted_proxies())
             .with_pass_name(site.pass_name())
             .with_permission(move |parts| {
                 let value = parts.headers.get("x-operator");
                 operator.permits(value.map(|value| value.as_bytes()))
+            })
+            .with_scopes(move |parts| {
+                let value = parts.headers.get("x-tenant");
+                tenants.scopes(value.map(|value| value.as_bytes()))
             });
         let app = F::app(&site, maintenance)?;
         let app = ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(app);
@@ -138,6 +145,10 @@ fn flagged_routes(site: &Site) -> MaintenanceRouter {
             .iter()
             .fold(MaintenanceRouter::new(), |router, route| {
                 let flagged = handler(site, *route).with_access(route.access());
+                let flagged = match route.scope() {
+                    Some(scope) => flagged.in_scope(scope),
+                    None => flagged,
+                };
                 router.route(route.path(), flagged)
             })
     };

@@ -41,16 +41,23 @@ impl<F: Flaw> Server for Hyper<F> {
     )];
 
     async fn serve(site: Site) -> Result<Self, FixtureError> {
-        let operator = site.clone();
+        let (operator, tenants) = (site.clone(), site.clone());
         let mut layer = MaintenanceLayer::builder(site.gate())
             .with_trusted_proxies(site.trusted_proxies())
             .with_pass_name(site.pass_name())
             .with_permission(move |parts| {
                 let value = parts.headers.get("x-operator");
                 operator.permits(value.map(|value| value.as_bytes()))
+            })
+            .with_scopes(move |parts| {
+                let value = parts.headers.get("x-tenant");
+                tenants.scopes(value.map(|value| value.as_bytes()))
             });
         for route in routes() {
             layer = layer.with_route(route.pattern(), route.access());
+            if let Some(scope) = route.scope() {
+                layer = layer.with_scope(route.pattern(), scope.as_str());
+            }
         }
         let layer = layer.build()?;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;

@@ -48,13 +48,17 @@ impl Server for Warp {
     ];
 
     async fn serve(site: Site) -> Result<Self, FixtureError> {
-        let operator = site.clone();
+        let (operator, tenants) = (site.clone(), site.clone());
         let mut maintenance = maintenance(site.gate())
             .with_trusted_proxies(site.trusted_proxies())
             .with_pass_name(site.pass_name())
             .with_permission(move |parts| {
                 let value = parts.headers.get("x-operator");
                 operator.permits(value.map(|value| value.as_bytes()))
+            })
+            .with_scopes(move |parts| {
+                let value = parts.headers.get("x-tenant");
+                tenants.scopes(value.map(|value| value.as_bytes()))
             });
         for route in routes().filter(|route| route.access() == RouteAccess::Always) {
             maintenance = maintenance.with_always(route.pattern());
@@ -85,7 +89,7 @@ fn routes() -> impl Iterator<Item = Route> {
 type Responses = BoxedFilter<(reply::Response,)>;
 
 fn application(site: &Site, maintenance: &MaintenanceLayer) -> Responses {
-    let unflagged = |route: &&Route| route.access() != RouteAccess::StartsExecution;
+    let unflagged = |route: &&Route| !is_flagged(**route);
     let beside: Vec<_> = Route::ALL.iter().filter(unflagged).copied().collect();
     let beside = group(site, &beside, maintenance);
     let nested = group(site, Route::NESTED, maintenance);
@@ -97,13 +101,17 @@ fn application(site: &Site, maintenance: &MaintenanceLayer) -> Responses {
         .map(Reply::into_response);
     let all = beside.or(prefix.and(nested)).unify();
     let all = guard(maintenance, all.or(chat).unify());
-    starting(site, maintenance).or(all).unify().boxed()
+    flagged(site, maintenance).or(all).unify().boxed()
 }
 
-/// The routes that start an execution, each with its flag.
-fn starting(site: &Site, maintenance: &MaintenanceLayer) -> Responses {
-    let flagged = routes().filter(|route| route.access() == RouteAccess::StartsExecution);
-    let flagged: Vec<_> = flagged.collect();
+/// Whether it has a guard of its own.
+fn is_flagged(route: Route) -> bool {
+    route.access() == RouteAccess::StartsExecution || route.scope().is_some()
+}
+
+/// The routes that start an execution or belong to a scope, each with its flag.
+fn flagged(site: &Site, maintenance: &MaintenanceLayer) -> Responses {
+    let flagged: Vec<_> = routes().filter(|route| is_flagged(*route)).collect();
     group(site, &flagged, maintenance)
 }
 
@@ -145,6 +153,11 @@ fn filter(site: &Site, route: Route, maintenance: &MaintenanceLayer) -> Response
     }
     let handler = move |is_head| answer(site.clone(), Call::new(route), is_head);
     let handler = is_head().then(handler);
+    if let Some(scope) = route.scope() {
+        return path
+            .and(guard(&maintenance.for_scope(scope), handler))
+            .boxed();
+    }
     match route.access() {
         RouteAccess::StartsExecution => path
             .and(guard(&maintenance.for_routes(route.access()), handler))

@@ -4,43 +4,46 @@ use intermission::{AllowChange, Change, Deactivate};
 
 use super::{Answered, Call, changed};
 use crate::input::{
-    ActivateBody, AllowIpsBody, AllowIpsQuery, AllowMode, DeactivateBody, no_parameters, object,
+    ActivateBody, AllowIpsBody, AllowIpsQuery, AllowMode, DeactivateBody, ScopeQuery, object,
 };
 use crate::json::Changed;
 use crate::lockout::Lockout;
 use crate::openapi::{ChangeRefused, IfMatchHeader};
 
-/// Close the site, or change how it is closed.
+/// Close the site, or change how it is closed; with `scope`, a part of it.
 ///
 /// Repeating a request changes nothing and is a success.
 #[utoipa::path(
     post, path = "/api/activate", operation_id = "activate", tag = "changes",
-    params(IfMatchHeader),
+    params(ScopeQuery, IfMatchHeader),
     request_body = ActivateBody,
     responses((status = 200, description = "What came of it", body = Changed<'_>), ChangeRefused)
 )]
 pub(super) async fn activate(call: &Call<'_>, body: &[u8]) -> Answered {
-    no_parameters(&call.request.query)?;
+    let ScopeQuery { scope } = ScopeQuery::read(&call.request.query)?;
     let body = ActivateBody::read(object(body)?)?;
     let lockout = Lockout::accepted_if(body.is_lockout_accepted());
     let change = Change::Activate(body.change(call.actor));
-    Ok(changed(&call.change(change, lockout).await?))
+    Ok(changed(
+        &call.change_in(scope.as_ref(), change, lockout).await?,
+    ))
 }
 
-/// Open the site, or cancel a planned maintenance.
+/// Open the site, or cancel a planned maintenance; with `scope`, of a part of it.
 ///
 /// Repeating a request changes nothing and is a success.
 #[utoipa::path(
     post, path = "/api/deactivate", operation_id = "deactivate", tag = "changes",
-    params(IfMatchHeader),
+    params(ScopeQuery, IfMatchHeader),
     request_body = DeactivateBody,
     responses((status = 200, description = "What came of it", body = Changed<'_>), ChangeRefused)
 )]
 pub(super) async fn deactivate(call: &Call<'_>, body: &[u8]) -> Answered {
-    no_parameters(&call.request.query)?;
+    let ScopeQuery { scope } = ScopeQuery::read(&call.request.query)?;
     let DeactivateBody {} = DeactivateBody::read(object(body)?)?;
     let change = Change::Deactivate(Deactivate::new());
-    Ok(changed(&call.change(change, Lockout::Impossible).await?))
+    let accepted = call.change_in(scope.as_ref(), change, Lockout::Impossible);
+    Ok(changed(&accepted.await?))
 }
 
 /// Change who passes by address.

@@ -25,7 +25,8 @@ pub(super) fn explain(call: &Call<'_>) -> Answered {
     let visitor = Visitor::new(&query.method, &query.path)
         .with_access(query.route)
         .with_address(query.ip.map_or(ClientAddress::Unknown, ClientAddress::from))
-        .with_permission(query.permission);
+        .with_permission(query.permission)
+        .with_scopes(query.scope.as_slice());
     let gate = &call.inner.gate;
     let explanation = gate.explain(&visitor);
     let request = (query.method.as_str(), query.path.as_str());

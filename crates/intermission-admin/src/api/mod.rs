@@ -8,7 +8,8 @@ mod reads;
 use std::sync::Arc;
 
 use intermission::{
-    Accepted, Change, Operator, OperatorError, Outcome, Record, RouteAccess, StateErrorKind, View,
+    Accepted, Change, Operator, OperatorError, Outcome, Record, RouteAccess, ScopeName,
+    StateErrorKind, View,
 };
 
 pub(crate) use changes::{__path_activate, __path_allow_ips, __path_deactivate};
@@ -80,6 +81,36 @@ impl Call<'_> {
     pub(crate) async fn inspect(&self, limit: usize) -> Result<View, AdminReply> {
         let view = self.operator().inspect(limit).await;
         view.map_err(|error| Problem::from(&error).into())
+    }
+
+    /// The same of this part of the site, or of the whole.
+    pub(crate) async fn inspect_in(
+        &self,
+        scope: Option<&ScopeName>,
+        limit: usize,
+    ) -> Result<View, AdminReply> {
+        let view = self.inspect(limit).await?;
+        Ok(match scope {
+            Some(scope) => view.of_scope(scope),
+            None => view,
+        })
+    }
+
+    /// Makes a change in this part of the site, or in the whole. What is closed by itself locks nobody out of here.
+    pub(crate) async fn change_in(
+        &self,
+        scope: Option<&ScopeName>,
+        change: Change,
+        lockout: Lockout,
+    ) -> Result<Accepted, AdminReply> {
+        let Some(scope) = scope else {
+            return self.change(change, lockout).await;
+        };
+        let change = change.in_scope(scope.clone());
+        let mut accepted = self.change(change, Lockout::Impossible).await?;
+        accepted.before = Arc::new(accepted.before.of_scope(scope));
+        accepted.record = Arc::new(accepted.record.of_scope(scope));
+        Ok(accepted)
     }
 
     /// Makes a change, if `If-Match` allows it, and unless it would lock everybody out.

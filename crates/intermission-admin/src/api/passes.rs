@@ -5,7 +5,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{Answered, Call, changed};
-use crate::input::{PassBody, no_parameters, object};
+use crate::input::{PassBody, ScopeQuery, object};
 use crate::json::{Changed, Passes};
 use crate::lockout::Lockout;
 use crate::openapi::{ChangeRefused, IfMatchHeader, ReadRefused};
@@ -26,17 +26,18 @@ pub(crate) struct PassIssued<'a> {
 /// Let one person pass.
 #[utoipa::path(
     post, path = "/api/passes", operation_id = "createPass", tag = "passes",
-    params(IfMatchHeader),
+    params(ScopeQuery, IfMatchHeader),
     request_body = PassBody,
     responses((status = 201, description = "The pass, with its link", body = PassIssued<'_>), ChangeRefused)
 )]
 pub(super) async fn create_pass(call: &Call<'_>, body: &[u8]) -> Answered {
-    no_parameters(&call.request.query)?;
+    let ScopeQuery { scope } = ScopeQuery::read(&call.request.query)?;
     let PassBody { subject, expires_s } = PassBody::read(object(body)?)?;
     let expires_at = expires_s.map(|duration| call.inner.clock.now().saturating_add(duration));
     let (pass, secret) = Pass::issue(subject, expires_at)
         .map_err(|error| AdminReply::from(Problem::busy("No randomness", in_full(&error))))?;
-    call.change(Change::IssuePass(pass.clone()), Lockout::Impossible)
+    let issue = Change::IssuePass(pass.clone());
+    call.change_in(scope.as_ref(), issue, Lockout::Impossible)
         .await?;
     let base_url = call.inner.base_url(call.request);
     let separator = if base_url.contains('?') { '&' } else { '?' };
@@ -53,11 +54,12 @@ pub(super) async fn create_pass(call: &Call<'_>, body: &[u8]) -> Answered {
 /// The passes of the maintenance that is on, without their secrets.
 #[utoipa::path(
     get, path = "/api/passes", operation_id = "listPasses", tag = "passes",
+    params(ScopeQuery),
     responses((status = 200, description = "The passes", body = Passes<'_>), ReadRefused)
 )]
 pub(super) async fn list_passes(call: &Call<'_>) -> Answered {
-    no_parameters(&call.request.query)?;
-    let view = call.inspect(0).await?;
+    let ScopeQuery { scope } = ScopeQuery::read(&call.request.query)?;
+    let view = call.inspect_in(scope.as_ref(), 0).await?;
     let passes = Passes::of(view.record.passes(), call.inner.clock.now());
     Ok(AdminReply::json(200, &passes))
 }
@@ -65,7 +67,7 @@ pub(super) async fn list_passes(call: &Call<'_>) -> Answered {
 /// Let one person pass no longer.
 #[utoipa::path(
     delete, path = "/api/passes/{id}", operation_id = "revokePass", tag = "passes",
-    params(("id" = String, Path, description = "The id of the pass", pattern = "^[0-9a-f]{16}$"), IfMatchHeader),
+    params(("id" = String, Path, description = "The id of the pass", pattern = "^[0-9a-f]{16}$"), ScopeQuery, IfMatchHeader),
     responses(
         (status = 200, description = "What came of it", body = Changed<'_>),
         (status = 404, description = "No pass has this id", body = Problem<'_>, content_type = "application/problem+json"),
@@ -73,7 +75,7 @@ pub(super) async fn list_passes(call: &Call<'_>) -> Answered {
     )
 )]
 pub(super) async fn revoke_pass(call: &Call<'_>, id: &str) -> Answered {
-    no_parameters(&call.request.query)?;
+    let ScopeQuery { scope } = ScopeQuery::read(&call.request.query)?;
     // The text may be a secret, given by mistake, so the complaint does not repeat it.
     let id: PassId = id.parse().map_err(|_| {
         AdminReply::from(Problem::new(
@@ -83,7 +85,7 @@ pub(super) async fn revoke_pass(call: &Call<'_>, id: &str) -> Answered {
     })?;
     Ok(changed(
         &call
-            .change(Change::RevokePass(id), Lockout::Impossible)
+            .change_in(scope.as_ref(), Change::RevokePass(id), Lockout::Impossible)
             .await?,
     ))
 }
@@ -91,14 +93,14 @@ pub(super) async fn revoke_pass(call: &Call<'_>, id: &str) -> Answered {
 /// Let nobody pass by a pass any longer.
 #[utoipa::path(
     delete, path = "/api/passes", operation_id = "revokeAllPasses", tag = "passes",
-    params(IfMatchHeader),
+    params(ScopeQuery, IfMatchHeader),
     responses((status = 200, description = "What came of it", body = Changed<'_>), ChangeRefused)
 )]
 pub(super) async fn revoke_all_passes(call: &Call<'_>) -> Answered {
-    no_parameters(&call.request.query)?;
+    let ScopeQuery { scope } = ScopeQuery::read(&call.request.query)?;
     Ok(changed(
         &call
-            .change(Change::RevokeAllPasses, Lockout::Impossible)
+            .change_in(scope.as_ref(), Change::RevokeAllPasses, Lockout::Impossible)
             .await?,
     ))
 }

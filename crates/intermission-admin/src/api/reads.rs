@@ -2,17 +2,20 @@
 
 use std::sync::Arc;
 
+use intermission::ScopeName;
+
 use super::{Answered, Call, etag};
 use crate::events::{EventId, EventStream};
-use crate::input::{HistoryQuery, no_parameters};
+use crate::input::{HistoryQuery, ScopeQuery, no_parameters};
 use crate::json::{Executions, History, Nodes, Status};
 use crate::openapi::{self, LastEventIdHeader, ReadRefused};
 use crate::problem::Problem;
 use crate::reply::AdminReply;
 
-/// How the site is.
+/// How the site is, and which parts of it are closed by themselves; with `scope`, how that part is.
 #[utoipa::path(
     get, path = "/api/status", operation_id = "status", tag = "reads",
+    params(ScopeQuery),
     responses(
         (status = 200, description = "How the site is", body = Status<'_>,
             headers(("etag" = String, description = "The revision in quotes, for `If-Match`"))),
@@ -20,9 +23,10 @@ use crate::reply::AdminReply;
     )
 )]
 pub(super) async fn status(call: &Call<'_>) -> Answered {
-    no_parameters(&call.request.query)?;
-    let view = call.inspect(usize::MAX).await?;
+    let ScopeQuery { scope } = ScopeQuery::read(&call.request.query)?;
+    let view = call.inspect_in(scope.as_ref(), usize::MAX).await?;
     let status = Status::of(&view, call.inner.clock.now());
+    let status = status.with_scope(scope.as_ref().map(ScopeName::as_str));
     Ok(AdminReply::json(200, &status).with_header("etag", etag(&view.record)))
 }
 

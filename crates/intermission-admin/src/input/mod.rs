@@ -6,4 +6,6 @@ mod query;
 
 pub(crate) use bodies::{ActivateBody, AllowIpsBody, DeactivateBody, PassBody};
 pub(crate) use fields::object;
-pub(crate) use query::{AllowIpsQuery, AllowMode, ExplainQuery, HistoryQuery, no_parameters};
+pub(crate) use query::{
+    AllowIpsQuery, AllowMode, ExplainQuery, HistoryQuery, ScopeQuery, no_parameters,
+};

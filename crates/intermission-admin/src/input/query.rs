@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use intermission::{Network, RouteAccess};
+use intermission::{Network, RouteAccess, ScopeName};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::problem::{FieldError, Problem};
@@ -40,6 +40,15 @@ impl Parameters {
         Some(value)
     }
 
+    fn scope(&mut self) -> Option<ScopeName> {
+        let scope = self.take("scope")?;
+        let name = ScopeName::new(&scope);
+        if let Err(error) = &name {
+            self.bad("scope", error.to_string());
+        }
+        name.ok()
+    }
+
     fn truth(&mut self, name: &str) -> bool {
         match self.take(name).as_deref() {
             None | Some("false") => false,
@@ -66,6 +75,23 @@ impl Parameters {
 /// Refuses parameters where there are none.
 pub(crate) fn no_parameters(query: &str) -> Result<(), Problem<'static>> {
     Parameters::new(query).finish("there are none", ())
+}
+
+/// Which part of the site is meant.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ScopeQuery {
+    /// The part of the site that is meant; the whole if left out.
+    #[param(value_type = String, required = false, pattern = "^[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}$")]
+    pub(crate) scope: Option<ScopeName>,
+}
+
+impl ScopeQuery {
+    pub(crate) fn read(query: &str) -> Result<Self, Problem<'static>> {
+        let mut parameters = Parameters::new(query);
+        let scope = parameters.scope();
+        parameters.finish("there is scope", Self { scope })
+    }
 }
 
 /// What becomes of the allow list.
@@ -148,6 +174,9 @@ pub(crate) struct ExplainQuery {
     /// The flag of the route.
     #[param(value_type = RouteWord, required = false, inline)]
     pub(crate) route: RouteAccess,
+    /// The part of the site to which it belongs.
+    #[param(value_type = String, required = false, pattern = "^[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}$")]
+    pub(crate) scope: Option<ScopeName>,
 }
 
 /// The flag of a route.
@@ -201,13 +230,16 @@ impl ExplainQuery {
                 RouteAccess::Ordinary
             }
         };
+        let scope = parameters.scope();
         let query = Self {
             method: method.to_ascii_uppercase(),
             path,
             ip,
             permission,
             route,
+            scope,
         };
-        parameters.finish("there are method, path, ip, permission and route", query)
+        let known = "there are method, path, ip, permission, route and scope";
+        parameters.finish(known, query)
     }
 }

@@ -1,6 +1,6 @@
 //! What runs.
 
-use intermission::{Timestamp, View};
+use intermission::{ScopeName, Timestamp, View};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -29,6 +29,9 @@ struct Execution<'a> {
     #[schema(value_type = String, format = DateTime)]
     started_at: Timestamp,
     bypass: bool,
+    /// The parts of the site for which it is done; none for the whole.
+    #[schema(value_type = Vec<String>)]
+    scopes: &'a [ScopeName],
 }
 
 impl<'a> Executions<'a> {
@@ -46,6 +49,7 @@ impl<'a> Executions<'a> {
                 label: execution.label.as_deref(),
                 started_at: execution.started_at,
                 bypass: execution.bypass,
+                scopes: &execution.scopes,
             });
         Self {
             v: VERSION,

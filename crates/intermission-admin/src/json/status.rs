@@ -1,7 +1,8 @@
 //! What `status` answers.
 
 use intermission::{
-    AllowList, Completion, Level, Phase, Record, Timestamp, UnconfirmedCause, View,
+    AllowList, Completion, Level, Phase, Plan, Record, ScopeName, ScopeRecord, Settings, Timestamp,
+    UnconfirmedCause, View,
 };
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -40,6 +41,26 @@ pub struct Status<'a> {
     state: Health,
     /// Who holds the maintenance on for a piece of work; `null` if nobody does.
     holding: Option<Holding<'a>>,
+    /// The part of the site that this is about; `null` for the whole.
+    scope: Option<&'a str>,
+    /// The parts of the site that are closed or planned to be, by name. None is listed of a part.
+    scopes: Vec<ScopeStatus<'a>>,
+}
+
+/// A part of a site that is closed, or planned to be.
+#[derive(Debug, Serialize, ToSchema)]
+struct ScopeStatus<'a> {
+    scope: &'a str,
+    #[schema(value_type = String, example = "activated")]
+    phase: Phase,
+    /// How much is closed, or is planned to be.
+    #[schema(value_type = String, example = "full")]
+    level: Level,
+    message: Option<&'a str>,
+    requested_by: &'a str,
+    #[schema(value_type = Option<String>, format = DateTime)]
+    activated_at: Option<Timestamp>,
+    window: Option<Window>,
 }
 
 /// How well the state knows what it says.
@@ -137,7 +158,7 @@ impl<'a> Status<'a> {
             activation_requested_at: activation.map(|on| on.requested_at),
             activated_at: completion(record).map(|completion| completion.at),
             quiescent_at: view.quiescent_at,
-            window: window(record),
+            window: window(record.plan(), settings),
             allow: record.allow(),
             retry_after_s: settings
                 .and_then(|settings| settings.retry_after)
@@ -165,8 +186,38 @@ impl<'a> Status<'a> {
                 lost_at: view.lost_at,
             },
             holding: holding(view),
+            scope: None,
+            scopes: record.scopes().iter().filter_map(scope).collect(),
         }
     }
+
+    /// The same, said of this part of the site: the view is of it.
+    #[must_use]
+    pub const fn with_scope(mut self, scope: Option<&'a str>) -> Self {
+        self.scope = scope;
+        self
+    }
+}
+
+fn scope<'a>((name, scope): (&'a ScopeName, &'a ScopeRecord)) -> Option<ScopeStatus<'a>> {
+    let on = scope.activation.as_ref();
+    let on = on.map(|on| (&on.settings, &on.requested_by));
+    let planned = scope.plan.as_ref();
+    let planned = planned.map(|plan| (&plan.settings, &plan.requested_by));
+    let (settings, requested_by) = on.or(planned)?;
+    let completion = scope
+        .activation
+        .as_ref()
+        .and_then(|on| on.completion.as_ref());
+    Some(ScopeStatus {
+        scope: name.as_str(),
+        phase: scope.phase(),
+        level: settings.level,
+        message: settings.message.as_deref(),
+        requested_by,
+        activated_at: completion.map(|done| done.at),
+        window: window(scope.plan.as_ref(), scope.settings()),
+    })
 }
 
 fn holding(view: &View) -> Option<Holding<'_>> {
@@ -198,18 +249,15 @@ pub(super) fn state_lost_at(record: &Record) -> Option<Timestamp> {
     completion(record).and_then(|done| done.state_lost_at)
 }
 
-fn window(record: &Record) -> Option<Window> {
-    if let Some(plan) = record.plan().filter(|_| !record.phase().is_on()) {
+fn window(plan: Option<&Plan>, on: Option<&Settings>) -> Option<Window> {
+    if let (Some(plan), None) = (plan, on) {
         return Some(Window {
             starts_at: Some(plan.starts_at),
             ends_at: plan.settings.ends_at,
             auto_end: plan.settings.auto_end,
         });
     }
-    let settings = record
-        .activation()
-        .map(|on| &on.settings)
-        .filter(|settings| settings.ends_at.is_some())?;
+    let settings = on.filter(|settings| settings.ends_at.is_some())?;
     Some(Window {
         starts_at: None,
         ends_at: settings.ends_at,

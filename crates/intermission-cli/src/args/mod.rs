@@ -55,6 +55,7 @@ Examples:
   intermission explain GET /checkout --ip 192.0.2.10
   intermission exec --if-closed wait -- ./nightly.sh
   intermission during -- ./migrate-database.sh
+  intermission activate --scope billing --message 'Moving the invoices'
   intermission deactivate";
 
 /// How states are named, for help and man page.
@@ -81,9 +82,12 @@ pub(crate) struct Global {
     /// [env: INTERMISSION_STATE] [default: file:./.intermission]
     #[arg(long, global = true, value_name = "URL")]
     pub(crate) state: Option<String>,
-    /// One of many sites in the same state
+    /// One of many sites in the same state; as SITE/SCOPE, a part of it
     #[arg(long, global = true, value_name = "NAME")]
     pub(crate) site: Option<String>,
+    /// A part of the site instead of the whole: a tenant, a host, a group of routes, as the service tells them apart
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(crate) scope: Option<String>,
     /// Print data as JSON, one object per line
     #[arg(long, global = true)]
     pub(crate) json: bool,

@@ -10,7 +10,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::ExitStatus;
 
-use intermission::{Execution, ExecutionInfo, Gate, HolderId, Record};
+use intermission::{Execution, ExecutionInfo, Gate, HolderId, Record, ScopeName};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::{Child, Command};
 
@@ -32,8 +32,8 @@ pub(crate) enum Registration {
     Execution(Execution),
     /// As such an execution, but only once the site is open: the command began while it was closed.
     OnceOpen(Gate, ExecutionInfo),
-    /// As one that holds the site closed.
-    Holder(Gate, HolderId),
+    /// As one that holds the site closed, or this part of it.
+    Holder(Gate, Option<ScopeName>, HolderId),
 }
 
 impl Registration {
@@ -55,10 +55,14 @@ impl Registration {
 
     /// Waits until somebody opens the site that the command holds closed.
     async fn overruled(&self) {
-        let Self::Holder(gate, id) = self else {
+        let Self::Holder(gate, scope, id) = self else {
             return pending().await;
         };
-        let holds = |record: &Record| record.holders().iter().any(|holder| holder.id == *id);
+        let is_in = |record: &Record| record.holders().iter().any(|holder| holder.id == *id);
+        let holds = |record: &Record| match scope {
+            Some(scope) => is_in(&record.of_scope(scope)),
+            None => is_in(record),
+        };
         // This node may not have heard of the holder yet.
         gate.reached(holds).await;
         gate.reached(|record| !holds(record)).await;

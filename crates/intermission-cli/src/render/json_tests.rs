@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use intermission::{
     Acquire, Activate, AllowChange, Change, DrainPolicy, ExecutionView, HolderId, Level, NodeId,
-    Pass,
+    Pass, ScopeName,
 };
 use intermission_admin::json::{Changed, Executions, History, Nodes, Passes, Status};
 use serde::Serialize;
@@ -28,7 +28,7 @@ fn status_has_the_documented_fields_in_their_order() {
             r#""allow":["192.0.2.10/32","2001:db8::/64"],"retry_after_s":null,"#,
             r#""nodes":{"live":12,"behind":0,"out_of_contact":0,"unconfirmed":[]},"#,
             r#""executions":{"running":0},"passes":0,"state_lost_at":null,"#,
-            r#""state":{"reconciling_s":null,"behind":false,"lost_at":null},"holding":null}"#
+            r#""state":{"reconciling_s":null,"behind":false,"lost_at":null},"holding":null,"scope":null,"scopes":[]}"#
         )
     );
 }
@@ -43,8 +43,39 @@ fn what_is_not_known_is_null() {
             r#""activation_requested_at":null,"activated_at":null,"quiescent_at":null,"window":null,"allow":[],"#,
             r#""retry_after_s":null,"nodes":{"live":0,"behind":0,"out_of_contact":0,"unconfirmed":[]},"#,
             r#""executions":{"running":0},"passes":0,"state_lost_at":null,"#,
-            r#""state":{"reconciling_s":null,"behind":false,"lost_at":null},"holding":null}"#
+            r#""state":{"reconciling_s":null,"behind":false,"lost_at":null},"holding":null,"scope":null,"scopes":[]}"#
         )
+    );
+}
+
+#[test]
+fn scopes_that_are_closed_or_planned_are_listed() {
+    let mut site = Site::new();
+    let on = Activate::by("ana").with_message("Moving");
+    let billing: ScopeName = "billing".parse().unwrap();
+    site.change(&Change::Activate(on).in_scope(billing.clone()));
+    let planned = Activate::by("bob")
+        .with_level(Level::ReadOnly)
+        .with_starts_at(at("22:00:00"));
+    site.change(&Change::Activate(planned).in_scope("search".parse().unwrap()));
+    let view = site.view();
+    let shown = json(&Status::of(&view, site.now()));
+    let scopes = concat!(
+        r#""scope":null,"scopes":[{"scope":"billing","phase":"activated","level":"full","message":"Moving","#,
+        r#""requested_by":"ana","activated_at":"2026-11-20T10:00:00.000Z","window":null},"#,
+        r#"{"scope":"search","phase":"deactivated","level":"read-only","message":null,"requested_by":"bob","#,
+        r#""activated_at":null,"window":{"starts_at":"2026-11-20T22:00:00.000Z","ends_at":null,"auto_end":false}}]}"#
+    );
+    assert!(shown.ends_with(scopes), "{shown}");
+    let view = view.of_scope(&billing);
+    let shown = json(&Status::of(&view, site.now()).with_scope(Some(billing.as_str())));
+    assert!(
+        shown.starts_with(r#"{"v":1,"phase":"activated","level":"full""#),
+        "{shown}"
+    );
+    assert!(
+        shown.ends_with(r#""scope":"billing","scopes":[]}"#),
+        "{shown}"
     );
 }
 
@@ -83,7 +114,7 @@ fn who_holds_it_on_is_said() {
         r#""holding":{{"opens_after":true,"holders":[{{"label":"migrate","requested_by":"ci","node":"{}","#,
         NodeId::from_bits(9)
     ) + &format!(
-        r#""node_label":"web-1","since":"{at}","in_contact":false,"failure":{{"at":"{at}","reason":"exit status 3"}}}}]}}}}"#
+        r#""node_label":"web-1","since":"{at}","in_contact":false,"failure":{{"at":"{at}","reason":"exit status 3"}}}}]}},"scope":null,"scopes":[]}}"#
     );
     assert!(shown.ends_with(&holding), "{shown}");
 }
@@ -122,7 +153,7 @@ fn nodes_executions_and_doubts() {
         concat!(
             r#"{"v":1,"running":1,"bypass_running":0,"#,
             r#""executions":[{"node":"00000001000000000000000000000000","node_label":"web\n1","id":4,"#,
-            r#""kind":"import","label":"a \"b\"","started_at":"2026-11-20T10:00:00.000Z","bypass":false}]}"#
+            r#""kind":"import","label":"a \"b\"","started_at":"2026-11-20T10:00:00.000Z","bypass":false,"scopes":[]}]}"#
         )
     );
     site.pass_time(2_000);
@@ -150,7 +181,7 @@ fn a_state_that_has_lost_its_data_says_so() {
     let shown = json(&Status::of(&site.view(), site.now()));
     let state = concat!(
         r#""state_lost_at":null,"state":{"reconciling_s":15,"behind":true,"#,
-        r#""lost_at":"2026-11-20T10:00:00.000Z"},"holding":null}"#
+        r#""lost_at":"2026-11-20T10:00:00.000Z"},"holding":null,"scope":null,"scopes":[]}"#
     );
     assert!(shown.ends_with(state), "{shown}");
     site.activate(Activate::by("ana"));
@@ -159,7 +190,7 @@ fn a_state_that_has_lost_its_data_says_so() {
     let shown = json(&Status::of(&site.view(), site.now()));
     let state = concat!(
         r#""state_lost_at":"2026-11-20T10:00:00.000Z","#,
-        r#""state":{"reconciling_s":null,"behind":false,"lost_at":null},"holding":null}"#
+        r#""state":{"reconciling_s":null,"behind":false,"lost_at":null},"holding":null,"scope":null,"scopes":[]}"#
     );
     assert!(shown.ends_with(state), "{shown}");
     let changed = json(&Changed::of(&site.view().record, true));

@@ -1,7 +1,7 @@
 //! Tables without borders, so that they can be cut and sorted.
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
-use intermission::{HistoryEntry, NodeView, Pass, Phase, Timestamp, View};
+use intermission::{HistoryEntry, NodeView, Pass, Phase, Scopes, Timestamp, View};
 
 use crate::render::fleet;
 use crate::render::text::printable;
@@ -43,6 +43,34 @@ pub(crate) fn nodes(view: &View, now: Timestamp, verbose: bool) -> String {
             fleet::policy_in_words(node.lost_contact),
             node_state(node, view, now),
         ]
+    });
+    table(header, rows)
+}
+
+/// The parts of the site that are closed or planned to be.
+pub(crate) fn scopes(scopes: &Scopes) -> String {
+    let header = ["SCOPE", "STATE", "LEVEL", "ENDS", "REQUESTED BY", "MESSAGE"];
+    let rows = scopes.iter().filter_map(|(name, scope)| {
+        let on = scope.activation.as_ref();
+        let on = on.map(|on| (&on.settings, &on.requested_by));
+        let plan = scope.plan.as_ref();
+        let planned = plan.map(|plan| (&plan.settings, &plan.requested_by));
+        let (settings, requested_by) = on.or(planned)?;
+        let state = match (on, plan) {
+            (None, Some(plan)) => format!("planned for {}", plan.starts_at),
+            _ => scope.phase().to_string(),
+        };
+        Some([
+            name.to_string(),
+            state,
+            settings.level.to_string(),
+            settings
+                .ends_at
+                .map(|end| end.to_string())
+                .unwrap_or_default(),
+            shown(Some(requested_by)),
+            shown(settings.message.as_deref()),
+        ])
     });
     table(header, rows)
 }

@@ -69,6 +69,7 @@ async fn ran_on(
 ) -> ExitCode {
     let arguments = Arguments::try_parse_from([&["intermission"], line].concat()).unwrap();
     let manner = Manner {
+        scope: None,
         json: arguments.global.json,
         verbose: arguments.global.verbose,
         invocation: "intermission".to_owned(),

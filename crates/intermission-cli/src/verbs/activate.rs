@@ -1,6 +1,6 @@
 //! `activate`: close the service, or change how it is closed.
 
-use intermission::{Accepted, Change, Phase, Record, Timestamp};
+use intermission::{Accepted, Change, Goal, Phase, Record, Timestamp};
 
 use crate::args::Activate;
 use crate::exit_code::ExitCode;
@@ -14,6 +14,10 @@ pub(crate) async fn run(
     args: &Activate,
     session: &mut Session<'_, '_>,
 ) -> Result<ExitCode, Failure> {
+    if session.scope.is_some() && args.wait == Some(Goal::Quiescent) {
+        let message = "nobody counts the requests of a scope, so its quiescence is never known";
+        return Err(Failure::usage(message).with_hint("wait for `--wait=activated`"));
+    }
     let now = session.now();
     let change = Change::Activate(request(args, now, session)?);
     if let Some(start) = args

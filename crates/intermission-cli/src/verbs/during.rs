@@ -108,7 +108,7 @@ async fn held(
         }
     }
     say(session.output, "activated: running the command");
-    let registration = Registration::Holder(gate.clone(), holder.id);
+    let registration = Registration::Holder(gate.clone(), session.scope.clone(), holder.id);
     let ended = child::run(&args.command, signals, registration, session.output).await;
     let (code, last) = match ended {
         // Nothing ran.

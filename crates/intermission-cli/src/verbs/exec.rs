@@ -68,6 +68,10 @@ async fn as_node(
         Some(label) => label.clone(),
         None => program,
     });
+    let info = match &session.scope {
+        Some(scope) => info.with_scope(scope.clone()),
+        None => info,
+    };
     let joined = tokio::select! {
         signal = signals.next() => return Ok(signals::ended_by(signal)),
         joined = join(args.if_closed, &name, session) => joined?,

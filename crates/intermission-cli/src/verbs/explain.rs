@@ -3,7 +3,9 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use intermission::{ClientAddress, Network, PassSecret, Policy, Snapshot, Visitor, explain};
+use intermission::{
+    ClientAddress, Network, PassSecret, Policy, ScopeName, Snapshot, Visitor, explain,
+};
 
 use crate::args::Explain;
 use crate::exit_code::ExitCode;
@@ -16,12 +18,15 @@ pub(crate) async fn run(
     args: &Explain,
     session: &mut Session<'_, '_>,
 ) -> Result<ExitCode, Failure> {
+    let scopes: Vec<ScopeName> = session.scope.iter().cloned().collect();
     let visitor = Visitor::new(&args.method, &args.path)
+        .with_scopes(&scopes)
         .with_access(args.route)
         .with_address(ClientAddress::from(address(args)?))
         .with_permission(args.permission)
         .with_pass(pass(args)?);
-    let record = session.operator.inspect(0).await?.record;
+    // Of the whole site: a request to a part of it goes through both.
+    let record = session.whole_record().await?;
     let snapshot = Snapshot::new(Arc::clone(&record));
     let explained = explain(&snapshot, &Policy::default(), &visitor, session.now());
     if session.json {

@@ -1,6 +1,6 @@
 //! `status`: how things are.
 
-use intermission::{Phase, View};
+use intermission::{Phase, ScopeName, View};
 
 use crate::args::Status;
 use crate::exit_code::ExitCode;
@@ -13,10 +13,14 @@ pub(crate) async fn run(args: &Status, session: &mut Session<'_, '_>) -> Result<
     let view = session.operator.inspect(usize::MAX).await?;
     let now = session.now();
     if session.json {
-        session.output.json(&json::Status::of(&view, now))?;
+        let scope = session.scope.as_ref().map(ScopeName::as_str);
+        session
+            .output
+            .json(&json::Status::of(&view, now).with_scope(scope))?;
     } else {
         let coloured = session.output.data_is_coloured();
-        let mut text = status::status(&view, now, coloured, &session.invocation);
+        let scope = session.scope.as_ref();
+        let mut text = status::status(&view, scope, now, coloured, &session.invocation);
         if session.verbose {
             text.push_str(&lists(&view, session));
         }
@@ -31,6 +35,10 @@ pub(crate) async fn run(args: &Status, session: &mut Session<'_, '_>) -> Result<
 
 fn lists(view: &View, session: &Session<'_, '_>) -> String {
     let mut text = String::new();
+    if !view.record.scopes().is_empty() {
+        text.push('\n');
+        text.push_str(&table::scopes(view.record.scopes()));
+    }
     if view
         .nodes
         .iter()

@@ -152,7 +152,25 @@ fn values_that_make_no_sense() {
             &["status", "--state", "/var/lib/x"],
             &["`/var/lib/x` has an unknown scheme", "file:DIR"],
         ),
-        (&["status", "--site", "../x"], &["`../x`"]),
+        (&["status", "--site", "../x"], &["`..`"]),
+        (&["status", "--site", "shop/a b"], &["`a b`"]),
+        (
+            &["status", "--scope", "a/b"],
+            &["`a/b` is no name of a scope"],
+        ),
+        (
+            &["status", "--site", "shop/a", "--scope", "b"],
+            &["two scopes are named, b and a"],
+        ),
+        (
+            &["allow-ips", "192.0.2.1", "--scope", "b"],
+            &["`allow-ips` takes no scope", "leave the scope out"],
+        ),
+        (&["watch", "--scope", "b"], &["`watch` takes no scope"]),
+        (
+            &["activate", "--scope", "b", "--wait=quiescent"],
+            &["nobody counts the requests of a scope"],
+        ),
         (
             &["status", "--state", "magento:/srv/shop/var", "--site", "x"],
             &["`magento:/srv/shop/var` has one flag", "`x`"],

@@ -12,8 +12,10 @@
 //!
 //! 1. **The settings**, handed to the adapter's builder: [`Site::gate`], [`Site::trusted_proxies`],
 //!    [`Site::pass_name`], [`Site::unknown_routes_are_told`], and a permission that calls [`Site::permits`] with the
-//!    value of the request header `x-operator`.
-//! 2. **The routes**, in the framework's own idiom, flagged as [`Route::access`] says: those of [`Route::ALL`] at
+//!    value of the request header `x-operator`. Scopes of requests come from a closure that calls [`Site::scopes`] with the
+//!    value of the request header `x-tenant`.
+//! 2. **The routes**, in the framework's own idiom, flagged as [`Route::access`] says, and as a part
+//!    of the scope that [`Route::scope`] says: those of [`Route::ALL`] at
 //!    [`Route::path`], and below the prefix [`Route::NEST`], in whatever the framework nests routes with, those of
 //!    [`Route::NESTED`]. Every route takes every method.
 //! 3. **The handler**, one for all routes. It makes a [`Call`] out of the request (the [`Decision`] in its extensions,

@@ -48,6 +48,8 @@ pub enum RowGroup {
     Replies,
     /// Flags and paths.
     Routes,
+    /// Parts of the site that are closed by themselves.
+    Scopes,
     /// Who tries to pass for somebody else.
     Spoofing,
     /// Conversations that outlive their response.
@@ -70,6 +72,7 @@ impl RowGroup {
             Self::Plans => "plans",
             Self::Replies => "replies",
             Self::Routes => "routes",
+            Self::Scopes => "scopes",
             Self::Spoofing => "spoofing",
             Self::Websocket => "websocket",
         }

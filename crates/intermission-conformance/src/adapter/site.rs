@@ -10,7 +10,9 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use intermission::{Decision, Execution, Gate, RouteAccess, TrustedProxies};
+use intermission::{
+    Decision, Execution, Gate, RequestScopes, RouteAccess, ScopeName, TrustedProxies,
+};
 use tokio::sync::{Semaphore, mpsc};
 
 /// A route of the contract's application.
@@ -37,6 +39,8 @@ pub enum Route {
     Seen,
     /// `/panics`: the handler panics.
     Panics,
+    /// `/billing`, a part of the scope `billing`.
+    Billing,
     /// `/nested/health`, always open, below the prefix [`Route::NEST`].
     NestedHealth,
     /// `/nested/page`, below the prefix [`Route::NEST`].
@@ -56,6 +60,7 @@ impl Route {
         Self::Slow,
         Self::Seen,
         Self::Panics,
+        Self::Billing,
     ];
 
     /// The routes below [`Route::NEST`].
@@ -81,6 +86,7 @@ impl Route {
             Self::Slow => "/slow",
             Self::Seen => "/seen",
             Self::Panics => "/panics",
+            Self::Billing => "/billing",
             Self::NestedPage => "/page",
         }
     }
@@ -106,7 +112,17 @@ impl Route {
             | Self::Slow
             | Self::Seen
             | Self::Panics
+            | Self::Billing
             | Self::NestedPage => RouteAccess::Ordinary,
+        }
+    }
+
+    /// The scope that is written beside it, or in the table.
+    #[must_use]
+    pub fn scope(self) -> Option<ScopeName> {
+        match self {
+            Self::Billing => ScopeName::new(self.path().trim_start_matches('/')).ok(),
+            _ => None,
         }
     }
 
@@ -139,6 +155,7 @@ struct Inner {
     slow: Semaphore,
     taken: Mutex<Vec<Execution>>,
     asked_for_permission: AtomicUsize,
+    asked_for_scopes: AtomicUsize,
 }
 
 /// What a row wants of the adapter's settings.
@@ -169,6 +186,7 @@ impl Site {
             slow: Semaphore::new(0),
             taken: Mutex::default(),
             asked_for_permission: AtomicUsize::new(0),
+            asked_for_scopes: AtomicUsize::new(0),
         };
         let site = Self {
             inner: Arc::new(inner),
@@ -221,6 +239,14 @@ impl Site {
         x_operator == Some(b"yes")
     }
 
+    /// To which scopes a request belongs, in addition to that of its route, by the value of the request header `x-tenant`.
+    #[must_use]
+    pub fn scopes(&self, x_tenant: Option<&[u8]>) -> RequestScopes {
+        self.inner.asked_for_scopes.fetch_add(1, Ordering::SeqCst);
+        let tenant = x_tenant.and_then(|tenant| std::str::from_utf8(tenant).ok());
+        tenant.and_then(|tenant| ScopeName::new(tenant).ok()).into()
+    }
+
     /// The application: what the handler of a route answers.
     ///
     /// # Panics
@@ -244,6 +270,7 @@ impl Site {
         let _ = began.send(call.route);
         match call.route {
             Route::Hello => Answer::text("hello"),
+            Route::Billing => Answer::text("bills"),
             Route::Health | Route::NestedHealth => Answer::text("ok"),
             Route::NestedPage => Answer::text("a page of the nest"),
             Route::Jobs => Answer::text("done").with_status(202),
@@ -288,6 +315,11 @@ impl Site {
     /// How often the permission was asked for.
     pub(crate) fn asked_for_permission(&self) -> usize {
         self.inner.asked_for_permission.load(Ordering::SeqCst)
+    }
+
+    /// How often the scopes of a request were asked for.
+    pub(crate) fn asked_for_scopes(&self) -> usize {
+        self.inner.asked_for_scopes.load(Ordering::SeqCst)
     }
 
     pub(crate) fn let_one_slow_answer_go(&self) {

@@ -138,6 +138,14 @@ flaws! {
         the_count_adds_up;
     /// Keeps no history across a restart.
     ForgetsHistory: the_history_is_there_after_a_restart what_was_brought_back_is_there_after_a_restart;
+    /// Keeps nothing of who holds a site on.
+    ForgetsHolders:
+        the_last_holder_opens_the_site
+        what_was_on_before_stays_on
+        an_automatic_end_waits_for_holders
+        a_plan_waits_for_holders
+        what_is_known_of_holders_comes_back
+        the_history_names_holders;
     /// Forgets the nodes in a restart and does not notice.
     ForgetsNodes: a_restart_does_not_complete_a_drain;
     /// Keeps less history than a ledger.

@@ -71,6 +71,11 @@ pub(crate) fn operation(flaw: Flaw, call: u64, current: &Record, operation: &mut
             let announced = settings.get("ends_at").is_some_and(|end| !end.is_null());
             settings.insert("auto_end".to_owned(), announced.into());
         }),
+        Flaw::ForgetsHolders => edit(operation, |fields| {
+            if let Some(activation) = fields.get_mut("activation").and_then(Value::as_object_mut) {
+                activation.remove("holding");
+            }
+        }),
         Flaw::ForgetsWhereFrom => operation.actor.origin.clear(),
         Flaw::KeepsThePlan => {
             let plan = json!(current.plan());

@@ -74,6 +74,8 @@ impl Snapshot {
             (Some(Hold::PlanBegan), Some(plan)) if !phase.is_on() => {
                 return (Phase::Activated, plan.settings.level);
             }
+            // The state has begun it since, and waits for what runs.
+            (Some(Hold::PlanBegan), _) if phase.is_on() => return (Phase::Activated, level),
             (Some(_), _) => {}
         }
         let exclusive = phase == Phase::Activated && level == Level::Exclusive;

@@ -7,7 +7,7 @@ use crate::Timestamp;
 use crate::decision::Hold;
 use crate::id::Revision;
 use crate::ledger::Moment;
-use crate::phase::Level;
+use crate::phase::{Level, Phase};
 use crate::record::Plan;
 
 impl NodeMachine {
@@ -15,8 +15,19 @@ impl NodeMachine {
     /// nobody says either; the state does, once it is back.
     pub(super) fn plan_begun_unheard(&self, now: Timestamp) -> Option<&Plan> {
         let plan = self.snapshot.record.plan();
-        let is_heard = matches!(self.contact, Contact::Good { .. });
-        plan.filter(|plan| plan.starts_at <= now && !is_heard)
+        plan.filter(|plan| plan.starts_at <= now && !self.hears_what_begins())
+    }
+
+    /// Whether the state would say if a plan had begun. One that hears its nodes first begins none until it has.
+    pub(super) const fn hears_what_begins(&self) -> bool {
+        matches!(self.contact, Contact::Good { .. }) && self.fleet_grace.is_zero()
+    }
+
+    /// Whether this node has closed for a plan that the state has begun since, and whose drain goes on: it does not let
+    /// visitors in again for that.
+    fn stays_closed_for_a_plan(&self) -> bool {
+        let has_closed = self.snapshot.hold == Some(Hold::PlanBegan);
+        has_closed && self.snapshot.record.phase() == Phase::Activating
     }
 
     pub(super) fn decide_hold(&mut self, now: Moment) {
@@ -31,6 +42,7 @@ impl NodeMachine {
         let full = self.due_state_hold(now.steady).or_else(dependency);
         match self.plan_begun_unheard(now.calendar) {
             Some(_) if self.snapshot.record.phase().is_on() => full,
+            None if self.stays_closed_for_a_plan() => full.or(Some(Hold::PlanBegan)),
             Some(plan) if plan.settings.level == Level::ReadOnly => full.or(Some(Hold::PlanBegan)),
             Some(_) => Some(Hold::PlanBegan),
             None => full,

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::{Contact, NodeAction, NodeMachine};
+use super::{NodeAction, NodeMachine};
 use crate::id::ActivationId;
 use crate::ledger::Moment;
 use crate::record::Record;
@@ -52,8 +52,7 @@ impl NodeMachine {
     /// The scopes whose plan has begun and of which nobody is there to say so, as with the site's own.
     pub(super) fn scopes_begun_unheard(&self, now: Moment) -> Vec<ScopeName> {
         let scopes = &self.snapshot.record.scopes;
-        let is_heard = matches!(self.contact, Contact::Good { .. });
-        if is_heard || scopes.due().is_none_or(|due| due > now.calendar) {
+        if self.hears_what_begins() || scopes.due().is_none_or(|due| due > now.calendar) {
             return Vec::new();
         }
         let begun = scopes.iter().filter(|(_, scope)| {

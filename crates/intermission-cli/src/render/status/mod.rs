@@ -7,19 +7,26 @@ mod lines;
 mod lost_data;
 mod nodes;
 mod running;
+mod scopes;
 #[cfg(test)]
 mod tests;
 mod window;
 
 use clap::builder::styling::{AnsiColor, Style};
-use intermission::{Phase, Timestamp, View};
+use intermission::{Phase, ScopeName, Timestamp, View};
 
 use crate::output::painted;
 use lines::Lines;
 
 /// The state in a few labelled lines. Lines that do not apply are left out. `invocation` is how a command line begins
 /// that reaches the same state.
-pub(crate) fn status(view: &View, now: Timestamp, coloured: bool, invocation: &str) -> String {
+pub(crate) fn status(
+    view: &View,
+    scope: Option<&ScopeName>,
+    now: Timestamp,
+    coloured: bool,
+    invocation: &str,
+) -> String {
     let mut lines = Lines::default();
     let record = &view.record;
     window::say_what_is_on(&mut lines, record);
@@ -30,8 +37,10 @@ pub(crate) fn status(view: &View, now: Timestamp, coloured: bool, invocation: &s
     nodes::say_how_many(&mut lines, view);
     nodes::say_who_is_silent(&mut lines, view, now, invocation);
     in_doubt::say_who_is_in_doubt(&mut lines, view, invocation);
+    scopes::say_which(&mut lines, record.scopes());
+    let of = scope.map_or_else(String::new, |scope| format!(" of {scope}"));
     format!(
-        "Maintenance: {}\n{}",
+        "Maintenance{of}: {}\n{}",
         headline(view, coloured),
         lines.into_text()
     )

@@ -10,13 +10,13 @@ use crate::render::fleet;
 use crate::render::sample::{Site, allow, at};
 
 fn shown(site: &Site) -> String {
-    status(&site.view(), site.now(), false, "intermission")
+    status(&site.view(), None, site.now(), false, "intermission")
 }
 
 #[test]
 fn as_the_interface_promises() {
     let view = Site::documented().view();
-    let shown = status(&view, at("10:16:00"), false, "intermission");
+    let shown = status(&view, None, at("10:16:00"), false, "intermission");
     assert_eq!(
         shown,
         "\
@@ -343,7 +343,7 @@ fn nothing_in_the_record_can_forge_a_line_or_a_colour() {
             .all(|letter| letter == '\n' || !letter.is_control()),
         "{shown:?}"
     );
-    let coloured = status(&site.view(), site.now(), true, "intermission");
+    let coloured = status(&site.view(), None, site.now(), true, "intermission");
     assert_eq!(
         coloured
             .replace("\u{1b}[1m\u{1b}[33m", "")

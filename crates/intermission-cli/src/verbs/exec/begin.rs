@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use intermission::{
-    Execution, ExecutionInfo, ExecutionRefused, Gate, GateStatus, LostContact, StartError,
-    StateError, StateErrorKind,
+    Execution, ExecutionInfo, ExecutionRefused, Gate, GateStatus, LostContact, ScopeName,
+    StartError, StateError, StateErrorKind,
 };
 use tokio::time::sleep;
 
@@ -77,7 +77,7 @@ pub(super) async fn begin(
         }
         Err(refused) => refused,
     };
-    let why = in_words(&gate.status(), refused);
+    let why = in_words(&gate.status(), info.scopes(), refused);
     match policy {
         IfClosed::Skip => {
             let line = format!(
@@ -168,15 +168,21 @@ fn out_of_reach(error: &StateError) -> String {
 }
 
 /// Why no execution may start.
-fn in_words(status: &GateStatus, refused: ExecutionRefused) -> String {
-    let phase = status.record.phase();
-    if let Some(activation) = status.record.activation() {
-        let message = status.record.message();
-        let message = message.map_or_else(String::new, |message| format!(" (\"{message}\")"));
-        return format!(
-            "maintenance is {phase}, requested by {}{message}",
-            activation.requested_by
-        );
+fn in_words(status: &GateStatus, scopes: &[ScopeName], refused: ExecutionRefused) -> String {
+    let parts = scopes
+        .iter()
+        .map(|scope| (format!(" of {scope}"), status.record.of_scope(scope)));
+    let whole = [(String::new(), (*status.record).clone())];
+    for (of, record) in whole.into_iter().chain(parts) {
+        if let Some(activation) = record.activation() {
+            let phase = record.phase();
+            let message = record.message();
+            let message = message.map_or_else(String::new, |message| format!(" (\"{message}\")"));
+            return format!(
+                "maintenance{of} is {phase}, requested by {}{message}",
+                activation.requested_by
+            );
+        }
     }
     if let Some(trouble) = status.trouble {
         return match trouble {

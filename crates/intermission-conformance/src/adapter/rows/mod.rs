@@ -11,6 +11,7 @@ mod passes;
 mod plans;
 mod replies;
 mod routes;
+mod scopes;
 mod spoofing;
 mod vendors;
 mod websocket;
@@ -23,6 +24,7 @@ pub fn rows() -> Vec<Row> {
     [
         decision::rows(),
         routes::rows(),
+        scopes::rows(),
         spoofing::rows(),
         replies::rows(),
         vendors::rows(),
