@@ -17,6 +17,7 @@ mod plans;
 mod quiescence;
 mod reseeding;
 mod revisions;
+mod scopes;
 mod sharing;
 mod watching;
 
@@ -37,6 +38,7 @@ pub(crate) const ALL: &[&[Case]] = &[
     drain::CASES,
     quiescence::CASES,
     plans::CASES,
+    scopes::CASES,
     leases::CASES,
     leaving::CASES,
     reseeding::CASES,
