@@ -223,8 +223,8 @@ impl Twins {
             report.drained = self.random.percent(60).then_some(activation.id);
             report.quiet = self.random.percent(50).then_some(activation.level_since);
         }
-        for (_, id) in record.scopes().draining_activations() {
-            if self.random.percent(35) {
+        for (_, id) in record.scopes().activations() {
+            if self.random.percent(30) {
                 report.undrained.push(id);
             }
         }

@@ -131,6 +131,7 @@ impl From<&ChangeError> for Problem<'_> {
             ChangeError::AutoEndWithoutEnd => field("auto_end"),
             ChangeError::MessageTooLong { .. } => field("message"),
             ChangeError::AlreadyOn { .. } => field("starts_at"),
+            ChangeError::NotInScope { .. } => field("allow"),
             ChangeError::UnknownPass { .. } => Self::new(404, error.to_string()),
             other => Self::new(409, other.to_string()),
         }

@@ -59,6 +59,8 @@ pub enum Group {
     Reseeding,
     /// How revisions grow.
     Revisions,
+    /// Parts of a site that are closed by themselves.
+    Scopes,
     /// What several handles have in common.
     Sharing,
     /// How watchers are woken.
@@ -88,6 +90,7 @@ impl Group {
             Self::Quiescence => "quiescence",
             Self::Reseeding => "reseeding",
             Self::Revisions => "revisions",
+            Self::Scopes => "scopes",
             Self::Sharing => "sharing",
             Self::Watching => "watching",
         }

@@ -29,8 +29,8 @@ pub struct NodeReport {
     /// The level change for which no request of those that it closes out runs there any more; at level
     /// [`Exclusive`](crate::Level::Exclusive) no execution either.
     pub quiet: Option<Revision>,
-    /// The activations of scopes that it has seen and for which an execution still runs there. For all others that it has
-    /// seen, none does, and none can start.
+    /// The activations of scopes that it has seen and for which an execution still runs there, whether their drains are
+    /// complete or not. For all others that it has seen, none does, and none can start.
     pub undrained: Vec<ActivationId>,
     /// What being out of contact means for this node.
     pub lost_contact: LostContact,

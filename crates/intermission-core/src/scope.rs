@@ -285,6 +285,12 @@ impl Scopes {
         draining.filter_map(|(name, scope)| Some((name, scope.activation.as_ref()?.id)))
     }
 
+    /// The activations that are on, complete or not.
+    pub fn activations(&self) -> impl Iterator<Item = (&ScopeName, ActivationId)> {
+        let on = |(name, scope): (_, &ScopeRecord)| Some((name, scope.activation.as_ref()?.id));
+        self.iter().filter_map(on)
+    }
+
     /// The scopes that list unconfirmed nodes.
     pub(crate) fn with_unconfirmed(&self) -> impl Iterator<Item = (&ScopeName, &ScopeRecord)> {
         let all = if self.unconfirmed == 0 {

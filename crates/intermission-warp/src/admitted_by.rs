@@ -47,7 +47,8 @@ pub fn admitted_by(
 + use<> {
     let maintenance = maintenance.clone();
     head().map(move |head: Head| {
-        if maintenance.gate().is_open() {
+        let gate = maintenance.gate();
+        if gate.is_open() && !gate.has_closed_scopes() {
             return None;
         }
         let mut parts = head.into_parts();

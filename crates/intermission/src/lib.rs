@@ -84,6 +84,13 @@
 //! for a backup. [`node`] has a table of the words (closed, drained, quiet, held, suspended, fenced) and of what each means
 //! for who comes.
 //!
+//! # A part of a site
+//!
+//! A [scope](mod@scope) is closed and opened by itself, and drains by itself. [`Visitor::with_scopes`] says to which ones a
+//! request belongs (adapters do it, by what the application tells them), [`ExecutionInfo::with_scope`] does for an execution,
+//! and [`Operator::for_scope`] changes one. Requests of a scope are decided about, and not counted: there is no quiescence
+//! of a scope, and [`Gate::closing`] waits for the whole site.
+//!
 //! # When the state is out of reach
 //!
 //! Requests are decided by what the node last knew ([`OutagePolicy`]); executions go on as [`LostContact`] says; and a

@@ -206,12 +206,12 @@ impl Shared {
         self.published.send_replace(installed);
     }
 
-    /// The activations of scopes that drain and for which an execution still runs here; `None` if no scope drains. The end
-    /// of each execution of a scope then wakes whoever waits for [`InFlight::emptied`].
+    /// The activations of scopes for which an execution still runs here; `None` if no scope is closed. If there are any, the
+    /// end of each execution of a scope wakes whoever waits for [`InFlight::emptied`].
     pub(crate) fn watch_scopes(&self) -> Option<Vec<ActivationId>> {
         let installed = self.installed.load();
         let record = &installed.snapshot.record;
-        (record.scopes().draining() > 0).then(|| self.in_flight.watch_scopes(record))
+        (record.scopes().closed() > 0).then(|| self.in_flight.watch_scopes(record))
     }
 
     /// The activation for which this node has drained, if it has. If it has not, the last execution to end wakes whoever

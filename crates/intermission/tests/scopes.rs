@@ -6,8 +6,8 @@ use std::time::Duration;
 use intermission::reply::ReplyRequest;
 use intermission::{
     Activate, Activation, Actor, Admission, AdmitReason, Change, Deactivate, Decision, DrainPolicy,
-    Execution, ExecutionInfo, Gate, Level, MemoryState, Operator, Phase, RefuseReason, RouteAccess,
-    RunError, ScopeName, Turn, Visitor, WhenClosed,
+    Execution, ExecutionInfo, Gate, Level, MemoryState, Operator, Phase, Record, RefuseReason,
+    RouteAccess, RunError, ScopeName, Turn, Visitor, WhenClosed,
 };
 
 struct Site {
@@ -211,6 +211,28 @@ async fn a_forced_scope_drops_what_runs_in_it_and_no_more() {
         site.begin("billing").unwrap()
     };
     assert!(!later.is_cancelled(), "it was not told");
+}
+
+#[tokio::test]
+async fn what_a_forced_scope_left_running_is_named_until_it_ends() {
+    let site = site().await;
+    let job = site.begin("billing").unwrap();
+    let force = DrainPolicy::Force(Duration::from_millis(10));
+    site.close("billing", Activate::by("ana").with_drain(force))
+        .await;
+    site.activated("billing").await;
+    job.cancelled().await;
+    let unconfirmed = |record: &Record| {
+        let scope = record.scopes().get("billing").unwrap();
+        let done = scope.activation.as_ref().unwrap().completion.as_ref();
+        done.unwrap().unconfirmed.len()
+    };
+    // What the node has said since is known by now.
+    site.close("other", Activate::by("ana")).await;
+    site.activated("other").await;
+    assert_eq!(unconfirmed(&site.gate.record()), 1);
+    drop(job);
+    site.gate.reached(|record| unconfirmed(record) == 0).await;
 }
 
 #[tokio::test]

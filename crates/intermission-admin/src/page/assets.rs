@@ -27,6 +27,7 @@ static SCRIPT: LazyLock<String> = LazyLock::new(|| {
         include_str!("script/words.js"),
         include_str!("script/switch.js"),
         include_str!("script/access.js"),
+        include_str!("script/scopes.js"),
         include_str!("script/explain.js"),
         include_str!("script/start.js"),
         "})();\n",

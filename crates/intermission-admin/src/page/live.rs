@@ -5,7 +5,7 @@ use std::time::Duration;
 use askama::Template;
 use intermission::{
     Activation, ClientAddress, Completion, DrainPolicy, ExecutionView, HistoryEntry, Hold, Holder,
-    Level, Network, NodeView, Phase, Record, RouteAccess, Timestamp, View,
+    Level, Network, NodeView, Phase, Record, RouteAccess, ScopeName, ScopeRecord, Timestamp, View,
 };
 
 use super::facts::Facts;
@@ -15,6 +15,9 @@ use super::{assets, markup, words};
 
 /// How many networks are listed.
 const NETWORKS_SHOWN: usize = 500;
+
+/// How many parts of the site are listed.
+const SCOPES_SHOWN: usize = 200;
 
 /// The document.
 #[derive(Template)]
@@ -56,6 +59,15 @@ impl Live<'_> {
 
     fn networks_left_out(&self) -> usize {
         self.record().allow().len().saturating_sub(NETWORKS_SHOWN)
+    }
+
+    /// The first parts of the site that are closed or planned to be.
+    fn scopes(&self) -> impl Iterator<Item = (&ScopeName, &ScopeRecord)> {
+        self.record().scopes().iter().take(SCOPES_SHOWN)
+    }
+
+    fn scopes_left_out(&self) -> usize {
+        self.record().scopes().len().saturating_sub(SCOPES_SHOWN)
     }
 
     pub(super) fn record(&self) -> &Record {

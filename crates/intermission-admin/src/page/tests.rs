@@ -9,8 +9,8 @@ use base64::engine::general_purpose::STANDARD;
 use intermission::{
     Acquire, Activate, Actor, AllowChange, AllowList, Change, Clock as _, Departure, ExecutionInfo,
     Gate, HistoryEntry, HolderId, Level, MaintenanceState, MemoryState, NodeId, NodeReport,
-    OperateReply, Operation, Pass, Record, Revision, RouteAccess, StateError, StateErrorKind,
-    SyncReply, SystemClock, View,
+    OperateReply, Operation, Pass, Phase, Record, Revision, RouteAccess, ScopeName, StateError,
+    StateErrorKind, SyncReply, SystemClock, View,
 };
 use sha2::{Digest, Sha256};
 
@@ -197,6 +197,29 @@ async fn a_closed_site_is_shown_without_any_script() {
         ],
     );
     assert!(!html.contains(&secret.to_string()));
+}
+
+#[tokio::test]
+async fn parts_that_are_closed_by_themselves_are_listed() {
+    let site = Site::new().await;
+    says(&site.page().await, &["None is closed by itself."]);
+    let close = Change::Activate(Activate::by("ana <i>"));
+    site.change(close.in_scope("billing".parse().unwrap()))
+        .await;
+    let billing: ScopeName = "billing".parse().unwrap();
+    site.gate
+        .reached(|record| record.scopes().phase(&billing) == Phase::Activated)
+        .await;
+    says(
+        &site.page().await,
+        &[
+            "<h1 id=\"state-title\" tabindex=\"-1\">Open</h1>",
+            "<strong><bdi>billing</bdi></strong> <span>closed, requested by <bdi>ana &lt;i&gt;</bdi>",
+            "data-open=\"billing\"",
+            "closed a part of the site; its drain began",
+            "The drain is complete: a part of the site is closed: <span class=\"note\" dir=\"auto\">scope billing</span>",
+        ],
+    );
 }
 
 #[tokio::test]

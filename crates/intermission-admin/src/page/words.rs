@@ -1,6 +1,6 @@
 //! What is said in words.
 
-use intermission::{DrainPolicy, HistoryEvent, Hold, Level, LostContact, UnconfirmedCause};
+use intermission::{DrainPolicy, HistoryEvent, Hold, Level, LostContact, Phase, UnconfirmedCause};
 
 use super::markup::{Of, spell};
 
@@ -39,6 +39,41 @@ pub(super) fn level_name(level: impl Of<Level>) -> &'static str {
         Level::Full => "Full",
         Level::ReadOnly => "Read-only",
         Level::Exclusive => "Exclusive",
+    }
+}
+
+/// How far a part of the site is closed.
+pub(super) fn part(phase: impl Of<Phase>, level: impl Of<Level>) -> &'static str {
+    match (phase.value(), level.value()) {
+        (Phase::Deactivated, _) => "open",
+        (Phase::Activating, _) => "closing: work drains",
+        (Phase::Activated, Level::Full) => "closed",
+        (Phase::Activated, Level::ReadOnly) => "closed for changes",
+        (Phase::Activated, Level::Exclusive) => "closed for everybody",
+    }
+}
+
+/// What happened in a part of the site, in the same way as [`event`]: the note says in which.
+pub(super) fn event_in_part(event: impl Of<HistoryEvent>, is_by_somebody: bool) -> &'static str {
+    let event = event.value();
+    match (event, is_by_somebody) {
+        (HistoryEvent::Requested, true) => "closed a part of the site; its drain began",
+        (HistoryEvent::Activated, _) => "The drain is complete: a part of the site is closed",
+        (HistoryEvent::Forced, _) => {
+            "The drain reached its limit: a part of the site is closed, with work still running"
+        }
+        (HistoryEvent::Aborted, _) => {
+            "The drain reached its limit: a part of the site is open again"
+        }
+        (HistoryEvent::Deactivated, true) => "opened a part of the site",
+        (HistoryEvent::Updated, true) => "changed how a part of the site is closed",
+        (HistoryEvent::Planned, true) => "planned a maintenance of a part of the site",
+        (HistoryEvent::PlanCancelled, true) => {
+            "cancelled the planned maintenance of a part of the site"
+        }
+        (HistoryEvent::PlanStarted, _) => "The planned maintenance of a part of the site began",
+        (HistoryEvent::Ended, _) => "The announced end came: a part of the site opened by itself",
+        (other, by) => self::event(other, by),
     }
 }
 

@@ -17,4 +17,5 @@ mod lockout;
 mod openapi;
 mod passes;
 mod reads;
+mod scopes;
 mod site;

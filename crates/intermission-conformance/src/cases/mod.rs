@@ -18,6 +18,7 @@ mod plans;
 mod quiescence;
 mod reseeding;
 mod revisions;
+mod scopes;
 mod sharing;
 mod watching;
 
@@ -39,6 +40,7 @@ pub(crate) const ALL: &[&[Case]] = &[
     quiescence::CASES,
     plans::CASES,
     holding::CASES,
+    scopes::CASES,
     leases::CASES,
     leaving::CASES,
     reseeding::CASES,

@@ -33,6 +33,8 @@ flaws! {
         asking_leaves_an_empty_state_empty
         an_empty_state_is_that_of_a_site_that_was_never_changed
         the_list_of_nodes_is_as_long_as_asked_for;
+    /// Takes every report for one of a node on which nothing of a scope runs.
+    AssumesDrainedScopes: a_scope_waits_for_every_node;
     /// Takes every report for "drained".
     AssumesTheDrain:
         a_node_that_has_said_nothing_is_waited_for
@@ -95,6 +97,8 @@ flaws! {
     DoesItTwice: a_repeated_operation_is_done_once;
     /// Keeps whole seconds only.
     DropsMilliseconds: everything_in_a_record_comes_back;
+    /// Keeps nothing of scopes.
+    DropsScopes: a_scope_is_closed_and_opened_by_itself;
     /// Writes only the fields that it knows.
     DropsUnknownFields:
         unknown_fields_survive_a_change

@@ -23,6 +23,7 @@ pub(crate) fn report(flaw: Flaw, call: u64, current: &Record, report: &mut NodeR
         Flaw::AnyDrainCounts if report.drained.is_some() => {
             report.drained = present.map(|on| on.id);
         }
+        Flaw::AssumesDrainedScopes => report.undrained.clear(),
         Flaw::AssumesTheDrain => report.drained = present.map(|on| on.id),
         Flaw::AssumesTheQuiet => report.quiet = present.map(|on| on.level_since),
         Flaw::ClosedMeansDrained => report.drained = report.drained.or(report.closed),
@@ -168,7 +169,7 @@ pub(crate) fn operate(
 }
 
 pub(crate) fn written(flaw: Flaw, record: &Record) -> Vec<u8> {
-    const KNOWN: [&str; 7] = [
+    const KNOWN: [&str; 8] = [
         "v",
         "revision",
         "operation",
@@ -176,6 +177,7 @@ pub(crate) fn written(flaw: Flaw, record: &Record) -> Vec<u8> {
         "activation",
         "plan",
         "allow",
+        "scopes",
     ];
     let edited = match flaw {
         Flaw::CutsLongTexts => edited(record, |fields| {
@@ -187,6 +189,9 @@ pub(crate) fn written(flaw: Flaw, record: &Record) -> Vec<u8> {
             {
                 *message = message.chars().take(1_000).collect();
             }
+        }),
+        Flaw::DropsScopes => edited(record, |fields| {
+            fields.remove("scopes");
         }),
         Flaw::DropsMilliseconds => edited(record, |fields| {
             if let Some(settings) = settings_of(fields, "activation")

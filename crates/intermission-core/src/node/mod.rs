@@ -145,7 +145,7 @@ pub struct NodeMachine {
     closed: Option<ActivationId>,
     drained: Option<ActivationId>,
     quiet: Option<Revision>,
-    /// The activations of scopes that drain, and of which the gate has not said that nothing runs here.
+    /// The activations of scopes of which the gate has not said that nothing of them runs here.
     undrained: Vec<ActivationId>,
     /// Whether a scope has closed in this step.
     scopes_close: bool,

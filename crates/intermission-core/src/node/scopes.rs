@@ -10,18 +10,19 @@ use crate::record::Record;
 use crate::scope::{ScopeName, ScopeRecord, Scopes};
 
 impl NodeMachine {
-    /// A newer record is about to be applied. What begins to drain is not drained before the gate has said so.
+    /// A newer record is about to be applied. What is closed is not drained before the gate has said so, not even where the
+    /// drain is complete already: a node that was given up may still run something.
     pub(super) fn close_scopes(&mut self, record: &Record, actions: &mut Vec<NodeAction>) {
         let (before, next) = (&self.snapshot.record.scopes, &record.scopes);
         if before.is_empty() && next.is_empty() {
             return;
         }
         let ids = |scopes: &Scopes| -> BTreeSet<ActivationId> {
-            scopes.draining_activations().map(|(_, id)| id).collect()
+            scopes.activations().map(|(_, id)| id).collect()
         };
-        let (known, draining) = (ids(before), ids(next));
-        self.undrained.retain(|id| draining.contains(id));
-        let begun: Vec<ActivationId> = draining.difference(&known).copied().collect();
+        let (known, closed) = (ids(before), ids(next));
+        self.undrained.retain(|id| closed.contains(id));
+        let begun: Vec<ActivationId> = closed.difference(&known).copied().collect();
         self.scopes_close |= !begun.is_empty();
         self.undrained.extend(begun);
         self.undrained.sort_unstable();

@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crossbeam_utils::CachePadded;
-use intermission_core::{ActivationId, ExecutionView, Level, Phase, Record, ScopeName, Timestamp};
+use intermission_core::{ActivationId, ExecutionView, Level, Record, ScopeName, Timestamp};
 use tokio::sync::{Notify, watch};
 
 use crate::execution::ExecutionInfo;
@@ -163,7 +163,7 @@ impl InFlight {
         }
     }
 
-    /// The activations of scopes that drain, and for which an execution runs here. If there are any,
+    /// The activations of scopes that are on, and for which an execution runs here. If there are any,
     /// [`emptied`](Self::emptied) wakes when one may have ended.
     pub(crate) fn watch_scopes(&self, record: &Record) -> Vec<ActivationId> {
         let mut undrained = Vec::new();
@@ -171,13 +171,18 @@ impl InFlight {
             shard.executions.watch_parts(|Running { info, past, .. }| {
                 for name in info.scopes() {
                     let scope = record.scopes().get(name.as_str());
-                    let draining = scope.filter(|scope| scope.phase() == Phase::Activating);
-                    let id = draining
+                    let id = scope
                         .and_then(|scope| scope.activation.as_ref())
                         .map(|on| on.id);
                     undrained.extend(id.filter(|id| !past.contains(id)));
                 }
             });
+        }
+        if undrained.is_empty() {
+            // The doors are closed, so none will be there.
+            for shard in &self.shards {
+                shard.executions.unwatch_parts();
+            }
         }
         undrained.sort_unstable();
         undrained.dedup();

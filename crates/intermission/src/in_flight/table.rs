@@ -140,6 +140,11 @@ impl<T, P> Table<T, P> {
         }
     }
 
+    /// Nobody waits for the end of what belongs to parts any more.
+    pub(crate) fn unwatch_parts(&self) {
+        self.0.lock().parts_watched = false;
+    }
+
     /// Gives both orders to those that run now and belong to these parts.
     pub(crate) fn end_parts(&self, is_in: impl Fn(&T) -> bool) {
         for slot in &mut self.0.lock().slots {

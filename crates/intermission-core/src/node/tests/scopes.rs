@@ -158,3 +158,19 @@ fn a_planned_scope_is_asked_about_and_closes_unheard() {
         "the state knows"
     );
 }
+
+#[test]
+fn what_runs_in_a_scope_that_is_activated_already_is_said_all_the_same() {
+    let mut records = Records::new();
+    let mut bench = Bench::joined(LostContact::Hold, None);
+    let force = DrainPolicy::Force(Duration::ZERO);
+    let forced = records.closed("billing", Activate::by("ana").with_drain(force));
+    assert_eq!(forced.scopes().phase(&billing()), Phase::Activated);
+    let id = id_in(&forced, &billing());
+    bench.step(NodeEvent::Hint(Some(Arc::clone(&forced))));
+    bench.step(NodeEvent::Undrained(vec![id]));
+    assert_eq!(bench.sent().unwrap().undrained, [id]);
+    bench.answer(Some(&forced));
+    bench.step(NodeEvent::Undrained(Vec::new()));
+    assert!(bench.sent().unwrap().undrained.is_empty());
+}
