@@ -21,6 +21,7 @@
 //! earlier one: the route flag before the mode, the mode before the person. The chain is explicit, so that
 //! [`explain`] can answer "why does my address not work?".
 
+mod policy;
 mod reason;
 mod scopes;
 
@@ -35,6 +36,7 @@ use crate::route::RouteAccess;
 use crate::scope::ScopeName;
 use crate::visitor::Visitor;
 
+pub use policy::Policy;
 pub use reason::{AdmitReason, Hold, RefuseReason};
 pub use scopes::{ScopeClosure, ScopeDecision, decide_in_scopes};
 
@@ -143,29 +145,6 @@ impl Snapshot {
                 Level::Full
             },
         )
-    }
-}
-
-/// A node's settings for the decision.
-#[derive(Clone, Copy, Debug)]
-#[non_exhaustive]
-pub struct Policy {
-    preflight: bool,
-}
-
-impl Default for Policy {
-    fn default() -> Self {
-        Self { preflight: true }
-    }
-}
-
-impl Policy {
-    /// Whether browsers' preflight requests pass while the site is closed. On by default: refused, a script sees
-    /// "network error" instead of the refusal.
-    #[must_use]
-    pub const fn with_preflight(mut self, preflight: bool) -> Self {
-        self.preflight = preflight;
-        self
     }
 }
 

@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use arc_swap::Guard;
 use intermission_core::{
-    Actor, AdmitReason, Clock, Decision, Explanation, Hold, MaintenanceState, NodeId, Plan, Policy,
-    Record, RefuseReason, RouteAccess, ScopeName, SharedState, Snapshot, StateErrorKind, Timestamp,
-    Visitor, decide, decide_for_site, decide_in_scopes, explain, is_safe,
+    Actor, AdmitReason, Clock, Decision, Explanation, Hold, MaintenanceState, NodeId, Plan, Record,
+    RefuseReason, RouteAccess, ScopeName, SharedState, Snapshot, StateErrorKind, Visitor, decide,
+    decide_for_site, explain, is_safe,
 };
 use tokio::sync::mpsc;
 
@@ -145,27 +145,6 @@ impl Gate {
         )
     }
 
-    /// Whether a scope is closed, so that it matters to which ones a request belongs. For adapters, which ask the
-    /// application for that only then, and before [`admit_open`](Self::admit_open) and [`count_open`](Self::count_open),
-    /// which know of the whole site alone.
-    #[inline]
-    #[must_use]
-    pub fn has_closed_scopes(&self) -> bool {
-        self.shared().scopes_closed.load(Ordering::Acquire)
-    }
-
-    /// Whether one of these scopes is closed.
-    #[must_use]
-    pub fn is_closed_in(&self, scopes: &[ScopeName]) -> bool {
-        if !self.has_closed_scopes() {
-            return false;
-        }
-        let installed = self.shared().installed.load();
-        scopes
-            .iter()
-            .any(|scope| installed.snapshot.scope(scope).is_some())
-    }
-
     /// Whether nothing of the whole site needs to be asked: no maintenance, no hold, nothing suspended. Scopes may be
     /// closed: see [`has_closed_scopes`](Self::has_closed_scopes).
     ///
@@ -249,7 +228,7 @@ impl Gate {
             let (decision, scope) = if visitor.scopes.is_empty() {
                 (site, None)
             } else {
-                strictest(&installed, shared.policy, visitor, now, site)
+                scopes::strictest(&installed, shared.policy, visitor, now, site)
             };
             match decision {
                 Decision::Admit(AdmitReason::Deactivated) => {}
@@ -598,23 +577,6 @@ struct Past {
     reason: AdmitReason,
     /// Whether the site's door is closed, and not only a scope's.
     past_site: bool,
-}
-
-/// What site and scopes say together, and the scope if it is the stricter.
-#[cold]
-fn strictest(
-    installed: &Installed,
-    policy: Policy,
-    visitor: &Visitor<'_>,
-    now: Timestamp,
-    site: Decision,
-) -> (Decision, Option<ScopeName>) {
-    match decide_in_scopes(&installed.snapshot, &policy, visitor, now) {
-        Some(said) if site.stricter(said.decision) != site => {
-            (said.decision, Some(said.scope.clone()))
-        }
-        Some(_) | None => (site, None),
-    }
 }
 
 fn always() -> Admitted {

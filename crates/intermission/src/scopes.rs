@@ -1,10 +1,17 @@
 //! Scopes as a gate knows them: which of them a request belongs to, and what those get who are refused there.
 
 use std::collections::HashMap;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use intermission_core::reply::{Marker, Notice, Replies, ReplyPolicy};
-use intermission_core::{Phase, ScopeClosure, ScopeName, Settings, Snapshot};
+use intermission_core::{
+    Decision, Phase, Policy, RefuseReason, ScopeClosure, ScopeName, Settings, Snapshot, Timestamp,
+    Visitor, decide_in_scopes,
+};
+
+use crate::gate::Gate;
+use crate::shared::Installed;
 
 /// The scopes that one request belongs to: none, one or several. What an application's mapping of requests to scopes
 /// returns.
@@ -111,11 +118,48 @@ impl FromIterator<ScopeName> for RequestScopes {
     }
 }
 
+impl Gate {
+    /// Whether a scope is closed, so that it matters to which ones a request belongs. For adapters, which ask the
+    /// application for that only then, and before [`admit_open`](Self::admit_open) and [`count_open`](Self::count_open),
+    /// which know of the whole site alone.
+    #[inline]
+    #[must_use]
+    pub fn has_closed_scopes(&self) -> bool {
+        self.shared().scopes_closed.load(Ordering::Acquire)
+    }
+
+    /// Whether one of these scopes is closed.
+    #[must_use]
+    pub fn is_closed_in(&self, scopes: &[ScopeName]) -> bool {
+        if !self.has_closed_scopes() {
+            return false;
+        }
+        let installed = self.shared().installed.load();
+        scopes
+            .iter()
+            .any(|scope| installed.snapshot.scope(scope).is_some())
+    }
+}
+
+/// What site and scopes say together, and the scope if it is the stricter.
+#[cold]
+pub(crate) fn strictest(
+    installed: &Installed,
+    policy: Policy,
+    visitor: &Visitor<'_>,
+    now: Timestamp,
+    site: Decision,
+) -> (Decision, Option<ScopeName>) {
+    match decide_in_scopes(&installed.snapshot, &policy, visitor, now) {
+        Some(said) if site.stricter(said.decision) != site => {
+            (said.decision, Some(said.scope.clone()))
+        }
+        Some(_) | None => (site, None),
+    }
+}
+
 /// Why an execution of these scopes may not start without a bypass; `None` if their scopes are open.
-pub(crate) fn execution_refusal(
-    snapshot: &Snapshot,
-    scopes: &[ScopeName],
-) -> Option<intermission_core::RefuseReason> {
+pub(crate) fn execution_refusal(snapshot: &Snapshot, scopes: &[ScopeName]) -> Option<RefuseReason> {
     let mut closed = scopes.iter().filter_map(|scope| snapshot.scope(scope));
     closed.next().map(|closure| closure.execution_refusal())
 }

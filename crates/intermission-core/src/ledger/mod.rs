@@ -19,6 +19,7 @@
 mod members;
 mod scopes;
 mod settle;
+mod stamp;
 #[cfg(test)]
 mod tests;
 
@@ -30,12 +31,13 @@ use crate::Timestamp;
 use crate::history::{HistoryEntry, HistoryEvent};
 use crate::id::{ActivationId, NodeId, Revision};
 use crate::phase::Phase;
-use crate::record::{Activation, Completion, Record, Settings};
+use crate::record::{Completion, Record, Settings};
 use crate::report::{Actor, Departure, Intent, NodeReport, OperateReply, Operation, SyncReply};
 use crate::timing::Timing;
 use crate::view::View;
 use members::Member;
 use scopes::scopes_touched;
+use stamp::stamp;
 
 pub use members::Members;
 
@@ -529,35 +531,6 @@ enum Verdict {
     Conflict,
     Behind,
     Reconciling(Duration),
-}
-
-/// Puts on an activation what only the ledger gives: ids, times, and how its drain ended. Says whether its level is
-/// another.
-fn stamp(
-    activation: &mut Activation,
-    before: Option<&Activation>,
-    revision: Revision,
-    by_operator: bool,
-    now: Moment,
-) -> bool {
-    if by_operator {
-        // An operator who expects no revision may have computed this on a record of long ago.
-        activation.completion = before.and_then(|before| before.completion.clone());
-    }
-    let Some(before) = before else {
-        activation.id = ActivationId::new(revision);
-        activation.level_since = revision;
-        activation.requested_at = now.calendar;
-        return false;
-    };
-    activation.id = before.id;
-    activation.requested_at = before.requested_at;
-    activation.level_since = before.level_since;
-    let is_other = activation.settings.level != before.settings.level;
-    if is_other {
-        activation.level_since = revision;
-    }
-    is_other
 }
 
 fn event_of(before: &Record, after: &Record, intent: &Intent) -> HistoryEvent {

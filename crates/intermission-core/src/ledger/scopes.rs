@@ -6,7 +6,8 @@
 use std::collections::BTreeMap;
 
 use super::members::{Member, Members, millis};
-use super::{Ledger, Moment, event_of, stamp, touched};
+use super::stamp::stamp;
+use super::{Ledger, Moment, event_of, touched};
 use crate::change::begun;
 use crate::history::HistoryEvent;
 use crate::id::{ActivationId, NodeId, Revision};

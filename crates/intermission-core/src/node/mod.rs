@@ -46,6 +46,7 @@
 //! In all of them routes flagged [`Always`](crate::RouteAccess::Always) are open, and by default a browser's preflight is
 //! admitted and begins nothing. Drained, quiet and given up change nothing for who comes.
 
+mod contact;
 mod pace;
 mod scopes;
 mod settings;
@@ -65,6 +66,8 @@ use crate::record::{Activation, Plan, Record};
 use crate::report::{LostContact, NodeReport, SyncReply};
 use crate::scope::ScopeName;
 use crate::timing::Timing;
+
+use contact::{Contact, PendingReport};
 
 pub use settings::{NodeSettings, OutagePolicy, StartPolicy};
 
@@ -149,24 +152,6 @@ pub struct NodeMachine {
     scopes_close: bool,
     /// The dependencies that fail.
     failing: Option<String>,
-}
-
-/// The report that is on its way.
-#[derive(Clone, Copy, Debug)]
-struct PendingReport {
-    sequence: u64,
-    sent_at: Duration,
-    offers: bool,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Contact {
-    /// Never yet, since the start.
-    Never { since: Duration, lost: bool },
-    /// The report that was sent then was answered, and nothing failed since.
-    Good { sent_at: Duration },
-    /// The report that was sent then was the last that was answered.
-    Lost { sent_at: Duration },
 }
 
 impl NodeMachine {
