@@ -1,5 +1,9 @@
 //! Scopes of a gate on a memory state: what is decided, what a drain waits for, what is told.
-#![expect(clippy::unwrap_used, reason = "a test, helpers included")]
+#![expect(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test, helpers included"
+)]
 
 use std::fmt;
 use std::sync::{Arc, Mutex};
