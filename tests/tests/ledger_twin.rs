@@ -16,7 +16,7 @@ use intermission::{
     Acquire, Activate, Actor, AllowChange, AllowList, Change, Deactivate, Departure, DrainPolicy,
     HolderId, Ledger, Level, LostContact, MaintenanceState, Members, Moment, NodeFacts, NodeId,
     NodeReport, Operation, OperationId, Outcome, Pass, Record, Revision, ScopeName, StateUrl,
-    Timestamp, Timing,
+    Timestamp, Timing, Unconfirmed, UnconfirmedCause,
 };
 
 use intermission_redis::{RedisOptions, RedisState};
@@ -462,6 +462,16 @@ impl Twins {
                 done().any(|done| done.state_lost_at.is_some()),
             ),
             (
+                "lost with a scope's work, and drained for the site",
+                view.nodes.iter().any(|node| {
+                    let gone = |one: &Unconfirmed| {
+                        one.node == node.node && one.cause == UnconfirmedCause::OutOfContact
+                    };
+                    let mut done = done().flat_map(|done| &done.unconfirmed);
+                    is_site_on && node.drained && node.out_of_contact && done.any(gone)
+                }),
+            ),
+            (
                 "unconfirmed nodes in a scope",
                 done().any(|done| !done.unconfirmed.is_empty()),
             ),
@@ -525,6 +535,7 @@ async fn redis_answers_as_the_ledger_does() {
         "several scopes at once",
         "a loss told in a scope",
         "unconfirmed nodes in a scope",
+        "lost with a scope's work, and drained for the site",
     ] {
         assert!(seen.contains(wanted), "no run came to `{wanted}`");
     }

@@ -51,6 +51,12 @@ impl Member {
     fn runs_nothing_in(&self, activation: ActivationId) -> bool {
         self.is_drained_in(activation) || self.is_fenced_off()
     }
+
+    /// Whether nothing runs there for any of these. Who was drained for the site may still run what was let in past its
+    /// closed door, and that is some scope's, too.
+    pub(super) fn runs_nothing_in_any(&self, activations: &[ActivationId]) -> bool {
+        activations.iter().all(|id| self.runs_nothing_in(*id))
+    }
 }
 
 impl Members {
@@ -94,6 +100,13 @@ impl Ledger {
         if !stamped.is_empty() {
             next.scopes.set_all(stamped);
         }
+    }
+
+    /// The activations whose drains go on.
+    pub(super) fn draining_scopes(&self) -> Vec<ActivationId> {
+        let current = self.current();
+        let draining = current.scopes.draining_activations();
+        draining.map(|(_, id)| id).collect()
     }
 
     pub(super) fn settle_scopes(&mut self, now: Moment) {

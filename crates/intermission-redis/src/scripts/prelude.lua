@@ -295,6 +295,14 @@ local function knows_all() return not is_in_grace() and not is_behind() end
 local function may_step() return knows_all() and num(current().version)<=1 end
 local function grace_left() return math.max(m.grace_until-m.clock,is_behind() and 1 or 0,0) end
 local function runs_nothing(node,is_gone) return is_drained(node) or (node.policy=='f' and is_gone) end
+local function runs_nothing_in(node,id,is_gone) return is_drained_in(node,id) or (node.policy=='f' and is_gone) end
+-- Whether nothing runs there for any scope that drains.
+local function runs_nothing_in_any(node,is_gone)
+  for id in string.gmatch(current().draining,'%d+') do
+    if not runs_nothing_in(node,id,is_gone) then return false end
+  end
+  return true
+end
 -- The fleet clock after which a node that was heard at that time is given up.
 local function expiry(policy,more,at) return policy=='h' and FOREVER or math.min(at+m.lease+more,FOREVER) end
 -- Takes the node off the list, and says what was known of it and whether it had not been given up.
@@ -438,7 +446,7 @@ local function give_up_expired()
   local is_draining=phase()=='activating'
   for _,id in ipairs(over) do
     local node=member(id)
-    if is_drained(node) and is_quiet(node) then
+    if is_drained(node) and is_quiet(node) and runs_nothing_in_any(node,true) then
       remove(id)
     else
       local held_up=is_draining and not is_drained(node)
@@ -452,7 +460,8 @@ local function give_up_expired()
   end
   while gone>GONE_KEPT do
     local id=call('ZRANGE',GONE,0,0)[1]
-    if not runs_nothing(member(id),true) then m.lost_at,m.known_before=m.lost_at or now,1 end
+    local node=member(id)
+    if not (runs_nothing(node,true) and runs_nothing_in_any(node,true)) then m.lost_at,m.known_before=m.lost_at or now,1 end
     remove(id)
   end
 end
@@ -610,7 +619,7 @@ local function drain_scope(s,forced)
   local lines,labels={},{}
   for _,id in ipairs(ids) do
     local node=member(id)
-    if not (is_drained_in(node,s.id) or (node.policy=='f' and is_gone[id])) then
+    if not runs_nothing_in(node,s.id,is_gone[id]) then
       lines[#lines+1]=unconfirmed_line(id,node,is_gone[id]); labels[#labels+1]=label_of(node)
     end
   end

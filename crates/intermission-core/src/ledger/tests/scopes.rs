@@ -1,6 +1,7 @@
 //! A scope is activated when nothing of it runs, as the site is.
 
 use super::*;
+use crate::ledger::Members;
 use crate::record::UnconfirmedCause;
 use crate::scope::{ScopeName, ScopeRecord};
 use crate::{DrainPolicy, Level};
@@ -236,6 +237,70 @@ fn a_silent_node_is_named_and_a_fenced_one_runs_nothing() {
     assert!(site.completion_in(&billing()).unconfirmed.is_empty());
     let events = site.events();
     assert_eq!(&events[events.len() - 2..], [NodeForgotten, NodeConfirmed]);
+}
+
+/// What was let in past the site's closed door runs in a scope all the same.
+#[test]
+fn a_node_that_is_lost_with_work_of_a_scope_is_named_there_though_the_site_knows_it_to_be_drained()
+{
+    let mut site = Site::new();
+    let mut drained = Node::joined_with("drained", wait(5), &mut site);
+    let mut works = Node::joined_with("works", wait(5), &mut site);
+    let mut fences = Node::joined_with("fences", fence(5), &mut site);
+    let mut unaware = Node::joined_with("unaware", wait(5), &mut site);
+    let on = site.activate();
+    for node in [&mut drained, &mut works, &mut fences, &mut unaware] {
+        node.drains(on, &mut site);
+    }
+    let since = site.activation().level_since;
+    for node in [&mut drained, &mut works, &mut fences, &mut unaware] {
+        node.knows(&[], &mut site);
+        node.is_quiet(since, &mut site);
+    }
+    assert_eq!(site.phase(), Phase::Activated);
+    let id = site.close(&billing());
+    drained.knows(&[], &mut site);
+    works.knows(&[id], &mut site);
+    fences.knows(&[id], &mut site);
+    unaware.sync(&mut site);
+    site.pass(lease() + Duration::from_secs(6));
+    assert_eq!(site.phase_in(&billing()), Phase::Activated);
+    let done = site.completion_in(&billing());
+    let named: Vec<(&str, UnconfirmedCause)> = done
+        .unconfirmed
+        .iter()
+        .map(|one| (one.label.as_str(), one.cause))
+        .collect();
+    let lost = |label| (label, UnconfirmedCause::OutOfContact);
+    assert_eq!(named, [lost("works"), lost("unaware")]);
+    assert!(site.unconfirmed().is_empty(), "the site runs nothing");
+    // They are back, and say so.
+    works.knows(&[], &mut site);
+    unaware.knows(&[], &mut site);
+    assert!(site.completion_in(&billing()).unconfirmed.is_empty());
+}
+
+#[test]
+fn who_is_forgotten_with_work_of_a_scope_is_a_loss() {
+    let mut site = Site::new();
+    let mut nodes: Vec<Node> = (0..=Members::GIVEN_UP_KEPT)
+        .map(|number| Node::joined_with(&format!("web-{number}"), wait(0), &mut site))
+        .collect();
+    let on = site.activate();
+    for node in &mut nodes {
+        node.knows(&[], &mut site);
+        node.drains(on, &mut site);
+    }
+    let since = site.activation().level_since;
+    let id = site.close(&billing());
+    for node in &mut nodes {
+        node.knows(&[id], &mut site);
+        node.is_quiet(since, &mut site);
+    }
+    site.pass(lease() + SECOND);
+    let done = site.completion_in(&billing());
+    assert_eq!(done.unconfirmed.len(), Members::GIVEN_UP_KEPT);
+    assert!(done.state_lost_at.is_some(), "one was forgotten");
 }
 
 #[test]
