@@ -11,6 +11,7 @@
 
 local RECORD,META,NODES,GONE,REPORTS,HISTORY,DEPARTED,CHANNEL=unpack(KEYS)
 local FORMAT,HISTORY_KEPT,GONE_KEPT,EXPIRED_AT_ONCE,PUSHED_AT_MOST,FOREVER=1,256,64,128,8192,9007199254740991
+local SCOPES_NAMED=8
 local call=redis.call
 
 -- ARGV 1 is the echo, 2 to 6 are the caller's periods, 7 says which record it has, 8 onwards belong to the step.
@@ -552,6 +553,30 @@ local function note_scope_drains()
   end
   m.scope_drains,m.scope_waits=table.concat(drains,' '),table.concat(kept,' ')
 end
+-- A line for each; but one for all to which the same happened, if they are many.
+local function remember_in_scopes(events)
+  local lines,alike=by_name(current().scopes),{}
+  for _,event in ipairs(events) do
+    local what,note=event[2],event[3]
+    local all=alike[what] or {count=0,noted=0,note=note,is_same=true}
+    all.count,all.noted,all.is_same=all.count+1,all.noted+(note and 1 or 0),all.is_same and all.note==note
+    alike[what]=all
+  end
+  local function with_note(what,note) return what..(note and ': '..note or '') end
+  for _,event in ipairs(events) do
+    local name,what,note=event[1],event[2],event[3]
+    local all,said=alike[what],nil
+    if all.count<=SCOPES_NAMED then said=with_note('scope '..name,note)
+    elseif not all.is_said then
+      all.is_said=true
+      local many=int(all.count)..' scopes'
+      said=all.is_same and with_note(many,all.note) or many..', unconfirmed nodes in '..int(all.noted)
+    end
+    if said then
+      remember_at(lines[name] and scope_phase(scope_of(lines[name])) or 'deactivated',what,nil,nil,said)
+    end
+  end
+end
 -- Writes these scopes anew, by name, and says in the history what happened in them: name, event, note.
 local function change_scopes(changed,events)
   local next,lines=copy(all_of(current())),{}
@@ -563,12 +588,7 @@ local function change_scopes(changed,events)
   count_scopes(next)
   put(next,nil)
   note_scope_drains()
-  local now_lines=by_name(current().scopes)
-  for _,event in ipairs(events) do
-    local name,what,note=event[1],event[2],event[3]
-    local line=now_lines[name]
-    remember_at(line and scope_phase(scope_of(line)) or 'deactivated',what,nil,nil,'scope '..name..(note and ': '..note or ''))
-  end
+  remember_in_scopes(events)
 end
 local function confirm_in_scopes(id,label)
   if not is_named_in_scopes(id) or not may_step() then return end
