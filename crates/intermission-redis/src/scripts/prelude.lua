@@ -10,7 +10,7 @@
 -- would lose digits and empty lists would become objects: a record is kept as its pieces of JSON text.
 
 local RECORD,META,NODES,GONE,REPORTS,HISTORY,DEPARTED,CHANNEL=unpack(KEYS)
-local FORMAT,HISTORY_KEPT,GONE_KEPT,EXPIRED_AT_ONCE,PUSHED_AT_MOST,FOREVER=1,256,64,128,8192,9007199254740991
+local FORMAT,HISTORY_KEPT,GONE_KEPT,EXPIRED_AT_ONCE,PUSHED_AT_MOST,FOREVER=2,256,64,128,8192,9007199254740991
 local call=redis.call
 
 -- ARGV 1 is the echo, 2 to 6 are the caller's periods, 7 says which record it has, 8 onwards belong to the step.
@@ -709,7 +709,8 @@ local function is_whole()
   for i,name in ipairs(NAMES) do
     if i<OPTIONAL and m[name]==nil then return false end
   end
-  return type(m.server)=='string'
+  -- What an older one has written of the nodes is read otherwise, so they are heard anew.
+  return type(m.server)=='string' and m.format==FORMAT
 end
 local function recover()
   if is_whole() then
