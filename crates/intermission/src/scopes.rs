@@ -6,8 +6,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use intermission_core::reply::{Marker, Notice, Replies, ReplyPolicy};
 use intermission_core::{
-    Decision, Phase, Policy, RefuseReason, ScopeClosure, ScopeName, Settings, Snapshot, Timestamp,
-    Visitor, decide_in_scopes,
+    Decision, Level, Phase, Policy, RefuseReason, ScopeClosure, ScopeName, Settings, Snapshot,
+    Timestamp, Visitor, decide_in_scopes,
 };
 
 use crate::gate::Gate;
@@ -138,6 +138,30 @@ impl Gate {
         scopes
             .iter()
             .any(|scope| installed.snapshot.scope(scope).is_some())
+    }
+
+    /// Waits until this node turns ordinary visitors of one of these scopes away, or of the whole site; at once if it
+    /// already does. For handlers of connections that would otherwise never end and that belong to scopes; what adapters give
+    /// such handlers knows of the whole site only.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: nothing is consumed.
+    pub async fn closing_in(&self, scopes: &[ScopeName]) {
+        let mut published = self.shared().published.subscribe();
+        let turns_away = |installed: &Arc<Installed>| {
+            let mut closed = scopes
+                .iter()
+                .filter_map(|scope| installed.snapshot.scope(scope));
+            installed.turns_visitors_away()
+                || closed.any(|scope| {
+                    scope.phase == Phase::Activated && scope.level() != Level::ReadOnly
+                })
+        };
+        if published.wait_for(turns_away).await.is_err() {
+            // The keeper publishes for as long as the gate lives, and `self` is the gate.
+            std::future::pending::<()>().await;
+        }
     }
 }
 
