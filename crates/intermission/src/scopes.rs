@@ -4,7 +4,10 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use intermission_core::reply::{Marker, Notice, Replies, ReplyPolicy};
-use intermission_core::{Phase, ScopeClosure, ScopeName, Settings, Snapshot};
+use intermission_core::{Level, Phase, ScopeClosure, ScopeName, Settings, Snapshot};
+
+use crate::gate::Gate;
+use crate::shared::Installed;
 
 /// The scopes that one request belongs to: none, one or several. What an application's mapping of requests to scopes
 /// returns.
@@ -108,6 +111,32 @@ impl From<&[ScopeName]> for RequestScopes {
 impl FromIterator<ScopeName> for RequestScopes {
     fn from_iter<I: IntoIterator<Item = ScopeName>>(iter: I) -> Self {
         iter.into_iter().fold(Self::none(), Self::and)
+    }
+}
+
+impl Gate {
+    /// Waits until this node turns ordinary visitors of one of these scopes away, or of the whole site; at once if it
+    /// already does. For handlers of connections that would otherwise never end and that belong to scopes; what adapters give
+    /// such handlers knows of the whole site only.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: nothing is consumed.
+    pub async fn closing_in(&self, scopes: &[ScopeName]) {
+        let mut published = self.shared().published.subscribe();
+        let turns_away = |installed: &Arc<Installed>| {
+            let mut closed = scopes
+                .iter()
+                .filter_map(|scope| installed.snapshot.scope(scope));
+            installed.turns_visitors_away()
+                || closed.any(|scope| {
+                    scope.phase == Phase::Activated && scope.level() != Level::ReadOnly
+                })
+        };
+        if published.wait_for(turns_away).await.is_err() {
+            // The keeper publishes for as long as the gate lives, and `self` is the gate.
+            std::future::pending::<()>().await;
+        }
     }
 }
 

@@ -481,6 +481,9 @@ impl Ledger {
             self.members.forget_quiet();
         }
         Self::stamp_scopes(&mut next, &current, operation.is_some(), now);
+        if begins && !self.knows_all() {
+            self.doubt_scopes(&mut next, now);
+        }
         let ends = next.activation.is_none() && before.is_some();
         if self.members.anew_since == Some(Revision::ZERO) {
             self.members.anew_since = Some(next.revision);

@@ -34,10 +34,6 @@ use world::{Counts, World};
 /// As many runs as `INTERMISSION_SIMULATIONS` says, or a thousand, which take seconds.
 #[test]
 fn the_invariants_hold() {
-    let number = |name: &str, default: u64| match std::env::var(name) {
-        Ok(number) => number.parse().expect("a number"),
-        Err(_) => default,
-    };
     let runs = number("INTERMISSION_SIMULATIONS", 1_000);
     let from = number("INTERMISSION_SIMULATIONS_FROM", 0);
     let (claims, counts) = in_parallel(from..from + runs);
@@ -56,6 +52,28 @@ fn the_invariants_hold() {
             claims.drained_after_loss > 0 && claims.waited_for > 0 && claims.new_and_closed > 0,
             "{claims:?}"
         );
+    }
+}
+
+/// The same where operators close and open a part of the site as well.
+#[test]
+fn the_invariants_hold_for_scopes() {
+    let runs = number("INTERMISSION_SIMULATIONS", 1_000);
+    let from = number("INTERMISSION_SIMULATIONS_FROM", 0);
+    let mut claims = Claims::default();
+    for seed in from..from + runs {
+        let name = format!("seed {seed} with scopes");
+        claims.add(is_well(&name, || World::with_scopes(seed)).0);
+    }
+    println!("{runs} runs from seed {from}: {claims:#?}");
+    assert!(claims.drained_scopes > 10 * runs, "{claims:?}");
+}
+
+#[cfg(test)]
+fn number(name: &str, default: u64) -> u64 {
+    match std::env::var(name) {
+        Ok(number) => number.parse().expect("a number"),
+        Err(_) => default,
     }
 }
 
@@ -145,6 +163,7 @@ mutations! {
     a_plan_begins_without_the_ledger: PlanNotObeyed,
     a_hold_needs_to_be_obeyed: HoldNotObeyed,
     drained_means_that_nothing_runs: DrainedTooEarly,
+    a_scope_is_drained_when_nothing_of_it_runs: ScopesDrainedTooEarly,
     quiet_means_that_nobody_is_served: QuietTooEarly,
     what_is_lost_needs_to_be_offered: NothingOffered,
     what_is_lost_needs_to_be_claimed: NothingClaimed,

@@ -33,6 +33,8 @@ pub(crate) enum Mutation {
     HoldNotObeyed,
     /// A node says that it has drained as soon as it has closed.
     DrainedTooEarly,
+    /// A node says that nothing of a scope runs there as soon as it has closed it.
+    ScopesDrainedTooEarly,
     /// A node says that it is quiet as soon as the drain is over.
     QuietTooEarly,
     /// Nodes bring nothing back.

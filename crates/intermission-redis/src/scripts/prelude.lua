@@ -389,6 +389,21 @@ local function stamp_scopes(next,before,operation)
   next.scopes=table.concat(lines,',\n')
   count_scopes(next)
 end
+-- Who closes the site while something may have been forgotten makes a new record of one that may be old: how a scope's drain
+-- has ended in that one may be long ago.
+local function doubt_scopes(next)
+  local lines={}
+  for line in each_scope(next) do
+    local s=scope_of(line)
+    if s.id and s.completion~='null' then
+      local at,forced,unconfirmed=string.match(s.completion,'^{"at":\r([^\r]*)\r,"forced":\r([^\r]*)\r,"state_lost_at":\r[^\r]*\r(.*)$')
+      s.completion='{"at":\r'..at..'\r,"forced":\r'..forced..'\r,"state_lost_at":\r'..time(m.lost_at or now)..'\r'..unconfirmed
+      line=line_of(s)
+    end
+    lines[#lines+1]=line
+  end
+  next.scopes=table.concat(lines,',\n')
+end
 local function put(next,operation)
   local before=current()
   next.revision,next.operation=int(next_revision()),operation or before.operation
@@ -406,6 +421,7 @@ local function put(next,operation)
   end
   next.phase=phase_of(next)
   if next.scopes and next.scopes~=all_of(before).scopes then stamp_scopes(next,before,operation) end
+  if begins and not knows_all() and all_of(next).scopes~='' then doubt_scopes(next) end
   if m.anew_since==0 then m.anew_since=num(next.revision) end
   store(next)
   if begins or ends then begin_activation() end

@@ -224,6 +224,7 @@ impl Weather {
             },
             Mutation::ForceNotObeyed
             | Mutation::DrainedTooEarly
+            | Mutation::ScopesDrainedTooEarly
             | Mutation::SequenceIgnored
             | Mutation::AcknowledgementsKept => cuts,
             Mutation::QuietTooEarly => Self {
