@@ -92,6 +92,8 @@ impl Policy {
 /// # Examples
 ///
 /// ```
+/// use std::sync::Arc;
+///
 /// use intermission_core::{
 ///     decide, Activate, AdmitReason, Change, Decision, Outcome, Policy, Record, RefuseReason, RouteAccess, Snapshot,
 ///     Timestamp, Visitor,
