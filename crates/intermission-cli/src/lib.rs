@@ -50,7 +50,7 @@
 //! |---|---|
 //! | `activate`, `deactivate`, `allow-ips` with addresses, `pass revoke`, `nodes forget`, `init` | `{"v","changed","phase","revision","unconfirmed","state_lost_at"}`; `changed` is `false` if all was already as asked for |
 //! | `allow-ips` | `{"v","allow"}` |
-//! | `nodes` | `{"v","revision","nodes":[{"id","label","framework","revision","heard_at","out_of_contact","closed","drained","running","bypass_running","requests","hold","lost_contact":{"policy","after_s"},"unconfirmed"}]}`; the policy is `wait`, `hold` or `fence` |
+//! | `nodes` | `{"v","revision","nodes":[{"id","label","framework","revision","heard_at","out_of_contact","closed","drained","running","bypass_running","requests","hold","lost_contact":{"policy","after_s"},"unconfirmed"}]}`; the policy is `wait`, `hold`, `fence` or `leave` |
 //! | `executions` | `{"v","running","bypass_running","executions":[{"node","node_label","id","kind","label","started_at","bypass","scopes"}]}`; a node lists its 20 oldest |
 //! | `history` | `{"v","history":[{"at","revision","event","phase","by","origin","note"}]}`, the newest first |
 //! | `watch` | `{"v","at","revision","event","phase","by","origin","note"}`; the first has the event `current`, and a record that the state has lost `state-lost` |

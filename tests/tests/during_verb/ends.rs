@@ -92,6 +92,30 @@ async fn a_kill_on_redis_leaves_the_site_closed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_kill_on_redis_is_forgotten_with_the_lease_although_somebody_opens_at_once() {
+    let site = states::redis().await;
+    let mut running = start(&site.url, &[]).await;
+    running.kill().await;
+    // What the killed one has said of its activation is forgotten with that.
+    intermission(site.url.as_str(), &["deactivate"])
+        .await
+        .done();
+    // This waits for its lease, and for nothing else.
+    let closed = intermission(site.url.as_str(), &["activate", "--wait"]).await;
+    assert_eq!(closed.code, 0, "{closed:?}");
+    let listed = intermission(site.url.as_str(), &["nodes", "--json"])
+        .await
+        .done();
+    assert_eq!(listed.json()["nodes"], serde_json::json!([]));
+    intermission(site.url.as_str(), &["deactivate"])
+        .await
+        .done();
+    let ended = start(&site.url, &[]).await.told("0").await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert_eq!(phase(&site.url).await, "deactivated");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_kill_at_any_moment_leaves_a_site_that_is_open_or_says_who_holds_it() {
     let site = states::files().await;
     let state = site.url.as_str();

@@ -71,9 +71,9 @@ pub(crate) async fn run(args: &During, session: &mut Session<'_, '_>) -> Result<
     ended.map(|(code, _)| code)
 }
 
-/// This process as a node of the site. It runs nothing for which anybody would have to wait if it dies.
+/// This process as a node of the site. It serves nobody and runs nothing, so if it dies, it has left.
 async fn join(name: &str, session: &Session<'_, '_>) -> Result<Gate, Failure> {
-    let joined = node::join(name, LostContact::Wait(Duration::ZERO), session).await;
+    let joined = node::join(name, LostContact::Leave, session).await;
     joined.map_err(|error| match error {
         StartError::State(error) => error.into(),
         other => Failure::new(ExitCode::Failed, in_full(&other)),

@@ -50,7 +50,7 @@ impl Member {
     }
 
     fn runs_nothing_in(&self, activation: ActivationId) -> bool {
-        self.is_drained_in(activation) || self.is_fenced_off()
+        self.is_drained_in(activation) || self.is_fenced_off() || self.never_serves()
     }
 }
 

@@ -55,8 +55,9 @@ impl Ledger {
             let Some(member) = self.members.nodes.get_mut(&node) else {
                 continue;
             };
-            if member.drained && member.quiet {
-                // It opens only by an answer to a report, and then it is heard of. So it stays as it last said.
+            if member.never_serves() || (member.drained && member.quiet) {
+                // It opens only by an answer to a report, and then it is heard of. So it stays as it last said. One that
+                // serves nobody has nothing to say that anybody would have to know.
                 self.members.nodes.remove(&node);
                 continue;
             }

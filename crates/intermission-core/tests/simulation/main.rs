@@ -176,6 +176,7 @@ mutations! {
     a_goodbye_is_for_good: TombstoneIgnored,
     the_fleet_clock_needs_its_step: NoClamp,
     who_holds_is_waited_for: HoldGivenUp,
+    who_leaves_by_silence_serves_nobody: ServesAfterAll,
     a_fence_is_waited_for: FenceCountedEarly,
     who_is_given_up_is_named: GivenUpNotNamed,
     who_is_back_is_confirmed: NeverConfirmed,

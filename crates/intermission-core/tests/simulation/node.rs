@@ -185,6 +185,9 @@ impl Node {
                 let is_held = !matches!(gate.hold, None | Some(Hold::PlanBegan));
                 !gate.record.phase().is_on() && !is_held && in_time
             }
+            Some(Mutation::ServesAfterAll) if self.lost_contact == LostContact::Leave => {
+                self.machine.has_joined() && !gate.record.phase().is_on()
+            }
             _ => in_time && gate.execution_refusal().is_none(),
         }
     }

@@ -294,8 +294,10 @@ local function is_behind() return m.newest_seen>rev() end
 local function knows_all() return not is_in_grace() and not is_behind() end
 local function may_step() return knows_all() and num(current().version)<=1 end
 local function grace_left() return math.max(m.grace_until-m.clock,is_behind() and 1 or 0,0) end
-local function runs_nothing(node,is_gone) return is_drained(node) or (node.policy=='f' and is_gone) end
--- The fleet clock after which a node that was heard at that time is given up.
+-- Whether it has dropped all that it ran, or never serves anybody, so that nothing runs there whatever it has said.
+local function is_idle(node,is_gone) return node.policy=='l' or (node.policy=='f' and is_gone) end
+local function runs_nothing(node,is_gone) return is_drained(node) or is_idle(node,is_gone) end
+-- The fleet clock after which a node that was heard at that time is given up, or has left.
 local function expiry(policy,more,at) return policy=='h' and FOREVER or math.min(at+m.lease+more,FOREVER) end
 -- Takes the node off the list, and says what was known of it and whether it had not been given up.
 local function remove(id)
@@ -454,7 +456,7 @@ local function give_up_expired()
   local is_draining=phase()=='activating'
   for _,id in ipairs(over) do
     local node=member(id)
-    if is_drained(node) and is_quiet(node) then
+    if node.policy=='l' or (is_drained(node) and is_quiet(node)) then
       remove(id)
     else
       local held_up=is_draining and not is_drained(node)
@@ -626,7 +628,7 @@ local function drain_scope(s,forced)
   local lines,labels={},{}
   for _,id in ipairs(ids) do
     local node=member(id)
-    if not (is_drained_in(node,s.id) or (node.policy=='f' and is_gone[id])) then
+    if not (is_drained_in(node,s.id) or is_idle(node,is_gone[id])) then
       lines[#lines+1]=unconfirmed_line(id,node,is_gone[id]); labels[#labels+1]=label_of(node)
     end
   end

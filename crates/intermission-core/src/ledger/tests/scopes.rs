@@ -218,6 +218,7 @@ fn a_silent_node_is_named_and_a_fenced_one_runs_nothing() {
     let mut site = Site::new();
     Node::joined_with("waits", wait(5), &mut site);
     Node::joined_with("fences", fence(5), &mut site);
+    Node::joined_with("leaves", LostContact::Leave, &mut site);
     site.close(&billing());
     site.pass(lease() + Duration::from_secs(5));
     assert_eq!(site.phase_in(&billing()), Phase::Activating);

@@ -394,6 +394,9 @@ impl World {
         settings.lost_contact = match self.random.range(0, 99) {
             drawn if drawn < self.weather.fence => LostContact::Fence(more),
             drawn if drawn < self.weather.fence + self.weather.hold => LostContact::Hold,
+            drawn if drawn < self.weather.fence + self.weather.hold + self.weather.leave => {
+                LostContact::Leave
+            }
             _ => LostContact::Wait(more),
         };
         self.timing
