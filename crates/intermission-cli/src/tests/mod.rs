@@ -69,7 +69,7 @@ async fn ran_on(
 ) -> ExitCode {
     let arguments = Arguments::try_parse_from([&["intermission"], line].concat()).unwrap();
     let manner = Manner {
-        scope: None,
+        scope: arguments.global.scope.map(|scope| scope.parse().unwrap()),
         json: arguments.global.json,
         verbose: arguments.global.verbose,
         invocation: "intermission".to_owned(),
