@@ -8,7 +8,7 @@ use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forwar
 use intermission::adapter::{FlagOf, Passage};
 use intermission::{Gate, RequestScopes, RouteAccess, ScopeName};
 
-use crate::ask::Asked;
+use crate::ask::{Asked, begins_conversation};
 use crate::body::MaintenanceBody;
 use crate::builder::MaintenanceBuilder;
 use crate::future::MaintenanceFuture;
@@ -108,7 +108,12 @@ where
 {
     #[cold]
     fn ask(&self, request: ServiceRequest, access: RouteAccess) -> MaintenanceFuture<S::Future> {
-        match self.settings.ask(request.request(), access, &self.scopes) {
+        let (method, headers) = (request.method(), request.headers());
+        let lasts = self.is_scoped && begins_conversation(method, headers);
+        let asked = self
+            .settings
+            .ask(request.request(), access, &self.scopes, lasts);
+        match asked {
             Asked::Admitted(passage) => {
                 MaintenanceFuture::application(self.service.call(request), passage)
             }
@@ -139,7 +144,9 @@ where
             FlagOf::Table => self.settings.look_up(&req),
         };
         let gate = self.settings.gate();
-        if self.is_scoped && gate.has_closed_scopes() {
+        if self.is_scoped
+            && (gate.has_closed_scopes() || begins_conversation(req.method(), req.headers()))
+        {
             return self.ask(req, access);
         }
         match Passage::if_open(gate, req.method().as_str(), access) {

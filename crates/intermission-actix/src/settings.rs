@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use actix_web::HttpRequest;
 use actix_web::dev::ServiceRequest;
-use actix_web::http::header::HeaderValue;
-use actix_web::http::uri::Scheme;
+use actix_web::http::header::{HOST, HeaderValue};
+use actix_web::http::uri::{Authority, Scheme};
 use intermission::adapter::{Entrance, RequestHead, UnknownRoutes};
 use intermission::{Gate, RequestScopes, RouteAccess};
 
@@ -66,6 +66,32 @@ impl Settings {
         self.unknown == UnknownRoutes::NotFound
             && !request.resource_map().has_resource(request.path())
     }
+}
+
+/// The scope that the host of a request is: for [`with_scopes`](crate::MaintenanceBuilder::with_scopes).
+///
+/// The host is in lower case and without its port, so the scope of `Shop.Example:8080` is `shop.example`. It is that of
+/// `:authority` over HTTP/2, where there may be no `Host`; where the two differ, the request belongs to both.
+///
+/// # Security
+///
+/// Both are the visitor's to say: see [`RequestScopes::of_host`]. A header such as `X-Forwarded-Host` is not read.
+///
+/// # Examples
+///
+/// ```
+/// use actix_web::test::TestRequest;
+/// use intermission_actix::scope_of_host;
+///
+/// let request = TestRequest::get().insert_header(("host", "Shop.Example:8080")).to_http_request();
+/// let scopes = scope_of_host(&request);
+/// assert_eq!(scopes.first().map(|scope| scope.as_str()), Some("shop.example"));
+/// ```
+#[must_use]
+pub fn scope_of_host(request: &HttpRequest) -> RequestScopes {
+    let authority = request.uri().authority().map(Authority::as_str);
+    let host = request.headers().get(HOST).map(HeaderValue::as_bytes);
+    RequestScopes::of_authority(authority, host)
 }
 
 impl fmt::Debug for Settings {

@@ -8,7 +8,7 @@ use intermission::adapter::{FlagOf, Passage};
 use intermission::{Gate, RequestScopes, RouteAccess, ScopeName};
 use tower_layer::Layer;
 
-use crate::ask::Asked;
+use crate::ask::{Asked, begins_conversation};
 use crate::builder::MaintenanceBuilder;
 use crate::service::Maintenance;
 use crate::settings::Settings;
@@ -98,7 +98,17 @@ impl MaintenanceLayer {
     pub fn ask(&self, parts: &mut Parts) -> Asked {
         let path = self.settings.head(parts).sent_path();
         let access = self.access_of(&parts.method, path);
-        self.settings.ask(parts, access, &self.scopes)
+        let lasts = begins_conversation(&parts.method, &parts.headers);
+        self.settings.ask(parts, access, &self.scopes, lasts)
+    }
+
+    /// The same for a request that begins a conversation, whether its head shows it or not: so it is known to which scopes
+    /// the conversation belongs. [`let_in`](crate::let_in) gives it.
+    #[must_use]
+    pub fn ask_for_conversation(&self, parts: &mut Parts) -> Asked {
+        let path = self.settings.head(parts).sent_path();
+        let access = self.access_of(&parts.method, path);
+        self.settings.ask(parts, access, &self.scopes, true)
     }
 
     #[inline]

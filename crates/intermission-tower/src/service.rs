@@ -8,7 +8,7 @@ use intermission::adapter::{FlagOf, Passage};
 use intermission::{Gate, RequestScopes, RouteAccess};
 use tower_service::Service;
 
-use crate::ask::Asked;
+use crate::ask::{Asked, begins_conversation};
 use crate::body::MaintenanceBody;
 use crate::future::ResponseFuture;
 use crate::settings::Settings;
@@ -66,7 +66,9 @@ impl<S> Maintenance<S> {
         S: Service<Request<ReqBody>, Response = Response<ResBody>>,
     {
         let (mut parts, body) = request.into_parts();
-        match self.settings.ask(&mut parts, access, &self.scopes) {
+        let lasts = self.is_scoped && begins_conversation(&parts.method, &parts.headers);
+        let asked = self.settings.ask(&mut parts, access, &self.scopes, lasts);
+        match asked {
             Asked::Admitted(passage) => {
                 let request = Request::from_parts(parts, body);
                 ResponseFuture::application(self.inner.call(request), passage)
@@ -97,7 +99,9 @@ where
             FlagOf::Table => self.settings.look_up(&req),
         };
         let gate = self.settings.gate();
-        if self.is_scoped && gate.has_closed_scopes() {
+        if self.is_scoped
+            && (gate.has_closed_scopes() || begins_conversation(req.method(), req.headers()))
+        {
             return self.ask(req, access);
         }
         match Passage::if_open(gate, req.method().as_str(), access) {

@@ -4,9 +4,9 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use http::header::HeaderValue;
+use http::header::{HOST, HeaderValue};
 use http::request::Parts;
-use http::uri::Scheme;
+use http::uri::{Authority, Scheme};
 use http::{Request, Uri};
 use intermission::adapter::{Entrance, RequestHead};
 use intermission::{Gate, RequestScopes, RouteAccess};
@@ -63,6 +63,32 @@ impl Settings {
             face: self.face,
         }
     }
+}
+
+/// The scope that the host of a request is: for [`with_scopes`](crate::MaintenanceBuilder::with_scopes).
+///
+/// The host is in lower case and without its port, so the scope of `Shop.Example:8080` is `shop.example`. It is that of
+/// `:authority` over HTTP/2, where there may be no `Host`; where the two differ, the request belongs to both.
+///
+/// # Security
+///
+/// Both are the visitor's to say: see [`RequestScopes::of_host`]. A header such as `X-Forwarded-Host` is not read.
+///
+/// # Examples
+///
+/// ```
+/// use intermission_tower::scope_of_host;
+///
+/// let (parts, ()) = http::Request::get("http://Shop.Example:8080/").body(())?.into_parts();
+/// let scopes = scope_of_host(&parts);
+/// assert_eq!(scopes.first().map(|scope| scope.as_str()), Some("shop.example"));
+/// # Ok::<(), http::Error>(())
+/// ```
+#[must_use]
+pub fn scope_of_host(parts: &Parts) -> RequestScopes {
+    let authority = parts.uri.authority().map(Authority::as_str);
+    let host = parts.headers.get(HOST).map(HeaderValue::as_bytes);
+    RequestScopes::of_authority(authority, host)
 }
 
 impl fmt::Debug for Settings {

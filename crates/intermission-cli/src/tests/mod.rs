@@ -112,6 +112,22 @@ fn somebody_else(state: &SharedState) -> Operator {
 }
 
 #[tokio::test]
+async fn a_scope_that_looks_like_a_host_in_upper_case_is_warned_of() {
+    let state = state();
+    let warning = "warning: upper and lower case differ in `Shop.Example`: where the service goes by hosts, they are in \
+                   lower case\n";
+    for (scope, is_warned_of) in [
+        ("Shop.Example", true),
+        ("shop.example", false),
+        ("ACME", false),
+    ] {
+        let ran = ran(&state, &["activate", "--scope", scope]).await;
+        assert_eq!(ran.code, ExitCode::Done, "{ran:?}");
+        assert_eq!(ran.notes.contains(warning), is_warned_of, "{ran:?}");
+    }
+}
+
+#[tokio::test]
 async fn what_is_done_is_said_and_what_was_done_already_changes_nothing() {
     let state = state();
     for (line, said, is_repeated) in [
