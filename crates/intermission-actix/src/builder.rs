@@ -229,8 +229,9 @@ impl MaintenanceBuilder {
         let entrance = self.entrance.build()?;
         let flag = entrance.flag();
         let settings = Settings {
-            entrance,
+            entrance: Arc::new(entrance),
             scopes: self.scopes,
+            beside: RequestScopes::none(),
             unknown: self.unknown,
             peer_address: self.peer_address,
         };

@@ -28,22 +28,15 @@ pub enum Asked {
 }
 
 impl Settings {
-    /// Asks about a request which belongs to these scopes by what is written beside its route, and which `lasts` if it
-    /// begins a conversation.
-    pub(crate) fn ask(
-        &self,
-        parts: &mut Parts,
-        access: RouteAccess,
-        beside: &RequestScopes,
-        lasts: bool,
-    ) -> Asked {
+    /// Asks about a request, which `lasts` if it begins a conversation.
+    pub(crate) fn ask(&self, parts: &mut Parts, access: RouteAccess, lasts: bool) -> Asked {
         let gate = self.gate();
-        let has_scopes = self.has_scopes() || !beside.is_empty();
+        let has_scopes = self.is_scoped();
         let some_closed = gate.has_closed_scopes();
         // An execution and a conversation tell their scopes in any case: one of them may close while they go on.
         let asks = some_closed || lasts || access == RouteAccess::StartsExecution;
         let scopes = if has_scopes && asks {
-            self.scopes_of(parts, beside)
+            self.scopes_of(parts)
         } else {
             RequestScopes::none()
         };

@@ -202,11 +202,7 @@ impl MaintenanceBuilder {
         }
         let flag = entrance.flag();
         Ok(MaintenanceLayer::new(
-            Arc::new(Settings {
-                entrance,
-                scopes: self.scopes,
-                face,
-            }),
+            Arc::new(Settings::new(entrance, self.scopes, face)),
             flag,
         ))
     }

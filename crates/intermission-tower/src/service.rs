@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 
 use http::{Request, Response};
 use intermission::adapter::{FlagOf, Passage};
-use intermission::{Gate, RequestScopes, RouteAccess};
+use intermission::{Gate, RouteAccess};
 use tower_service::Service;
 
 use crate::ask::{Asked, begins_conversation};
@@ -22,25 +22,14 @@ pub struct Maintenance<S> {
     inner: S,
     settings: Arc<Settings>,
     flag: FlagOf,
-    scopes: RequestScopes,
-    /// Whether requests may belong to scopes.
-    is_scoped: bool,
 }
 
 impl<S> Maintenance<S> {
-    pub(crate) fn new(
-        inner: S,
-        settings: Arc<Settings>,
-        flag: FlagOf,
-        scopes: RequestScopes,
-    ) -> Self {
-        let is_scoped = settings.has_scopes() || !scopes.is_empty();
+    pub(crate) const fn new(inner: S, settings: Arc<Settings>, flag: FlagOf) -> Self {
         Self {
             inner,
             settings,
             flag,
-            scopes,
-            is_scoped,
         }
     }
 
@@ -66,8 +55,8 @@ impl<S> Maintenance<S> {
         S: Service<Request<ReqBody>, Response = Response<ResBody>>,
     {
         let (mut parts, body) = request.into_parts();
-        let lasts = self.is_scoped && begins_conversation(&parts.method, &parts.headers);
-        let asked = self.settings.ask(&mut parts, access, &self.scopes, lasts);
+        let lasts = self.settings.is_scoped() && begins_conversation(&parts.method, &parts.headers);
+        let asked = self.settings.ask(&mut parts, access, lasts);
         match asked {
             Asked::Admitted(passage) => {
                 let request = Request::from_parts(parts, body);
@@ -99,7 +88,7 @@ where
             FlagOf::Table => self.settings.look_up(&req),
         };
         let gate = self.settings.gate();
-        if self.is_scoped
+        if self.settings.is_scoped()
             && (gate.has_closed_scopes() || begins_conversation(req.method(), req.headers()))
         {
             return self.ask(req, access);

@@ -9,7 +9,7 @@ use http::request::Parts;
 use http::uri::{Authority, Scheme};
 use http::{Request, Uri};
 use intermission::adapter::{Entrance, RequestHead};
-use intermission::{Gate, RequestScopes, RouteAccess};
+use intermission::{Gate, RequestScopes, RouteAccess, ScopeName};
 
 use crate::face::Face;
 
@@ -19,26 +19,59 @@ pub(crate) type Permission = Arc<dyn Fn(&Parts) -> bool + Send + Sync>;
 /// To which scopes a request belongs.
 pub(crate) type ScopesOf = Arc<dyn Fn(&Parts) -> RequestScopes + Send + Sync>;
 
+/// A service is cloned for each request in some frameworks, so all that it knows is behind one pointer.
+#[derive(Clone)]
 pub(crate) struct Settings {
-    pub(crate) entrance: Entrance<Permission>,
-    pub(crate) scopes: Option<ScopesOf>,
-    pub(crate) face: Face,
+    /// The entrance's, without the way through it.
+    gate: Gate,
+    pub(crate) entrance: Arc<Entrance<Permission>>,
+    scopes: Option<ScopesOf>,
+    face: Face,
+    /// The scopes that are written beside the routes.
+    beside: RequestScopes,
+    /// Whether requests may belong to scopes.
+    is_scoped: bool,
 }
 
 impl Settings {
+    pub(crate) fn new(
+        entrance: Entrance<Permission>,
+        scopes: Option<ScopesOf>,
+        face: Face,
+    ) -> Self {
+        Self {
+            gate: entrance.gate().clone(),
+            is_scoped: scopes.is_some() || entrance.has_scopes(),
+            entrance: Arc::new(entrance),
+            scopes,
+            face,
+            beside: RequestScopes::none(),
+        }
+    }
+
     #[inline]
     pub(crate) const fn gate(&self) -> &Gate {
-        self.entrance.gate()
+        &self.gate
     }
 
     /// Whether requests may belong to scopes.
-    pub(crate) const fn has_scopes(&self) -> bool {
-        self.scopes.is_some() || self.entrance.has_scopes()
+    #[inline]
+    pub(crate) const fn is_scoped(&self) -> bool {
+        self.is_scoped
     }
 
-    /// The scopes of a request, in addition to those of its route.
-    pub(crate) fn scopes_of(&self, parts: &Parts, beside: &RequestScopes) -> RequestScopes {
-        let mut scopes = beside.clone();
+    /// The same for routes that belong to this scope as well.
+    pub(crate) fn in_scope(&self, scope: ScopeName) -> Self {
+        Self {
+            beside: self.beside.clone().and(scope),
+            is_scoped: true,
+            ..self.clone()
+        }
+    }
+
+    /// The scopes of a request.
+    pub(crate) fn scopes_of(&self, parts: &Parts) -> RequestScopes {
+        let mut scopes = self.beside.clone();
         if let Some(scopes_of) = &self.scopes {
             scopes = scopes_of(parts)
                 .iter()
