@@ -198,6 +198,7 @@ impl Gate {
         }
         Some(Admitted {
             reason: AdmitReason::Deactivated,
+            past_site: false,
             in_flight: Some(self.count_open(method)?),
             execution: None,
             scheduled: None,
@@ -297,6 +298,7 @@ impl Gate {
             }
             return Ok(Admitted {
                 reason: AdmitReason::Deactivated,
+                past_site: false,
                 in_flight: Some(in_flight),
                 execution,
                 scheduled: shared.scheduled(&installed),
@@ -353,6 +355,7 @@ impl Gate {
         shared.in_flight.count(Counted::Admitted(reason));
         Ok(Admitted {
             reason,
+            past_site: past.past_site,
             in_flight: Some(in_flight),
             execution,
             scheduled: shared.scheduled(&installed),
@@ -519,6 +522,7 @@ fn strictest(
 fn always() -> Admitted {
     Admitted {
         reason: AdmitReason::RouteAlways,
+        past_site: false,
         in_flight: None,
         execution: None,
         scheduled: None,

@@ -198,7 +198,7 @@ pub use during::{During, DuringError, OnFailure};
 pub use execution::{Execution, ExecutionInfo, ExecutionRefused, RunError};
 pub use gate::{Gate, GateStatus};
 pub use last_known::LastKnownError;
-pub use long_lived::LongLived;
+pub use long_lived::{LetIn, LongLived};
 pub use memory::MemoryState;
 pub use operator::{Accepted, Goal, Operator, OperatorError, Waited};
 pub use probe::{BadProbe, Probe};

@@ -57,6 +57,22 @@ impl RequestScopes {
         ScopeName::new(&host).ok().into()
     }
 
+    /// The scopes of a request's host: that of its URI's authority, which is `:authority` over HTTP/2, and that of its `Host`,
+    /// if there is another one.
+    ///
+    /// The adapters have a function `scope_of_host` that finds both.
+    #[must_use]
+    pub fn of_authority(authority: Option<&str>, host: Option<&[u8]>) -> Self {
+        let host = host.and_then(|host| std::str::from_utf8(host).ok());
+        let mut scopes = authority.map_or(Self::none(), Self::of_host);
+        for scope in host.map_or(Self::none(), Self::of_host).iter() {
+            if !scopes.contains(scope) {
+                scopes = scopes.and(scope.clone());
+            }
+        }
+        scopes
+    }
+
     /// The same, and this scope.
     #[must_use]
     pub fn and(mut self, scope: ScopeName) -> Self {
@@ -216,6 +232,26 @@ impl ScopeReplies {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_authority_counts_and_so_does_another_host() {
+        for (authority, host, scopes) in [
+            (None, None, &[][..]),
+            (None, Some("a.example:80"), &["a.example"]),
+            (Some("a.example"), None, &["a.example"]),
+            (Some("a.example:80"), Some("A.example"), &["a.example"]),
+            // An application may look at either.
+            (
+                Some("a.example"),
+                Some("b.example"),
+                &["a.example", "b.example"],
+            ),
+        ] {
+            let found = RequestScopes::of_authority(authority, host.map(str::as_bytes));
+            let found: Vec<&str> = found.iter().map(ScopeName::as_str).collect();
+            assert_eq!(found, scopes, "{authority:?} {host:?}");
+        }
+    }
 
     #[test]
     fn a_host_is_its_name_alone() {
