@@ -14,9 +14,9 @@ use std::time::Duration;
 
 use intermission::{
     Acquire, Activate, Actor, AllowChange, AllowList, Change, Deactivate, Departure, DrainPolicy,
-    HolderId, Ledger, Level, LostContact, MaintenanceState, Members, Moment, NodeFacts, NodeId,
-    NodeReport, Operation, OperationId, Outcome, Pass, Record, Revision, ScopeName, StateUrl,
-    Timestamp, Timing,
+    HistoryEvent, HolderId, Ledger, Level, LostContact, MaintenanceState, Members, Moment,
+    NodeFacts, NodeId, NodeReport, Operation, OperationId, Outcome, Pass, Record, Revision,
+    ScopeName, StateUrl, Timestamp, Timing, Unconfirmed, UnconfirmedCause,
 };
 
 use intermission_redis::{RedisOptions, RedisState};
@@ -26,6 +26,8 @@ const RUNS: u64 = 120;
 const STEPS: u64 = 120;
 /// Nodes that come and go. Those beyond them come once and fall silent.
 const NODES: usize = 5;
+/// Scopes that are changed at once: more than have lines of their own in the history.
+const MANY: usize = 9;
 
 /// `SplitMix64`.
 struct Random(u64);
@@ -224,7 +226,8 @@ impl Twins {
             report.drained = self.random.percent(60).then_some(activation.id);
             report.quiet = self.random.percent(50).then_some(activation.level_since);
         }
-        for (_, id) in record.scopes().activations() {
+        let on = record.scopes().activations();
+        for id in on.map(|(_, id)| id).collect::<BTreeSet<_>>() {
             if self.random.percent(30) {
                 report.undrained.push(id);
             }
@@ -249,13 +252,23 @@ impl Twins {
         );
     }
 
-    fn change(&mut self) -> Change {
+    /// A change of the site or of a scope; at times the same in as many scopes as are not named one by one any more.
+    fn changes(&mut self) -> Vec<Change> {
         let change = self.change_of_site();
-        if self.random.percent(50) {
-            return change;
+        let in_scope = |scope: &str| change.clone().in_scope(ScopeName::new(scope).unwrap());
+        match self.random.below(100) {
+            0..50 => vec![change],
+            50..56 => {
+                let first = self.random.pick(&["s", "t"]);
+                let scopes = (0..MANY).map(|number| in_scope(&format!("{first}{number}")));
+                scopes.collect()
+            }
+            _ => vec![in_scope(self.random.pick(&[
+                "billing",
+                "a.example.org",
+                "z",
+            ]))],
         }
-        let scope = self.random.pick(&["billing", "a.example.org", "z"]);
-        change.in_scope(ScopeName::new(scope).unwrap())
     }
 
     fn change_of_site(&mut self) -> Change {
@@ -350,12 +363,17 @@ impl Twins {
             } else {
                 self.random.pick(&self.past)
             };
-            let change = self.change();
-            let next = match before.apply(&change, Timestamp::from_millis(self.now)) {
-                Ok(Outcome::Changed(next)) => next,
-                // Offered all the same: the ledger must know for itself.
-                _ => (*before).clone(),
-            };
+            let at = Timestamp::from_millis(self.now);
+            let next = self
+                .changes()
+                .iter()
+                .fold((*before).clone(), |next, change| {
+                    match next.apply(change, at) {
+                        Ok(Outcome::Changed(next)) => next,
+                        // Offered all the same: the ledger must know for itself.
+                        _ => next,
+                    }
+                });
             Operation::replace(id, &before, next, actor)
         };
         if self.random.percent(15) {
@@ -435,9 +453,18 @@ impl Twins {
             if line
                 .note
                 .as_ref()
-                .is_some_and(|note| note.ends_with("scopes"))
+                .is_some_and(|note| note == "scopes" || note.ends_with(", scopes"))
             {
                 self.seen.insert("several scopes at once");
+            }
+            if line.scope_count().is_some() {
+                let note = line.note.as_deref().unwrap_or_default();
+                self.seen.insert(match line.event {
+                    _ if note.contains(", unconfirmed nodes in ") => "many scopes, some with nodes",
+                    _ if note.contains(": ") => "many scopes with a note",
+                    HistoryEvent::PlanStarted => "plans of many scopes",
+                    _ => "many scopes",
+                });
             }
         }
         let met = [
@@ -461,6 +488,16 @@ impl Twins {
             (
                 "a loss told in a scope",
                 done().any(|done| done.state_lost_at.is_some()),
+            ),
+            (
+                "lost with a scope's work, and drained for the site",
+                view.nodes.iter().any(|node| {
+                    let gone = |one: &Unconfirmed| {
+                        one.node == node.node && one.cause == UnconfirmedCause::OutOfContact
+                    };
+                    let mut done = done().flat_map(|done| &done.unconfirmed);
+                    is_site_on && node.drained && node.out_of_contact && done.any(gone)
+                }),
             ),
             (
                 "unconfirmed nodes in a scope",
@@ -524,8 +561,12 @@ async fn redis_answers_as_the_ledger_does() {
         "scopes and site",
         "scopes drain",
         "several scopes at once",
+        "many scopes",
+        "many scopes with a note",
+        "plans of many scopes",
         "a loss told in a scope",
         "unconfirmed nodes in a scope",
+        "lost with a scope's work, and drained for the site",
     ] {
         assert!(seen.contains(wanted), "no run came to `{wanted}`");
     }

@@ -12,13 +12,15 @@ mod new_site;
 
 use std::path::Path;
 use std::process::Stdio;
+use std::time::Duration;
 
 use intermission::{
-    Actor, Change, Decision, Gate, MaintenanceState, Operation, OperationId, Operator,
-    OperatorError, Phase, Record, RefuseReason, ScopeName, Scopes, SharedState, Visitor,
+    Activate, ActivationId, Actor, Change, Decision, DrainPolicy, Gate, MaintenanceState, NodeId,
+    NodeReport, Operation, OperationId, Operator, OperatorError, Phase, Record, RefuseReason,
+    ScopeName, Scopes, SharedState, Visitor,
 };
 use intermission_file::FileOptions;
-use intermission_redis::RedisOptions;
+use intermission_redis::{RedisOptions, RedisState};
 use intermission_tests::command::{Outcome, State, command, intermission};
 use intermission_tests::redis::RedisServer;
 use intermission_tests::wait::until;
@@ -217,7 +219,7 @@ async fn as_many_scopes_as_there_may_be(state: SharedState, url: &str) {
         .await
         .expect("it starts");
     let operator = Operator::new(state.clone(), Actor::new("ana", "test"));
-    let close = || Change::Activate(intermission::Activate::by("ana"));
+    let close = || Change::Activate(Activate::by("ana"));
     let one = operator
         .change(close().in_scope(name("t0")))
         .await
@@ -324,4 +326,106 @@ async fn on_redis_as_many_as_there_may_be() {
     // On a machine that is busy with other tests, a step with all of them may take its time.
     let options = options.with_timeout(std::time::Duration::from_secs(30));
     as_many_scopes_as_there_may_be(SharedState::new(options.build()), &url).await;
+}
+
+/// How often the server read fields of hashes since it was last asked.
+async fn reads(server: &RedisServer) -> u64 {
+    let stats: String = server.ask(&["INFO", "commandstats"]).await;
+    server.command(&["CONFIG", "RESETSTAT"]).await;
+    let of = stats
+        .lines()
+        .find_map(|line| line.strip_prefix("cmdstat_hmget:calls="));
+    let calls = of.and_then(|line| line.split(',').next()).unwrap_or("0");
+    calls.parse().expect("a number")
+}
+
+/// A node's report, again and again.
+struct Reporter {
+    state: RedisState,
+    report: NodeReport,
+}
+
+impl Reporter {
+    fn new(state: &RedisState, number: u128) -> Self {
+        Self {
+            state: state.clone(),
+            report: NodeReport::new(NodeId::from_bits(number), 0),
+        }
+    }
+
+    async fn says(&mut self, undrained: &[ActivationId]) {
+        let record = self.state.inspect(0).await.expect("it answers").record;
+        self.report.seen = record.revision();
+        self.report.undrained = undrained.to_vec();
+        self.says_so_again().await;
+    }
+
+    async fn says_so_again(&mut self) {
+        self.report.sequence += 1;
+        let reply = self.state.sync(self.report.clone()).await;
+        assert_eq!(reply.expect("it answers").sequence, self.report.sequence);
+    }
+}
+
+/// A site may have thousands of closed scopes and thousands of nodes: one job that does not end must not make each report
+/// look at each scope.
+#[tokio::test]
+async fn a_report_that_changes_no_scope_reads_none() {
+    let server = RedisServer::start().await;
+    new_site(&server.url()).await;
+    let url = server.url().parse().expect("a URL");
+    let state = RedisOptions::from_url(&url).expect("options").build();
+    let (mut stuck, mut idle) = (Reporter::new(&state, 1), Reporter::new(&state, 2));
+    stuck.says(&[]).await;
+    idle.says(&[]).await;
+    let operator = Operator::new(state.clone(), Actor::new("ana", "test"));
+    let scope = |number: usize| ScopeName::new(&format!("tenant-{number}")).expect("a name");
+    let close = |number, drain| {
+        let activate = Activate::by("ana").with_drain(drain);
+        Change::Activate(activate).in_scope(scope(number))
+    };
+    for number in 0..20 {
+        let drain = DrainPolicy::Wait;
+        operator.change(close(number, drain)).await.expect("closed");
+    }
+    stuck.says(&[]).await;
+    idle.says(&[]).await;
+    for (number, drain) in [
+        (20, DrainPolicy::Wait),
+        (21, DrainPolicy::Force(Duration::from_secs(3_600))),
+    ] {
+        let record = operator.change(close(number, drain)).await.expect("closed");
+        let record = record.record;
+        let closed = record.scopes().get(scope(number).as_str());
+        let id = closed.and_then(|closed| closed.activation.as_ref());
+        let id = id.expect("it is on").id;
+        idle.says(&[]).await;
+        stuck.says(&[id]).await;
+        reads(&server).await;
+        for _ in 0..5 {
+            idle.says_so_again().await;
+            stuck.says_so_again().await;
+        }
+        let read = reads(&server).await;
+        assert_eq!(
+            read, 10,
+            "each of ten reports reads the record's head, and no more"
+        );
+        stuck.says(&[]).await;
+    }
+    // One is named that still runs something: nobody else need look where.
+    let force = DrainPolicy::Force(Duration::ZERO);
+    let forced = operator.change(close(22, force)).await.expect("closed");
+    assert_eq!(forced.record.scopes().phase(&scope(22)), Phase::Activated);
+    idle.says(&[]).await;
+    reads(&server).await;
+    for _ in 0..5 {
+        idle.says_so_again().await;
+    }
+    assert_eq!(reads(&server).await, 5);
+    stuck.says(&[]).await;
+    let record = operator.inspect(0).await.expect("it answers").record;
+    let done = record.scopes().get(scope(22).as_str());
+    let done = done.and_then(|closed| closed.activation.as_ref()?.completion.as_ref());
+    assert!(done.expect("it is complete").unconfirmed.is_empty());
 }

@@ -36,6 +36,16 @@ impl HistoryEntry {
         let rest = self.note.as_deref()?.strip_prefix("scope ")?;
         Some(rest.split_once(':').map_or(rest, |(name, _)| name))
     }
+
+    /// To how many scopes it happened in one step, if to so many that a line for each would leave no room for others; `None`
+    /// for what happened to the whole site, or to [one scope](Self::scope). The note begins with it, and the phase is that of
+    /// these scopes. What became of each, the record says.
+    #[must_use]
+    pub fn scope_count(&self) -> Option<u64> {
+        let (count, rest) = self.note.as_deref()?.split_once(" scopes")?;
+        let ends = rest.is_empty() || rest.starts_with([':', ',']);
+        count.parse().ok().filter(|_| ends)
+    }
 }
 
 /// What happened.

@@ -6,7 +6,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use crossbeam_utils::CachePadded;
-use intermission_core::{Level, RefuseReason, ScopeName, Timestamp};
+use intermission_core::{RefuseReason, ScopeName, Snapshot, Timestamp};
 
 use crate::in_flight::{Order, Place, Running, Shard};
 use crate::shared::Installed;
@@ -63,6 +63,16 @@ impl ExecutionInfo {
     }
 }
 
+/// Past which closed doors an execution may begin. The site's and those of scopes are moved one by one: who was let in
+/// past the one has not been let in past the others, should they close in between.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Past<'a> {
+    /// Past the site's.
+    pub(crate) site: bool,
+    /// Past those of scopes, as far as they are still closed as this says, by which it was decided.
+    pub(crate) scopes: Option<&'a Snapshot>,
+}
+
 /// A piece of work that a drain waits for. It ends when this is dropped.
 ///
 /// Get one from [`Gate::execution`](crate::Gate::execution), and move it into whatever does the work: a task, a
@@ -88,13 +98,13 @@ pub struct Execution {
 }
 
 impl Execution {
-    /// Begins one; `None` if none may start without a bypass.
+    /// Begins one; `None` if a door is closed past which it may not.
     #[inline]
     pub(crate) fn begin(
         shard: &Arc<CachePadded<Shard>>,
         info: ExecutionInfo,
         started_at: Timestamp,
-        bypass: bool,
+        doors: Past<'_>,
     ) -> Option<Self> {
         let place = if info.scopes.is_empty() {
             let past = Vec::new();
@@ -103,10 +113,11 @@ impl Execution {
                 started_at,
                 past,
             };
-            shard.executions.begin(running, !bypass)?
+            shard.executions.begin(running, !doors.site)?
         } else {
-            let running = |closed: Option<&Installed>| running_in(closed, info, started_at, bypass);
-            shard.executions.begin_in_part(running, !bypass)?
+            let running =
+                |closed: Option<&Installed>| running_in(closed, info, started_at, doors.scopes);
+            shard.executions.begin_in_part(running, !doors.site)?
         };
         Some(Self {
             shard: Arc::clone(shard),
@@ -175,7 +186,7 @@ fn running_in(
     closed: Option<&Installed>,
     info: ExecutionInfo,
     started_at: Timestamp,
-    bypass: bool,
+    past_scopes: Option<&Snapshot>,
 ) -> Option<Running> {
     let mut past = Vec::new();
     if let Some(closed) = closed {
@@ -184,7 +195,8 @@ fn running_in(
             let Some(closure) = snapshot.scope(name) else {
                 continue;
             };
-            if !bypass || closure.level() == Level::Exclusive {
+            // What was decided of another activation, level or list of passes says nothing about this one.
+            if past_scopes.and_then(|decided| decided.scope(name)) != Some(closure) {
                 return None;
             }
             let scope = snapshot.record.scopes().get(name.as_str());

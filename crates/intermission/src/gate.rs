@@ -19,11 +19,10 @@ use tokio::sync::mpsc;
 use crate::admission::{Admission, Admitted, RequestInFlight};
 use crate::builder::GateBuilder;
 use crate::dependencies::DependencyStatus;
-use crate::execution::ExecutionInfo;
+use crate::execution::{ExecutionInfo, Past};
 use crate::in_flight::{Entered, RequestClass};
 use crate::metrics::{Counted, publish};
 use crate::operator::Operator;
-use crate::scopes;
 use crate::shared::{Installed, Shared};
 
 /// How often a request that starts an execution is decided about anew because the door was moved in between. The
@@ -259,29 +258,29 @@ impl Gate {
         for _ in 0..DOOR_TRIES {
             let installed = shared.installed.load();
             let site = decide_for_site(&installed.snapshot, &shared.policy, visitor, now);
-            let (decision, scope) = if visitor.scopes.is_empty() {
-                (site, None)
+            let said = if visitor.scopes.is_empty() {
+                Said::of_site(site)
             } else {
-                strictest(&installed, shared.policy, visitor, now, site)
+                Said::of_site_and_scopes(&installed, shared.policy, visitor, now, site)
             };
-            match decision {
-                Decision::Admit(AdmitReason::Deactivated) => {}
-                Decision::Admit(reason) => {
-                    let past_site = matches!(site, Decision::Admit(reason) if reason.is_bypass());
-                    let past = Past { reason, past_site };
-                    return self.admit_closed(visitor, installed, past, in_flight);
-                }
+            let reason = match said.decision {
+                Decision::Admit(reason) => reason,
                 Decision::Refuse(reason) => {
                     return Err(TurnedAway {
                         reason,
-                        scope,
+                        scope: said.scope,
                         installed,
                     });
                 }
-            }
+            };
             let mut execution = None;
-            if visitor.access == RouteAccess::StartsExecution {
-                execution = shared.begin(started_by(visitor), false);
+            // A preflight asks whether the browser may send the request that would start one.
+            if visitor.access == RouteAccess::StartsExecution && reason != AdmitReason::Preflight {
+                let past = Past {
+                    site: said.past_site,
+                    scopes: said.past_scopes.then_some(&installed.snapshot),
+                };
+                execution = shared.begin(started_by(visitor), past);
                 if execution.is_none() {
                     if shared.is_fenced() {
                         // No snapshot says so before the keeper wakes.
@@ -291,14 +290,18 @@ impl Gate {
                             installed,
                         });
                     }
-                    // The keeper moved the door after this decision, so there is a newer snapshot to decide by, or
+                    // The keeper moved a door after this decision, so there is a newer snapshot to decide by, or
                     // will be in a few instructions.
                     continue;
                 }
             }
+            let in_flight = match reason {
+                AdmitReason::Deactivated => in_flight,
+                _ => self.count_closed(reason, said.past_site, in_flight),
+            };
             return Ok(Admitted {
-                reason: AdmitReason::Deactivated,
-                past_site: false,
+                reason,
+                past_site: said.past_site,
                 in_flight: Some(in_flight),
                 execution,
                 scheduled: shared.scheduled(&installed),
@@ -314,52 +317,24 @@ impl Gate {
         })
     }
 
-    /// Lets a request in although the door is not open to everybody.
+    /// Counts a request that is let in although a door is not open to everybody.
     #[cold]
-    fn admit_closed(
+    fn count_closed(
         &self,
-        visitor: &Visitor<'_>,
-        installed: Guard<Arc<Installed>>,
-        past: Past,
+        reason: AdmitReason,
+        past_site: bool,
         mut in_flight: RequestInFlight,
-    ) -> Result<Admitted, TurnedAway> {
+    ) -> RequestInFlight {
         let shared = self.shared();
-        let reason = past.reason;
         // Who passes the closed door of a scope is one of the site's visitors like all others.
-        if past.past_site {
+        if past_site {
             let shard = shared.in_flight.shard();
             let _ = shard.requests(RequestClass::Bypass).enter();
             // The old count goes after the new one came, so that at no moment there is none.
             in_flight = RequestInFlight::counted(shard, RequestClass::Bypass);
         }
-        // A preflight asks whether the browser may send the request that would start one.
-        let starts =
-            visitor.access == RouteAccess::StartsExecution && reason != AdmitReason::Preflight;
-        let mut execution = None;
-        if starts {
-            execution = shared.begin(started_by(visitor), reason.is_bypass());
-            if execution.is_none() {
-                // Whoever passes a closed door passes no fence, and none that has become exclusive in this instant; and
-                // nobody else gets here with something to start.
-                let closed =
-                    scopes::execution_refusal(&shared.installed.load().snapshot, visitor.scopes);
-                return Err(TurnedAway {
-                    reason: closed
-                        .filter(|reason| *reason == RefuseReason::Exclusive)
-                        .unwrap_or(RefuseReason::OutOfContact),
-                    scope: None,
-                    installed,
-                });
-            }
-        }
         shared.in_flight.count(Counted::Admitted(reason));
-        Ok(Admitted {
-            reason,
-            past_site: past.past_site,
-            in_flight: Some(in_flight),
-            execution,
-            scheduled: shared.scheduled(&installed),
-        })
+        in_flight
     }
 
     /// What every rule says about a request, as this node sees it.
@@ -494,29 +469,49 @@ fn started_by(visitor: &Visitor<'_>) -> ExecutionInfo {
     scopes.fold(info, ExecutionInfo::with_scope)
 }
 
-/// How somebody gets in although a door is not open to everybody.
-#[derive(Clone, Copy)]
-struct Past {
-    reason: AdmitReason,
-    /// Whether the site's door is closed, and not only a scope's.
+/// What site and scopes say together of a request, and past whose closed doors it is let in.
+struct Said {
+    decision: Decision,
+    /// The scope, if it is stricter than the site.
+    scope: Option<ScopeName>,
     past_site: bool,
+    past_scopes: bool,
 }
 
-/// What site and scopes say together, and the scope if it is the stricter.
-#[cold]
-fn strictest(
-    installed: &Installed,
-    policy: Policy,
-    visitor: &Visitor<'_>,
-    now: Timestamp,
-    site: Decision,
-) -> (Decision, Option<ScopeName>) {
-    match decide_in_scopes(&installed.snapshot, &policy, visitor, now) {
-        Some(said) if site.stricter(said.decision) != site => {
-            (said.decision, Some(said.scope.clone()))
+impl Said {
+    #[inline]
+    fn of_site(site: Decision) -> Self {
+        Self {
+            decision: site,
+            scope: None,
+            past_site: is_bypass(site),
+            past_scopes: false,
         }
-        Some(_) | None => (site, None),
     }
+
+    #[cold]
+    fn of_site_and_scopes(
+        installed: &Installed,
+        policy: Policy,
+        visitor: &Visitor<'_>,
+        now: Timestamp,
+        site: Decision,
+    ) -> Self {
+        let mut both = Self::of_site(site);
+        if let Some(said) = decide_in_scopes(&installed.snapshot, &policy, visitor, now) {
+            both.past_scopes = is_bypass(said.decision);
+            if site.stricter(said.decision) != site {
+                both.decision = said.decision;
+                both.scope = Some(said.scope.clone());
+            }
+        }
+        both
+    }
+}
+
+#[inline]
+const fn is_bypass(decision: Decision) -> bool {
+    matches!(decision, Decision::Admit(reason) if reason.is_bypass())
 }
 
 fn always() -> Admitted {

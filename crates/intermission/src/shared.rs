@@ -37,7 +37,7 @@ use tokio::sync::watch;
 
 use crate::admission::Refusal;
 use crate::dependencies::Dependencies;
-use crate::execution::{Execution, ExecutionInfo};
+use crate::execution::{Execution, ExecutionInfo, Past};
 use crate::in_flight::InFlight;
 use crate::metrics::{Counted, Tally, Told};
 use crate::node_clock::NodeClock;
@@ -301,14 +301,15 @@ impl Shared {
         fence_at != NEVER && self.clock.steady() >= Duration::from_nanos(fence_at)
     }
 
-    /// Begins an execution; `None` if the door is closed, or if this node is fenced, which no bypass changes.
+    /// Begins an execution; `None` if a door is closed past which it may not, or if this node is fenced, past which nothing
+    /// is.
     #[inline]
-    pub(crate) fn begin(&self, info: ExecutionInfo, bypass: bool) -> Option<Execution> {
+    pub(crate) fn begin(&self, info: ExecutionInfo, past: Past<'_>) -> Option<Execution> {
         if self.is_fenced() {
             return None;
         }
         let now = self.clock.now();
-        Execution::begin(self.in_flight.shard(), info, now, bypass)
+        Execution::begin(self.in_flight.shard(), info, now, past)
     }
 
     /// Why an execution of these scopes found a door closed.

@@ -4,7 +4,7 @@ use intermission_core::{Level, RefuseReason, ScopeName, Snapshot};
 use tokio::sync::watch;
 use tokio::task::yield_now;
 
-use crate::execution::{Execution, ExecutionInfo};
+use crate::execution::{Execution, ExecutionInfo, Past};
 use crate::gate::Gate;
 use crate::log::{Line, line};
 use crate::scopes::execution_refusal;
@@ -145,10 +145,15 @@ impl Worker {
         if self.when_closed != WhenClosed::Run {
             return Err(refused);
         }
-        if is_exclusive(&shared.installed.load().snapshot, self.info.scopes()) {
+        let installed = shared.installed.load();
+        if is_exclusive(&installed.snapshot, self.info.scopes()) {
             return Err(RefuseReason::Exclusive);
         }
-        shared.begin(self.info.clone(), true).ok_or(refused)
+        let past = Past {
+            site: true,
+            scopes: Some(&installed.snapshot),
+        };
+        shared.begin(self.info.clone(), past).ok_or(refused)
     }
 
     fn work(&mut self, execution: Execution) -> Turn {

@@ -1,13 +1,21 @@
 //! Scopes of a gate on a memory state: what is decided, what a drain waits for, what is told.
-#![expect(clippy::unwrap_used, reason = "a test, helpers included")]
+#![expect(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test, helpers included"
+)]
 
+use std::fmt;
+use std::sync::{Arc, Mutex};
+use std::thread::ThreadId;
 use std::time::Duration;
 
 use intermission::reply::ReplyRequest;
 use intermission::{
-    Activate, Activation, Actor, Admission, AdmitReason, Change, Deactivate, Decision, DrainPolicy,
-    Execution, ExecutionInfo, Gate, Level, MemoryState, Operator, Phase, Record, RefuseReason,
-    RouteAccess, RunError, ScopeName, Turn, Visitor, WhenClosed,
+    Activate, Activation, Actor, Admission, AdmitReason, Change, Clock, Deactivate, Decision,
+    DrainPolicy, Execution, ExecutionInfo, Gate, Level, MemoryState, Operator, Pass, Phase, Record,
+    RefuseReason, RouteAccess, RunError, ScopeName, SystemClock, Timestamp, Turn, Visitor,
+    WhenClosed,
 };
 
 struct Site {
@@ -331,4 +339,114 @@ async fn connections_of_a_scope_are_told_when_it_closes() {
     assert!(!search.is_finished(), "it may be read");
     site.change(Change::Activate(Activate::by("ana"))).await;
     search.await.unwrap();
+}
+
+/// What happens at the second look of a thread at the clock: the one when its execution begins. The first is taken when a
+/// pass is decided about.
+#[derive(Default)]
+struct Meanwhile(Mutex<Option<(ThreadId, u8, Happens)>>);
+
+type Happens = Box<dyn FnOnce() + Send>;
+
+impl fmt::Debug for Meanwhile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Meanwhile(..)")
+    }
+}
+
+impl Meanwhile {
+    fn set(&self, happens: Happens) {
+        let this = std::thread::current().id();
+        *self.0.lock().unwrap() = Some((this, 2, happens));
+    }
+
+    fn has_happened(&self) -> bool {
+        self.0.lock().unwrap().is_none()
+    }
+}
+
+impl Clock for Meanwhile {
+    fn now(&self) -> Timestamp {
+        let mut set = self.0.lock().unwrap();
+        if let Some((thread, left, _)) = set.as_mut()
+            && *thread == std::thread::current().id()
+        {
+            *left -= 1;
+            if *left == 0 {
+                let (_, _, happens) = set.take().unwrap();
+                drop(set);
+                happens();
+            }
+        }
+        SystemClock.now()
+    }
+
+    fn steady(&self) -> Duration {
+        SystemClock.steady()
+    }
+}
+
+/// A visitor with a pass of what is closed by `closed`, who starts an execution while `closes` comes into force between the
+/// decision and the beginning.
+async fn closed_meanwhile(closed: Option<&str>, closes: Option<&str>, level: Level) {
+    let within = |change: Change, scope: Option<&str>| match scope {
+        Some(scope) => change.in_scope(name(scope)),
+        None => change,
+    };
+    let is_on = |record: &Record, scope: Option<&str>| match scope {
+        Some(scope) => record.scopes().phase(&name(scope)).is_on(),
+        None => record.phase().is_on(),
+    };
+    let state = MemoryState::new();
+    let clock = Arc::new(Meanwhile::default());
+    let builder = Gate::builder(state.clone()).with_clock(clock.clone());
+    let gate = builder.start().await.unwrap();
+    let operator = Operator::new(state, Actor::new("ana", "test"));
+    let activate = || Change::Activate(Activate::by("ana"));
+    operator.change(within(activate(), closed)).await.unwrap();
+    let (pass, secret) = Pass::issue("auditor", None).unwrap();
+    let issue = within(Change::IssuePass(pass), closed);
+    let issued = operator.change(issue).await.unwrap().record.revision();
+    gate.reached(move |record| record.revision() >= issued)
+        .await;
+    let visit = {
+        let (gate, clock) = (gate.clone(), Arc::clone(&clock));
+        let (runtime, happens) = (tokio::runtime::Handle::current(), gate.clone());
+        let closes = closes.map(str::to_owned);
+        let close = Change::Activate(Activate::by("bob").with_level(level));
+        let close = within(close, closes.as_deref());
+        let is_on = move |record: &Record| match &closes {
+            Some(scope) => record.scopes().phase(&name(scope)).is_on(),
+            None => record.phase().is_on(),
+        };
+        tokio::task::spawn_blocking(move || {
+            clock.set(Box::new(move || {
+                runtime.block_on(async {
+                    operator.change(close).await.unwrap();
+                    happens.reached(is_on).await;
+                });
+            }));
+            let billing = billing();
+            let visitor = Visitor::new("POST", "/import")
+                .with_access(RouteAccess::StartsExecution)
+                .with_pass(Some(secret))
+                .with_scopes(&billing);
+            gate.admit(&visitor)
+        })
+    };
+    let admission = visit.await.unwrap();
+    assert!(clock.has_happened());
+    assert!(is_on(&gate.record(), closes));
+    let Admission::Refused(refusal) = admission else {
+        panic!("it was let in past {closed:?}, and not past {closes:?} at level {level}")
+    };
+    assert_eq!(refusal.scope(), closes.map(name).as_ref());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_passes_one_door_passes_no_other_that_closes_meanwhile() {
+    for level in [Level::Full, Level::Exclusive] {
+        closed_meanwhile(Some("billing"), None, level).await;
+        closed_meanwhile(None, Some("billing"), level).await;
+    }
 }

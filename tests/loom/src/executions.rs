@@ -133,3 +133,82 @@ fn nobody_works_in_a_part_after_it_was_seen_empty() {
         assert_eq!(table.count(), (0, 0));
     });
 }
+
+/// Who is let in past the closed door of a part is let in past no other: once the whole table was closed and seen empty, nobody
+/// begins whom a drain would have to wait for.
+#[test]
+fn who_passes_a_part_does_not_pass_the_whole() {
+    loom::model(|| {
+        let table = Arc::new(Table::<(), ()>::new());
+        let drained = Arc::new(AtomicBool::new(false));
+        let woken = Arc::new(AtomicU64::new(0));
+        table.close_parts(Some(std::sync::Arc::new(())));
+        let workers: Vec<_> = [None, Some(())]
+            .into_iter()
+            .map(|past_part| {
+                let table = Arc::clone(&table);
+                let (drained, woken) = (Arc::clone(&drained), Arc::clone(&woken));
+                thread::spawn(move || {
+                    let past = |closed: Option<&()>| closed.map_or(Some(()), |()| past_part);
+                    let Some(listed) = table.begin_in_part(past, true) else {
+                        return;
+                    };
+                    assert!(past_part.is_some(), "begun in a closed part");
+                    assert!(!drained.load(Ordering::SeqCst), "begun after the drain");
+                    assert!(table.is_awaited(listed), "nobody waits for it");
+                    if table.end(listed) {
+                        woken.fetch_add(1, Ordering::SeqCst);
+                    }
+                })
+            })
+            .collect();
+        table.close();
+        let inside = table.watch();
+        if inside == 0 {
+            drained.store(true, Ordering::SeqCst);
+        }
+        for worker in workers {
+            worker.join().unwrap();
+        }
+        assert!(
+            inside == 0 || woken.load(Ordering::SeqCst) > 0,
+            "{inside} ran, and nobody said that they ended"
+        );
+    });
+}
+
+/// Who is let in past the whole is let in past no part that closes meanwhile: a part that was closed and seen empty stays
+/// empty, but for those who were let in past it, too.
+#[test]
+fn who_passes_the_whole_does_not_pass_a_part() {
+    loom::model(|| {
+        let table = Arc::new(Table::<bool, ()>::new());
+        let drained = Arc::new(AtomicBool::new(false));
+        table.close();
+        let workers: Vec<_> = (0..2)
+            .map(|_| {
+                let (table, drained) = (Arc::clone(&table), Arc::clone(&drained));
+                thread::spawn(move || {
+                    let decided_open = |closed: Option<&()>| closed.is_none().then_some(false);
+                    if let Some(listed) = table.begin_in_part(decided_open, false) {
+                        assert!(!drained.load(Ordering::SeqCst), "begun after the drain");
+                        table.end(listed);
+                    } else {
+                        let decided_closed = |closed: Option<&()>| Some(closed.is_some());
+                        let listed = table.begin_in_part(decided_closed, false).unwrap();
+                        table.end(listed);
+                    }
+                })
+            })
+            .collect();
+        table.close_parts(Some(std::sync::Arc::new(())));
+        let mut inside = 0;
+        table.watch_parts(|past_part| inside += u64::from(!past_part));
+        if inside == 0 {
+            drained.store(true, Ordering::SeqCst);
+        }
+        for worker in workers {
+            worker.join().unwrap();
+        }
+    });
+}

@@ -241,8 +241,8 @@ impl Members {
     }
 
     /// Forgets those that were silent longest, if too many were given up. Says whether something may run on one of
-    /// them.
-    pub(super) fn forget_surplus(&mut self) -> bool {
+    /// them, for the site or for these activations of scopes.
+    pub(super) fn forget_surplus(&mut self, scopes: &[ActivationId]) -> bool {
         let given_up = self.nodes.iter().filter(|(_, member)| member.given_up);
         let mut given_up: Vec<(u64, NodeId)> = given_up
             .map(|(node, member)| (member.heard_ms, *node))
@@ -251,10 +251,9 @@ impl Members {
         let surplus = given_up.len().saturating_sub(Self::GIVEN_UP_KEPT);
         let mut may_run = false;
         for (_, node) in given_up.into_iter().take(surplus) {
-            may_run |= self
-                .nodes
-                .remove(&node)
-                .is_some_and(|member| !member.runs_nothing());
+            may_run |= self.nodes.remove(&node).is_some_and(|member| {
+                !member.runs_nothing() || !member.runs_nothing_in_any(scopes)
+            });
         }
         may_run
     }

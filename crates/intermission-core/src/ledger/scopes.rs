@@ -3,7 +3,7 @@
 //! A node says in each report which scopes' activations it has seen and not drained. All the others it has seen are
 //! drained there, so that ten thousand closed scopes make no report longer.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::members::{Member, Members, millis};
 use super::notes::{event_of, touched};
@@ -15,6 +15,10 @@ use crate::phase::Phase;
 use crate::record::{Completion, DrainPolicy, Record};
 use crate::report::{Actor, Intent, NodeReport};
 use crate::scope::{ScopeName, ScopeRecord, Scopes};
+
+/// Of how many scopes to which the same happens in one step each has a line in the history. Plans of thousands may begin at
+/// once, and a history is short.
+const SCOPES_NAMED: usize = 8;
 
 /// What happened in a scope.
 type ScopeEvent = (ScopeName, HistoryEvent, Option<String>);
@@ -51,6 +55,12 @@ impl Member {
 
     fn runs_nothing_in(&self, activation: ActivationId) -> bool {
         self.is_drained_in(activation) || self.is_fenced_off() || self.never_serves()
+    }
+
+    /// Whether nothing runs there for any of these. Who was drained for the site may still run what was let in past its
+    /// closed door, and that is some scope's, too.
+    pub(super) fn runs_nothing_in_any(&self, activations: &[ActivationId]) -> bool {
+        activations.iter().all(|id| self.runs_nothing_in(*id))
     }
 }
 
@@ -117,6 +127,13 @@ impl Ledger {
         if !doubted.is_empty() {
             next.scopes.set_all(doubted);
         }
+    }
+
+    /// The activations whose drains go on.
+    pub(super) fn draining_scopes(&self) -> Vec<ActivationId> {
+        let current = self.current();
+        let draining = current.scopes.draining_activations();
+        draining.map(|(_, id)| id).collect()
     }
 
     pub(super) fn settle_scopes(&mut self, now: Moment) {
@@ -310,16 +327,40 @@ impl Ledger {
         true
     }
 
+    /// A line for each; but one for all to which the same happened, if they are many.
     fn remember_in_scopes(&mut self, events: Vec<ScopeEvent>, actor: Option<&Actor>, now: Moment) {
         let record = self.current();
-        for (name, event, note) in events {
-            let phase = record.scopes.phase(&name);
-            let note = note.map_or_else(
-                || format!("scope {name}"),
-                |note| format!("scope {name}: {note}"),
-            );
-            self.remember_at(phase, event, actor, Some(note), now);
+        let mut alike: HashMap<HistoryEvent, Vec<Option<String>>> = HashMap::new();
+        for (_, event, note) in &events {
+            alike.entry(*event).or_default().push(note.clone());
         }
+        for (name, event, note) in events {
+            let what = match alike.get(&event) {
+                Some(notes) if notes.len() > SCOPES_NAMED => {
+                    // Said once.
+                    let Some(first) = notes.first() else { continue };
+                    let many = format!("{} scopes", notes.len());
+                    let said = if notes.iter().all(|note| note == first) {
+                        with_note(many, first.as_deref())
+                    } else {
+                        let named = notes.iter().flatten().count();
+                        format!("{many}, unconfirmed nodes in {named}")
+                    };
+                    alike.insert(event, Vec::new());
+                    said
+                }
+                Some(notes) if notes.is_empty() => continue,
+                _ => with_note(format!("scope {name}"), note.as_deref()),
+            };
+            self.remember_at(record.scopes.phase(&name), event, actor, Some(what), now);
+        }
+    }
+}
+
+fn with_note(what: String, note: Option<&str>) -> String {
+    match note {
+        Some(note) => format!("{what}: {note}"),
+        None => what,
     }
 }
 

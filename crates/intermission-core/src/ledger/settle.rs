@@ -51,18 +51,20 @@ impl Ledger {
             return;
         }
         let is_draining = self.phase() == Phase::Activating;
+        let scopes = self.draining_scopes();
         for node in expired {
             let Some(member) = self.members.nodes.get_mut(&node) else {
                 continue;
             };
-            if member.never_serves() || (member.drained && member.quiet) {
+            let held_up = is_draining && member.holds_up();
+            member.given_up = true;
+            let has_left = member.drained && member.quiet && member.runs_nothing_in_any(&scopes);
+            if member.never_serves() || has_left {
                 // It opens only by an answer to a report, and then it is heard of. So it stays as it last said. One that
                 // serves nobody has nothing to say that anybody would have to know.
                 self.members.nodes.remove(&node);
                 continue;
             }
-            let held_up = is_draining && member.holds_up();
-            member.given_up = true;
             // A fenced node has dropped what it ran by now, so it counts as drained.
             if held_up && matches!(member.lost_contact, LostContact::Wait(_)) {
                 let note = format!(
@@ -72,7 +74,7 @@ impl Ledger {
                 self.remember(HistoryEvent::NodeUnconfirmed, None, Some(note), now);
             }
         }
-        if self.members.forget_surplus() {
+        if self.members.forget_surplus(&scopes) {
             self.members.lost_at.get_or_insert(now.calendar);
             self.members.known_before = true;
         }

@@ -14,7 +14,7 @@ if is_on(r) and r.completed_at~='' then
     end
   end
 end
-if not label and r.scopes_unconfirmed~='' then
+if not label and is_named_in_scopes(id) then
   for line in each_scope(r) do
     for _,one in ipairs(label and {} or unconfirmed_in(scope_of(line))) do
       if string.find(one,'"node":"'..id..'"',1,true) then

@@ -11,6 +11,7 @@
 
 local RECORD,META,NODES,GONE,REPORTS,HISTORY,DEPARTED,CHANNEL=unpack(KEYS)
 local FORMAT,HISTORY_KEPT,GONE_KEPT,EXPIRED_AT_ONCE,PUSHED_AT_MOST,FOREVER=2,256,64,128,8192,9007199254740991
+local SCOPES_NAMED=8
 local call=redis.call
 
 -- ARGV 1 is the echo, 2 to 6 are the caller's periods, 7 says which record it has, 8 onwards belong to the step.
@@ -170,22 +171,32 @@ local function scope_due(line)
   local settings=cjson.decode(scope_of(line).settings)
   return settings.auto_end and ms(settings.ends_at) or nil
 end
--- What every step has to know of them: which activations drain, when the next begins or ends by itself, how many name
--- unconfirmed nodes.
+-- What every step has to know of them, so that one which changes none need not look at each: which activations drain, each
+-- with its limit if it has one, as id:ms; when the next begins or ends by itself; and which nodes they name as unconfirmed.
 local function count_scopes(r)
-  local draining,due,unconfirmed={},nil,0
+  local draining,due,unconfirmed,is_named={},nil,{},{}
   for line in each_scope(r) do
     if string.find(line,'\t,"completion":\tnull\t',1,true) then
-      draining[#draining+1]=string.match(line,'{"activation":{"id":\t(%d+)\t')
+      -- No text of a message reads like this: its quotes have backslashes. The activation's comes before that of a plan.
+      local _,at=string.find(line,'"drain":{',1,true)
+      local limit=at and string.match(string.match(line,'^[^}]*',at),'"after_ms":(%d+)')
+      draining[#draining+1]=string.match(line,'{"activation":{"id":\t(%d+)\t')..(limit and ':'..limit or '')
     end
-    if string.find(line,'"unconfirmed":[\r',1,true) then unconfirmed=unconfirmed+1 end
+    if string.find(line,'"unconfirmed":[\r',1,true) then
+      for _,one in ipairs(unconfirmed_in(scope_of(line))) do
+        local id=string.match(one,'"node":"([^"]*)"')
+        if id and not is_named[id] then is_named[id]=true; unconfirmed[#unconfirmed+1]=id end
+      end
+    end
     local at=scope_due(line)
     if at and (not due or at<due) then due=at end
   end
   r.draining,r.scopes_due=table.concat(draining,' '),due and int(due) or ''
-  r.scopes_unconfirmed=unconfirmed>0 and int(unconfirmed) or ''
+  r.scopes_unconfirmed=table.concat(unconfirmed,' ')
   return r
 end
+local function each_draining() return string.gmatch(current().draining,'(%d+):?(%d*)') end
+local function is_named_in_scopes(id) return string.find(' '..current().scopes_unconfirmed..' ',' '..id..' ',1,true) end
 local function by_name(scopes)
   local lines={}
   for line in lines_of(scopes..'\n') do lines[name_of(line)]=line end
@@ -297,6 +308,14 @@ local function grace_left() return math.max(m.grace_until-m.clock,is_behind() an
 -- Whether it has dropped all that it ran, or never serves anybody, so that nothing runs there whatever it has said.
 local function is_idle(node,is_gone) return node.policy=='l' or (node.policy=='f' and is_gone) end
 local function runs_nothing(node,is_gone) return is_drained(node) or is_idle(node,is_gone) end
+local function runs_nothing_in(node,id,is_gone) return is_drained_in(node,id) or is_idle(node,is_gone) end
+-- Whether nothing runs there for any scope that drains.
+local function runs_nothing_in_any(node,is_gone)
+  for id in each_draining() do
+    if not runs_nothing_in(node,id,is_gone) then return false end
+  end
+  return true
+end
 -- The fleet clock after which a node that was heard at that time is given up, or has left.
 local function expiry(policy,more,at) return policy=='h' and FOREVER or math.min(at+m.lease+more,FOREVER) end
 -- Takes the node off the list, and says what was known of it and whether it had not been given up.
@@ -456,7 +475,7 @@ local function give_up_expired()
   local is_draining=phase()=='activating'
   for _,id in ipairs(over) do
     local node=member(id)
-    if node.policy=='l' or (is_drained(node) and is_quiet(node)) then
+    if node.policy=='l' or (is_drained(node) and is_quiet(node) and runs_nothing_in_any(node,true)) then
       remove(id)
     else
       local held_up=is_draining and not is_drained(node)
@@ -470,7 +489,8 @@ local function give_up_expired()
   end
   while gone>GONE_KEPT do
     local id=call('ZRANGE',GONE,0,0)[1]
-    if not runs_nothing(member(id),true) then m.lost_at,m.known_before=m.lost_at or now,1 end
+    local node=member(id)
+    if not (runs_nothing(node,true) and runs_nothing_in_any(node,true)) then m.lost_at,m.known_before=m.lost_at or now,1 end
     remove(id)
   end
 end
@@ -540,10 +560,9 @@ local function read_pairs(text)
   return values
 end
 local function note_scope_drains()
-  local r=current()
-  if r.draining=='' then m.scope_drains,m.scope_waits=nil,nil; return end
+  if current().draining=='' then m.scope_drains,m.scope_waits=nil,nil; return end
   local began,waits,drains,kept,done=read_pairs(m.scope_drains),read_pairs(m.scope_waits),{},{},{}
-  for id in string.gmatch(r.draining,'%d+') do
+  for id in each_draining() do
     if not done[id] then
       done[id]=true
       drains[#drains+1]=id..'='..(began[id] or int(m.clock))
@@ -551,6 +570,30 @@ local function note_scope_drains()
     end
   end
   m.scope_drains,m.scope_waits=table.concat(drains,' '),table.concat(kept,' ')
+end
+-- A line for each; but one for all to which the same happened, if they are many.
+local function remember_in_scopes(events)
+  local lines,alike=by_name(current().scopes),{}
+  for _,event in ipairs(events) do
+    local what,note=event[2],event[3]
+    local all=alike[what] or {count=0,noted=0,note=note,is_same=true}
+    all.count,all.noted,all.is_same=all.count+1,all.noted+(note and 1 or 0),all.is_same and all.note==note
+    alike[what]=all
+  end
+  local function with_note(what,note) return what..(note and ': '..note or '') end
+  for _,event in ipairs(events) do
+    local name,what,note=event[1],event[2],event[3]
+    local all,said=alike[what],nil
+    if all.count<=SCOPES_NAMED then said=with_note('scope '..name,note)
+    elseif not all.is_said then
+      all.is_said=true
+      local many=int(all.count)..' scopes'
+      said=all.is_same and with_note(many,all.note) or many..', unconfirmed nodes in '..int(all.noted)
+    end
+    if said then
+      remember_at(lines[name] and scope_phase(scope_of(lines[name])) or 'deactivated',what,nil,nil,said)
+    end
+  end
 end
 -- Writes these scopes anew, by name, and says in the history what happened in them: name, event, note.
 local function change_scopes(changed,events)
@@ -563,15 +606,10 @@ local function change_scopes(changed,events)
   count_scopes(next)
   put(next,nil)
   note_scope_drains()
-  local now_lines=by_name(current().scopes)
-  for _,event in ipairs(events) do
-    local name,what,note=event[1],event[2],event[3]
-    local line=now_lines[name]
-    remember_at(line and scope_phase(scope_of(line)) or 'deactivated',what,nil,nil,'scope '..name..(note and ': '..note or ''))
-  end
+  remember_in_scopes(events)
 end
 local function confirm_in_scopes(id,label)
-  if current().scopes_unconfirmed=='' or not may_step() then return end
+  if not is_named_in_scopes(id) or not may_step() then return end
   local node,mark,changed,events=member(id),'"node":"'..id..'"',{},{}
   for line in each_scope(current()) do
     if string.find(line,mark,1,true) then
@@ -610,14 +648,16 @@ local function keep_time_in_scopes()
   change_scopes(changed,events)
 end
 -- The node for which the drain of a scope waits. The one for which it was last seen to wait is looked at first, so that a
--- report which cannot have made the difference costs no look at all the others.
-local function blocker(id,last)
-  if last then
-    local node=call('ZSCORE',NODES,last) and member(last)
-    if node and not is_drained_in(node,id) then return last end
+-- report which cannot have made the difference costs no look at all the others; and each is read once for all scopes.
+local function blocker(id,last,nodes)
+  local function holds_up(other)
+    if nodes[other]==nil then nodes[other]=call('ZSCORE',NODES,other) and member(other) or false end
+    return nodes[other] and not is_drained_in(nodes[other],id)
   end
-  for _,other in ipairs(call('ZRANGE',NODES,0,-1)) do
-    if not is_drained_in(member(other),id) then return other end
+  if last and holds_up(last) then return last end
+  nodes.all=nodes.all or call('ZRANGE',NODES,0,-1)
+  for _,other in ipairs(nodes.all) do
+    if holds_up(other) then return other end
   end
   return nil
 end
@@ -628,7 +668,7 @@ local function drain_scope(s,forced)
   local lines,labels={},{}
   for _,id in ipairs(ids) do
     local node=member(id)
-    if not (is_drained_in(node,s.id) or is_idle(node,is_gone[id])) then
+    if not runs_nothing_in(node,s.id,is_gone[id]) then
       lines[#lines+1]=unconfirmed_line(id,node,is_gone[id]); labels[#labels+1]=label_of(node)
     end
   end
@@ -637,9 +677,11 @@ local function drain_scope(s,forced)
 end
 local function complete_scopes()
   local began,waits,found,held,changed,events=read_pairs(m.scope_drains),read_pairs(m.scope_waits),{},{},{},{}
-  local draining={}
-  for id in string.gmatch(current().draining,'%d+') do
-    if found[id]==nil then found[id]=blocker(id,waits[id]) or false end
+  local draining,nodes,is_any={},{},false
+  for id,limit in each_draining() do
+    if found[id]==nil then found[id]=blocker(id,waits[id],nodes) or false end
+    local is_late=limit~='' and m.clock-num(began[id])>=num(limit)
+    is_any=is_any or is_late or not found[id]
   end
   -- A report that cannot be read is a loss.
   if not may_step() then return end
@@ -648,6 +690,7 @@ local function complete_scopes()
     draining[id]=true
   end
   m.scope_waits=table.concat(held,' ')
+  if not is_any then return end
   for line in each_scope(current()) do
     local id=string.match(line,'{"activation":{"id":\t(%d+)\t')
     if id and draining[id] and string.find(line,'\t,"completion":\tnull\t',1,true) then

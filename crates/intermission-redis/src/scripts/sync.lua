@@ -80,6 +80,6 @@ outlast(policy,more)
 if is_drained(node) and confirm(id) then
   remember('node-confirmed',nil,nil,cjson.decode(ARGV[17]).label..' ('..id..')')
 end
-if current().scopes_unconfirmed~='' then confirm_in_scopes(id,cjson.decode(ARGV[17]).label) end
+if is_named_in_scopes(id) then confirm_in_scopes(id,cjson.decode(ARGV[17]).label) end
 settle()
 return reply('HEARD',ARGV[9])

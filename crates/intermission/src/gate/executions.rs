@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use super::Gate;
-use crate::execution::{Execution, ExecutionInfo, ExecutionRefused, RunError};
+use crate::execution::{Execution, ExecutionInfo, ExecutionRefused, Past, RunError};
 use crate::scopes::{self, RequestScopes};
 use crate::shared::Installed;
 
@@ -19,7 +19,7 @@ impl Gate {
     pub fn execution(&self, info: ExecutionInfo) -> Result<Execution, ExecutionRefused> {
         let shared = self.shared();
         if info.scopes().is_empty() {
-            return match shared.begin(info, false) {
+            return match shared.begin(info, Past::default()) {
                 Some(execution) => Ok(execution),
                 None => Err(ExecutionRefused {
                     reason: shared.execution_refusal(&[]),
@@ -27,9 +27,11 @@ impl Gate {
             };
         }
         let scopes = RequestScopes::from(info.scopes());
-        shared.begin(info, false).ok_or_else(|| ExecutionRefused {
-            reason: shared.execution_refusal(&scopes),
-        })
+        shared
+            .begin(info, Past::default())
+            .ok_or_else(|| ExecutionRefused {
+                reason: shared.execution_refusal(&scopes),
+            })
     }
 
     /// Begins a piece of work as soon as executions may start. A loop of work is better made with

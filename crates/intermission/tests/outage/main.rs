@@ -10,6 +10,7 @@ mod bystander;
 mod log_lines;
 mod plans;
 mod readiness;
+mod scopes;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};

@@ -1,6 +1,7 @@
 //! A scope is activated when nothing of it runs, as the site is.
 
 use super::*;
+use crate::ledger::Members;
 use crate::record::UnconfirmedCause;
 use crate::scope::{ScopeName, ScopeRecord};
 use crate::{DrainPolicy, Level};
@@ -239,6 +240,70 @@ fn a_silent_node_is_named_and_a_fenced_one_runs_nothing() {
     assert_eq!(&events[events.len() - 2..], [NodeForgotten, NodeConfirmed]);
 }
 
+/// What was let in past the site's closed door runs in a scope all the same.
+#[test]
+fn a_node_that_is_lost_with_work_of_a_scope_is_named_there_though_the_site_knows_it_to_be_drained()
+{
+    let mut site = Site::new();
+    let mut drained = Node::joined_with("drained", wait(5), &mut site);
+    let mut works = Node::joined_with("works", wait(5), &mut site);
+    let mut fences = Node::joined_with("fences", fence(5), &mut site);
+    let mut unaware = Node::joined_with("unaware", wait(5), &mut site);
+    let on = site.activate();
+    for node in [&mut drained, &mut works, &mut fences, &mut unaware] {
+        node.drains(on, &mut site);
+    }
+    let since = site.activation().level_since;
+    for node in [&mut drained, &mut works, &mut fences, &mut unaware] {
+        node.knows(&[], &mut site);
+        node.is_quiet(since, &mut site);
+    }
+    assert_eq!(site.phase(), Phase::Activated);
+    let id = site.close(&billing());
+    drained.knows(&[], &mut site);
+    works.knows(&[id], &mut site);
+    fences.knows(&[id], &mut site);
+    unaware.sync(&mut site);
+    site.pass(lease() + Duration::from_secs(6));
+    assert_eq!(site.phase_in(&billing()), Phase::Activated);
+    let done = site.completion_in(&billing());
+    let named: Vec<(&str, UnconfirmedCause)> = done
+        .unconfirmed
+        .iter()
+        .map(|one| (one.label.as_str(), one.cause))
+        .collect();
+    let lost = |label| (label, UnconfirmedCause::OutOfContact);
+    assert_eq!(named, [lost("works"), lost("unaware")]);
+    assert!(site.unconfirmed().is_empty(), "the site runs nothing");
+    // They are back, and say so.
+    works.knows(&[], &mut site);
+    unaware.knows(&[], &mut site);
+    assert!(site.completion_in(&billing()).unconfirmed.is_empty());
+}
+
+#[test]
+fn who_is_forgotten_with_work_of_a_scope_is_a_loss() {
+    let mut site = Site::new();
+    let mut nodes: Vec<Node> = (0..=Members::GIVEN_UP_KEPT)
+        .map(|number| Node::joined_with(&format!("web-{number}"), wait(0), &mut site))
+        .collect();
+    let on = site.activate();
+    for node in &mut nodes {
+        node.knows(&[], &mut site);
+        node.drains(on, &mut site);
+    }
+    let since = site.activation().level_since;
+    let id = site.close(&billing());
+    for node in &mut nodes {
+        node.knows(&[id], &mut site);
+        node.is_quiet(since, &mut site);
+    }
+    site.pass(lease() + SECOND);
+    let done = site.completion_in(&billing());
+    assert_eq!(done.unconfirmed.len(), Members::GIVEN_UP_KEPT);
+    assert!(done.state_lost_at.is_some(), "one was forgotten");
+}
+
 #[test]
 fn a_silent_node_that_waits_for_ever_is_waited_for() {
     let mut site = Site::new();
@@ -322,6 +387,102 @@ fn plans_begin_and_ends_come_together() {
         &site.events()[2..],
         [PlanStarted, PlanStarted, Activated, Activated, Ended, Ended]
     );
+}
+
+/// A history that is full of scopes would say nothing of the site any more.
+#[test]
+fn what_happens_to_many_scopes_at_once_is_one_line() {
+    let mut site = Site::new();
+    let mut one = Node::joined_with("one", wait(0), &mut site);
+    let mut two = Node::joined_with("two", wait(0), &mut site);
+    let starts_at = site.now.calendar.saturating_add(SECOND * 10);
+    let ends_at = starts_at.saturating_add(SECOND * 60);
+    let activate = Activate::by("ana")
+        .with_starts_at(starts_at)
+        .with_ends_at(ends_at)
+        .with_auto_end(true)
+        .with_drain(DrainPolicy::Force(SECOND * 5));
+    let before = site.ledger.current();
+    let mut next = (*before).clone();
+    for number in 0..300 {
+        let scope = ScopeName::new(&format!("tenant-{number}")).unwrap();
+        let change = Change::Activate(activate.clone()).in_scope(scope);
+        let Outcome::Changed(changed) = next.apply(&change, site.now.calendar).unwrap() else {
+            panic!("{change:?}")
+        };
+        next = changed;
+    }
+    let operation = Operation::replace(site.fresh_id(), &before, next, ana());
+    site.operate(&operation);
+    site.pass_with(SECOND * 10, &mut [&mut one, &mut two]);
+    assert_eq!(site.ledger.current().scopes().draining(), 300);
+    one.knows(&[], &mut site);
+    site.pass_with(SECOND * 5, &mut [&mut one, &mut two]);
+    two.knows(&[], &mut site);
+    site.pass_with(SECOND * 60, &mut [&mut one, &mut two]);
+    assert!(site.ledger.current().scopes().is_empty());
+    assert_eq!(
+        site.events(),
+        [Updated, PlanStarted, Forced, NodeConfirmed, Ended]
+    );
+    let confirmed = format!("300 scopes: two ({})", two.id());
+    assert_eq!(
+        site.notes(),
+        [
+            "scopes",
+            "300 scopes",
+            "300 scopes: unconfirmed: two",
+            &confirmed,
+            "300 scopes"
+        ]
+    );
+    let lines: Vec<_> = site.ledger.kept_history().collect();
+    let phases: Vec<Phase> = lines.iter().map(|line| line.phase).collect();
+    let (open, closed) = (Phase::Deactivated, Phase::Activated);
+    assert_eq!(phases, [open, Phase::Activating, closed, closed, open]);
+    let counts: Vec<_> = lines.iter().map(|line| line.scope_count()).collect();
+    let many = Some(300);
+    assert_eq!(counts, [None, many, many, many, many]);
+    assert!(lines.iter().all(|line| line.scope().is_none()));
+}
+
+/// A few are named, each with what is to be said of it.
+#[test]
+fn what_happens_to_a_few_scopes_is_a_line_for_each_and_many_say_how_many_name_nodes() {
+    for (closed, lines) in [(4_usize, 8), (5, 1)] {
+        let mut site = Site::new();
+        let mut one = Node::joined_with("one", wait(0), &mut site);
+        let mut two = Node::joined_with("two", LostContact::Hold, &mut site);
+        let close = |site: &mut Site, batch: &str| {
+            let before = site.ledger.current();
+            let mut next = (*before).clone();
+            for number in 0..closed {
+                let scope = ScopeName::new(&format!("{batch}-{number}")).unwrap();
+                let change = Change::Activate(Activate::by("ana")).in_scope(scope);
+                if let Outcome::Changed(changed) = next.apply(&change, site.now.calendar).unwrap() {
+                    next = changed;
+                }
+            }
+            let operation = Operation::replace(site.fresh_id(), &before, next, ana());
+            site.operate(&operation);
+            site.revision()
+        };
+        let first = ActivationId::new(close(&mut site, "a"));
+        let second = ActivationId::new(close(&mut site, "b"));
+        one.knows(&[second], &mut site);
+        two.knows(&[first, second], &mut site);
+        site.pass(lease() + SECOND);
+        let before = site.events().len();
+        two.knows(&[], &mut site);
+        let notes = site.notes().split_off(before);
+        assert_eq!(notes.len(), lines, "{notes:?}");
+        let last = if lines == 1 {
+            "10 scopes, unconfirmed nodes in 5"
+        } else {
+            "scope b-3: unconfirmed: one"
+        };
+        assert_eq!(notes.last().unwrap(), last);
+    }
 }
 
 #[test]
