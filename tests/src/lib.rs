@@ -46,6 +46,8 @@ mod recipes {
     struct MaintenanceWindow;
     #[doc = include_str!("../../crates/intermission/src/recipes/on_kubernetes.md")]
     struct OnKubernetes;
+    #[doc = include_str!("../../crates/intermission/src/recipes/one_tenant_only.md")]
+    struct OneTenantOnly;
     #[doc = include_str!("../../crates/intermission/src/recipes/pause_queue_workers.md")]
     struct PauseQueueWorkers;
     #[doc = include_str!("../../crates/intermission/src/recipes/purge_cache.md")]

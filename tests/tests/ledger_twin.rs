@@ -206,6 +206,7 @@ impl Twins {
             LostContact::Hold,
             LostContact::Fence(Duration::from_millis(2_500)),
             LostContact::Fence(Duration::ZERO),
+            LostContact::Leave,
         ]);
         let label = self.random.pick(&["web", "we\"b/1", "wörker\n2", ""]);
         report.facts = NodeFacts::labelled(label);

@@ -264,6 +264,45 @@ async fn what_fails_is_tried_again_until_it_works() {
     end(&mut process).await;
 }
 
+/// A scope that opens while the site is closed does not open the site.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hook_can_tell_a_part_of_the_site_from_the_whole() {
+    let state = tempfile::tempdir().unwrap();
+    intermission(state.path(), &["init"]).await.done();
+    let folder = tempfile::tempdir().unwrap();
+    let hook = r#"read -r line; printf '%s %s [%s] %s\n' "$INTERMISSION_EVENT" "$INTERMISSION_PHASE" "$INTERMISSION_SCOPE" "$line" >> told"#;
+    let mut process = watch(state.path(), folder.path(), hook, &[]).await;
+    for line in [
+        &["activate", "--scope", "billing", "--wait"][..],
+        &["activate", "--wait"],
+        &["deactivate", "--scope", "billing"],
+    ] {
+        intermission(state.path(), line).await.done();
+    }
+    let expected = [
+        "requested activating [billing]",
+        "activated activated [billing]",
+        "requested activating []",
+        "activated activated []",
+        "deactivated deactivated [billing]",
+    ];
+    let told = folder.path().join("told");
+    let is_told = || async { Some(lines(&told)).filter(|told| told.len() >= expected.len()) };
+    let told = until("all are told", is_told).await;
+    let heads: Vec<&str> = told
+        .iter()
+        .filter_map(|line| Some(line.split_once(" {")?.0))
+        .collect();
+    assert_eq!(heads, expected);
+    for line in &told {
+        let (head, input) = line.split_once(" {").expect("an object");
+        let input: Value = serde_json::from_str(&format!("{{{input}")).expect("JSON");
+        let scope = head.contains("[billing]").then_some("billing");
+        assert_eq!(input["change"]["scope"].as_str(), scope, "{input}");
+    }
+    end(&mut process).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_hangs_is_killed_with_all_that_it_started_and_the_next_change_is_told() {
     let state = tempfile::tempdir().unwrap();

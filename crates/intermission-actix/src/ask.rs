@@ -1,10 +1,10 @@
 //! What becomes of a request about which the gate has to be asked.
 
-use actix_web::http::StatusCode;
-use actix_web::http::header::{HeaderName, HeaderValue, SET_COOKIE};
+use actix_web::http::header::{ACCEPT, HeaderMap, HeaderName, HeaderValue, SET_COOKIE, UPGRADE};
+use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse};
 use intermission::adapter::{Answer, Passage, RedeemedPass};
-use intermission::{AdmitReason, Decision, Refusal, RequestScopes, RouteAccess};
+use intermission::{AdmitReason, Decision, LetIn, Refusal, RequestScopes, RouteAccess};
 
 use crate::reply::{ReplyBody, refusal_response};
 use crate::settings::Settings;
@@ -17,27 +17,26 @@ pub(crate) enum Asked {
 }
 
 impl Settings {
-    /// Asks about a request which belongs to these scopes by what is written beside its route.
-    pub(crate) fn ask(
-        &self,
-        request: &HttpRequest,
-        access: RouteAccess,
-        beside: &RequestScopes,
-    ) -> Asked {
+    /// Asks about a request, which `lasts` if it begins a conversation.
+    pub(crate) fn ask(&self, request: &HttpRequest, access: RouteAccess, lasts: bool) -> Asked {
         let gate = self.gate();
-        let has_scopes = self.has_scopes() || !beside.is_empty();
-        // An execution tells its scopes in any case: one of them may close while it runs.
-        let asks = gate.has_closed_scopes() || access == RouteAccess::StartsExecution;
+        let has_scopes = self.is_scoped();
+        let some_closed = gate.has_closed_scopes();
+        // An execution and a conversation tell their scopes in any case: one of them may close while they go on.
+        let asks = some_closed || lasts || access == RouteAccess::StartsExecution;
         let scopes = if has_scopes && asks {
-            self.scopes_of(request, beside)
+            self.scopes_of(request)
         } else {
             RequestScopes::none()
         };
         if has_scopes
-            && gate.has_closed_scopes()
+            && (some_closed || lasts)
             && !gate.is_closed_in(&scopes)
             && let Some(passage) = Passage::if_open(gate, request.method().as_str(), access)
         {
+            if lasts {
+                request.extensions_mut().insert(passage.let_in(scopes));
+            }
             return Asked::Admitted(passage);
         }
         match self.entrance.ask_in(&self.head(request), access, &scopes) {
@@ -48,12 +47,21 @@ impl Settings {
             } => {
                 let mut extensions = request.extensions_mut();
                 extensions.insert(Decision::Admit(reason));
+                if !scopes.is_empty() {
+                    extensions.insert(passage.let_in(scopes));
+                }
                 if let Some(execution) = execution {
                     extensions.insert(execution);
                 }
                 Asked::Admitted(passage)
             }
-            Answer::Refused(refusal) => Asked::Answered(self.refused(&refusal, request)),
+            Answer::Refused(refusal) => {
+                if lasts {
+                    // For whoever asks for a conversation that has begun.
+                    request.extensions_mut().insert(LetIn::while_open(scopes));
+                }
+                Asked::Answered(self.refused(&refusal, request))
+            }
             Answer::PassRedeemed(pass) => Asked::Answered(redirect(&pass)),
         }
     }
@@ -69,6 +77,22 @@ impl Settings {
         response
     }
 }
+
+/// Whether a request begins a conversation that lasts, as far as its head shows.
+pub(crate) fn begins_conversation(method: &Method, headers: &HeaderMap) -> bool {
+    let is_stream = |accept: &HeaderValue| {
+        let accept = accept.as_bytes();
+        let mut windows = accept.windows(EVENT_STREAM.len());
+        windows.any(|part| part.eq_ignore_ascii_case(EVENT_STREAM))
+    };
+    match *method {
+        Method::CONNECT => true,
+        Method::GET => headers.contains_key(UPGRADE) || headers.get_all(ACCEPT).any(is_stream),
+        _ => false,
+    }
+}
+
+const EVENT_STREAM: &[u8] = b"text/event-stream";
 
 fn redirect(pass: &RedeemedPass) -> HttpResponse<ReplyBody> {
     let status = StatusCode::from_u16(pass.status()).unwrap_or(StatusCode::SEE_OTHER);

@@ -138,20 +138,19 @@ impl MaintenanceBuilder {
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # use intermission::{Gate, MemoryState, RequestScopes};
+    /// # use intermission::{Gate, MemoryState};
     /// # use intermission_actix::maintenance;
+    /// use intermission_actix::scope_of_host;
+    ///
     /// # let gate = Gate::builder(MemoryState::new()).start().await?;
     /// let maintenance = maintenance(gate)
-    ///     .with_scopes(|request| {
-    ///         let host = request.headers().get("host").and_then(|host| host.to_str().ok());
-    ///         host.map_or(RequestScopes::none(), RequestScopes::of_host)
-    ///     })
+    ///     .with_scopes(scope_of_host)
     ///     .with_always("/health")
     ///     .build()?;
     /// # drop(maintenance); Ok(()) }
     /// ```
     ///
-    /// The closure is asked only while a scope is closed, and where an execution begins. It must not block. One that panics
+    /// The closure is asked only while a scope is closed, and where an execution or a conversation begins. It must not block. One that panics
     /// is a handler that panics: the request gets no answer from the application.
     ///
     /// # Security
@@ -230,8 +229,9 @@ impl MaintenanceBuilder {
         let entrance = self.entrance.build()?;
         let flag = entrance.flag();
         let settings = Settings {
-            entrance,
+            entrance: Arc::new(entrance),
             scopes: self.scopes,
+            beside: RequestScopes::none(),
             unknown: self.unknown,
             peer_address: self.peer_address,
         };

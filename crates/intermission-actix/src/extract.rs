@@ -9,7 +9,7 @@ use actix_web::http::header::ContentType;
 use actix_web::web::Data;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse, ResponseError};
 use intermission::adapter::ExecutionHandle;
-use intermission::{AdmitReason, Decision, Execution, Gate};
+use intermission::{AdmitReason, Decision, Execution, Gate, LetIn};
 
 /// The gate, out of the application's data.
 ///
@@ -229,8 +229,11 @@ impl FromRequest for LongLived {
     type Future = Ready<Result<Self, Self::Error>>;
 
     fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let decision = req.extensions().get().copied();
-        let of_response = |gate| Self(intermission::LongLived::of_response(gate, decision));
+        let extensions = req.extensions();
+        let let_in = extensions.get::<LetIn>().cloned();
+        let decided = || LetIn::from(extensions.get::<Decision>().copied());
+        let let_in = let_in.unwrap_or_else(decided);
+        let of_response = |gate| Self(intermission::LongLived::of_response(gate, let_in));
         ready(gate(req).map(of_response))
     }
 }

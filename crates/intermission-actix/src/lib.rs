@@ -138,3 +138,4 @@ pub use intermission::adapter::{BadPassName, ConfigError, ExecutionHandle, Unkno
 pub use middleware::{Maintenance, MaintenanceMiddleware};
 pub use reply::{ReplyBody, refusal_response};
 pub use scope::MaintenanceScope;
+pub use settings::scope_of_host;

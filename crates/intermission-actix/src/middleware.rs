@@ -6,9 +6,9 @@ use std::sync::Arc;
 use actix_web::body::MessageBody;
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
 use intermission::adapter::{FlagOf, Passage};
-use intermission::{Gate, RequestScopes, RouteAccess, ScopeName};
+use intermission::{Gate, RouteAccess, ScopeName};
 
-use crate::ask::Asked;
+use crate::ask::{Asked, begins_conversation};
 use crate::body::MaintenanceBody;
 use crate::builder::MaintenanceBuilder;
 use crate::future::MaintenanceFuture;
@@ -23,7 +23,6 @@ use crate::settings::Settings;
 pub struct Maintenance {
     settings: Arc<Settings>,
     flag: FlagOf,
-    scopes: RequestScopes,
 }
 
 impl Maintenance {
@@ -33,11 +32,7 @@ impl Maintenance {
     }
 
     pub(crate) const fn new(settings: Arc<Settings>, flag: FlagOf) -> Self {
-        Self {
-            settings,
-            flag,
-            scopes: RequestScopes::none(),
-        }
+        Self { settings, flag }
     }
 
     /// The same for a resource or a scope with this flag: the table is not asked.
@@ -48,7 +43,6 @@ impl Maintenance {
         Self {
             settings: Arc::clone(&self.settings),
             flag: FlagOf::All(access),
-            scopes: self.scopes.clone(),
         }
     }
 
@@ -56,9 +50,8 @@ impl Maintenance {
     /// which the settings tell: see [`with_scopes`](crate::MaintenanceBuilder::with_scopes).
     pub fn for_scope(&self, scope: ScopeName) -> Self {
         Self {
-            settings: Arc::clone(&self.settings),
+            settings: Arc::new(self.settings.in_scope(scope)),
             flag: self.flag,
-            scopes: self.scopes.clone().and(scope),
         }
     }
 
@@ -85,8 +78,7 @@ where
             service,
             settings: Arc::clone(&self.settings),
             flag: self.flag,
-            is_scoped: self.settings.has_scopes() || !self.scopes.is_empty(),
-            scopes: self.scopes.clone(),
+            is_scoped: self.settings.is_scoped(),
         }))
     }
 }
@@ -97,7 +89,6 @@ pub struct MaintenanceMiddleware<S> {
     service: S,
     settings: Arc<Settings>,
     flag: FlagOf,
-    scopes: RequestScopes,
     /// Whether requests may belong to scopes.
     is_scoped: bool,
 }
@@ -108,7 +99,10 @@ where
 {
     #[cold]
     fn ask(&self, request: ServiceRequest, access: RouteAccess) -> MaintenanceFuture<S::Future> {
-        match self.settings.ask(request.request(), access, &self.scopes) {
+        let (method, headers) = (request.method(), request.headers());
+        let lasts = self.is_scoped && begins_conversation(method, headers);
+        let asked = self.settings.ask(request.request(), access, lasts);
+        match asked {
             Asked::Admitted(passage) => {
                 MaintenanceFuture::application(self.service.call(request), passage)
             }
@@ -139,7 +133,9 @@ where
             FlagOf::Table => self.settings.look_up(&req),
         };
         let gate = self.settings.gate();
-        if self.is_scoped && gate.has_closed_scopes() {
+        if self.is_scoped
+            && (gate.has_closed_scopes() || begins_conversation(req.method(), req.headers()))
+        {
             return self.ask(req, access);
         }
         match Passage::if_open(gate, req.method().as_str(), access) {

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use actix_web::HttpRequest;
 use actix_web::dev::ServiceRequest;
-use actix_web::http::header::HeaderValue;
-use actix_web::http::uri::Scheme;
+use actix_web::http::header::{HOST, HeaderValue};
+use actix_web::http::uri::{Authority, Scheme};
 use intermission::adapter::{Entrance, RequestHead, UnknownRoutes};
-use intermission::{Gate, RequestScopes, RouteAccess};
+use intermission::{Gate, RequestScopes, RouteAccess, ScopeName};
 
 /// Whether a request's visitor may `access site in maintenance mode`.
 pub(crate) type Permission = Arc<dyn Fn(&HttpRequest) -> bool + Send + Sync>;
@@ -17,27 +17,38 @@ pub(crate) type Permission = Arc<dyn Fn(&HttpRequest) -> bool + Send + Sync>;
 /// To which scopes a request belongs.
 pub(crate) type ScopesOf = Arc<dyn Fn(&HttpRequest) -> RequestScopes + Send + Sync>;
 
+#[derive(Clone)]
 pub(crate) struct Settings {
-    pub(crate) entrance: Entrance<Permission>,
+    pub(crate) entrance: Arc<Entrance<Permission>>,
     pub(crate) scopes: Option<ScopesOf>,
     pub(crate) unknown: UnknownRoutes,
     pub(crate) peer_address: Option<fn(&HttpRequest) -> Option<IpAddr>>,
+    /// The scopes that are written beside the routes.
+    pub(crate) beside: RequestScopes,
 }
 
 impl Settings {
     #[inline]
-    pub(crate) const fn gate(&self) -> &Gate {
+    pub(crate) fn gate(&self) -> &Gate {
         self.entrance.gate()
     }
 
     /// Whether requests may belong to scopes.
-    pub(crate) const fn has_scopes(&self) -> bool {
-        self.scopes.is_some() || self.entrance.has_scopes()
+    pub(crate) fn is_scoped(&self) -> bool {
+        self.scopes.is_some() || self.entrance.has_scopes() || !self.beside.is_empty()
     }
 
-    /// The scopes of a request, in addition to those of its route.
-    pub(crate) fn scopes_of(&self, request: &HttpRequest, beside: &RequestScopes) -> RequestScopes {
-        let mut scopes = beside.clone();
+    /// The same for services that belong to this scope as well.
+    pub(crate) fn in_scope(&self, scope: ScopeName) -> Self {
+        Self {
+            beside: self.beside.clone().and(scope),
+            ..self.clone()
+        }
+    }
+
+    /// The scopes of a request.
+    pub(crate) fn scopes_of(&self, request: &HttpRequest) -> RequestScopes {
+        let mut scopes = self.beside.clone();
         if let Some(scopes_of) = &self.scopes {
             scopes = scopes_of(request)
                 .iter()
@@ -66,6 +77,32 @@ impl Settings {
         self.unknown == UnknownRoutes::NotFound
             && !request.resource_map().has_resource(request.path())
     }
+}
+
+/// The scope that the host of a request is: for [`with_scopes`](crate::MaintenanceBuilder::with_scopes).
+///
+/// The host is in lower case and without its port, so the scope of `Shop.Example:8080` is `shop.example`. It is that of
+/// `:authority` over HTTP/2, where there may be no `Host`; where the two differ, the request belongs to both.
+///
+/// # Security
+///
+/// Both are the visitor's to say: see [`RequestScopes::of_host`]. A header such as `X-Forwarded-Host` is not read.
+///
+/// # Examples
+///
+/// ```
+/// use actix_web::test::TestRequest;
+/// use intermission_actix::scope_of_host;
+///
+/// let request = TestRequest::get().insert_header(("host", "Shop.Example:8080")).to_http_request();
+/// let scopes = scope_of_host(&request);
+/// assert_eq!(scopes.first().map(|scope| scope.as_str()), Some("shop.example"));
+/// ```
+#[must_use]
+pub fn scope_of_host(request: &HttpRequest) -> RequestScopes {
+    let authority = request.uri().authority().map(Authority::as_str);
+    let host = request.headers().get(HOST).map(HeaderValue::as_bytes);
+    RequestScopes::of_authority(authority, host)
 }
 
 impl fmt::Debug for Settings {

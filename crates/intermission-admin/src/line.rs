@@ -20,6 +20,9 @@ pub struct Line<'a> {
     pub origin: Option<&'a str>,
     /// More, in words.
     pub note: Option<&'a str>,
+    /// The part of the site in which it happened, and whose phase this is; `None` for what happened to the whole, or to
+    /// several parts at once.
+    pub scope: Option<&'a str>,
 }
 
 impl<'a> Line<'a> {
@@ -52,6 +55,7 @@ impl<'a> Line<'a> {
             by,
             origin: None,
             note,
+            scope: None,
         }
     }
 }
@@ -66,6 +70,7 @@ impl<'a> From<&'a HistoryEntry> for Line<'a> {
             by: entry.by.as_deref(),
             origin: entry.origin.as_deref(),
             note: entry.note.as_deref(),
+            scope: entry.scope(),
         }
     }
 }

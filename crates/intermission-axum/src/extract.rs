@@ -8,7 +8,7 @@ use axum_core::response::{IntoResponse, Response};
 use http::StatusCode;
 use http::request::Parts;
 use intermission::{AdmitReason, Decision, Execution, Gate, Refusal};
-use intermission_tower::{ExecutionHandle, refusal_response};
+use intermission_tower::{ExecutionHandle, let_in, refusal_response};
 
 use crate::face::original_uri;
 
@@ -172,8 +172,8 @@ impl IntoResponse for NotStarted {
 /// long as this lives, and learns when it is to end.
 ///
 /// Needed for upgrades only, since their response has ended when the conversation begins. A stream of events is a
-/// response that lasts, and counts as one; its handler learns when to end it from
-/// [`intermission::LongLived::of_response`], as `/events` of `examples/axum-app` does.
+/// response that lasts, and counts as one; its handler learns when to end it from [`LongLivedResponse`], as `/events` of
+/// `examples/axum-app` does.
 ///
 /// The state must have the gate, as for [`MaintenanceGate`].
 ///
@@ -234,14 +234,53 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
         let gate = Gate::from_ref(state);
-        let decision = parts.extensions.get().copied();
+        let let_in = let_in(&parts.extensions);
         // Counted anew rather than taken over: what counts the request so far ends with its response.
         let uri = original_uri(&parts.extensions).unwrap_or(&parts.uri);
         let (method, path) = (parts.method.as_str(), uri.path());
-        match intermission::LongLived::begin(gate, method, path, decision) {
+        match intermission::LongLived::begin(gate, method, path, let_in) {
             Ok(connection) => Ok(Self(connection)),
             Err(refusal) => Err(Closed(Box::new((parts.clone(), *refusal)))),
         }
+    }
+}
+
+/// A response that lasts, such as a stream of events, and when it is to end. It counts by itself for as long as it lasts.
+///
+/// The state must have the gate, as for [`MaintenanceGate`].
+///
+/// # Examples
+///
+/// ```
+/// use axum::body::Body;
+/// use axum::response::Response;
+/// use intermission_axum::LongLivedResponse;
+///
+/// async fn events(LongLivedResponse(connection): LongLivedResponse) -> Response {
+///     // … a body with an event now and then, until …
+///     let last = async move { connection.closing().await };
+///     # drop(last);
+///     Response::new(Body::empty())
+/// }
+/// # let _ = axum::routing::get::<_, _, intermission::Gate>(events);
+/// ```
+#[derive(Debug)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "taken apart by handlers, as `State` is"
+)]
+pub struct LongLivedResponse(pub intermission::LongLived);
+
+impl<S> FromRequestParts<S> for LongLivedResponse
+where
+    Gate: FromRef<S>,
+    S: Send + Sync,
+{
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
+        let (gate, let_in) = (Gate::from_ref(state), let_in(&parts.extensions));
+        Ok(Self(intermission::LongLived::of_response(gate, let_in)))
     }
 }
 

@@ -69,7 +69,9 @@ mod service;
 #[doc(no_inline)]
 pub use intermission_tower::*;
 
-pub use extract::{AdmittedBy, Closed, LongLived, MaintenanceGate, NotStarted, StartedExecution};
+pub use extract::{
+    AdmittedBy, Closed, LongLived, LongLivedResponse, MaintenanceGate, NotStarted, StartedExecution,
+};
 pub use face::{FACE, maintenance};
 pub use flags::{FlaggedRoute, MethodRouterExt, RouterExt};
 #[doc(no_inline)]

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 /// How the command ends. Scripts act on the numbers, so a number never changes its meaning.
 ///
-/// They follow Drush, whose `maint:status` answers 3 while the mode is on, and add what a wait may come to. `exec`
-/// answers with what its command does.
+/// They follow Drush, whose `maint:status` answers 3 while the mode is on, and add what a wait may come to. `exec` and
+/// `during` answer with what their command does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ExitCode {
@@ -30,7 +30,7 @@ pub enum ExitCode {
     /// `--wait`: activated, and nobody knows of some nodes whether anything runs there; or, with `=quiescent`, the state
     /// has lost data since, so that nobody can know.
     Unconfirmed,
-    /// `exec`: what its command ended with, as a shell says it: its own code, or 128 and the number of the signal that
+    /// `exec` and `during`: what their command ended with, as a shell says it: its own code, or 128 and the number of the signal that
     /// ended it; 127 if there is no such command, 126 if it cannot be started. A command may end with any number, so
     /// this is none of [`ALL`](Self::ALL).
     Child(u8),
@@ -78,7 +78,7 @@ impl ExitCode {
             Self::Usage => "the command line makes no sense; nothing was changed",
             Self::Activated => "status --exit-code: activated",
             Self::Activating => "status --exit-code: activating",
-            Self::TimedOut => "--wait: timed out; the request stays",
+            Self::TimedOut => "--wait: timed out; the request stays. during: not run",
             Self::Unreachable => "the state could not be reached",
             Self::ChangedMeanwhile => "somebody else changed the state meanwhile",
             Self::NotRun => "exec: not run because of the mode",
@@ -86,7 +86,7 @@ impl ExitCode {
                 "--wait: activated, but not (or never to be) confirmed by every node"
             }
             Self::Child(_) => {
-                "exec: the command's own, or as shells have it: 126, 127, 128 + signal"
+                "exec, during: the command's own, or as shells have it: 126, 127, 128 + signal"
             }
         }
     }

@@ -50,10 +50,10 @@
 //! |---|---|
 //! | `activate`, `deactivate`, `allow-ips` with addresses, `pass revoke`, `nodes forget`, `init` | `{"v","changed","phase","revision","unconfirmed","state_lost_at"}`; `changed` is `false` if all was already as asked for |
 //! | `allow-ips` | `{"v","allow"}` |
-//! | `nodes` | `{"v","revision","nodes":[{"id","label","framework","revision","heard_at","out_of_contact","closed","drained","running","bypass_running","requests","hold","lost_contact":{"policy","after_s"},"unconfirmed"}]}`; the policy is `wait`, `hold` or `fence` |
+//! | `nodes` | `{"v","revision","nodes":[{"id","label","framework","revision","heard_at","out_of_contact","closed","drained","running","bypass_running","requests","hold","lost_contact":{"policy","after_s"},"unconfirmed"}]}`; the policy is `wait`, `hold`, `fence` or `leave` |
 //! | `executions` | `{"v","running","bypass_running","executions":[{"node","node_label","id","kind","label","started_at","bypass","scopes"}]}`; a node lists its 20 oldest |
-//! | `history` | `{"v","history":[{"at","revision","event","phase","by","origin","note"}]}`, the newest first |
-//! | `watch` | `{"v","at","revision","event","phase","by","origin","note"}`; the first has the event `current`, and a record that the state has lost `state-lost` |
+//! | `history` | `{"v","history":[{"at","revision","event","phase","by","origin","note","scope"}]}`, the newest first; what has a `scope` happened in that part of the site alone, and has its phase |
+//! | `watch` | `{"v","at","revision","event","phase","by","origin","note","scope"}`; the first has the event `current`, and a record that the state has lost `state-lost` |
 //! | `watch --on-change`, on the command's standard input | `{"v","change","missed","status"}`: what `watch` prints for the change, whether there may be changes before it that nobody was told, and what `status` prints when the command is first run for it |
 //! | `explain` | `{"v","method","path","decision","reason","bypass","phase","revision","rules":[{"rule","verdict","because"}],"not_known":[…]}`; the decision is `admit` or `refuse`, a verdict `decides`, `passes` or `not-asked` |
 //! | `exec` | nothing of its own: standard output is the command's |

@@ -10,8 +10,8 @@ use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
 use intermission::{
-    ActivationId, Completion, Goal, HistoryEntry, HistoryEvent, Operator, Record, StateError,
-    StateErrorKind, UnconfirmedCause, View, Waited,
+    ActivationId, Completion, Goal, HistoryEntry, HistoryEvent, Operator, Record, ScopeName,
+    StateError, StateErrorKind, UnconfirmedCause, View, Waited,
 };
 use tokio::time::{Instant, sleep, timeout};
 
@@ -235,21 +235,23 @@ pub(crate) async fn superseded(
     session: &Session<'_, '_>,
 ) -> Result<Failure, Failure> {
     let history = session.operator.history(LOOK_BACK).await?;
-    let Some(ending) = ending_of(activation, &history) else {
+    let scope = session.scope.as_ref().map(ScopeName::as_str);
+    let Some(ending) = ending_of(activation, scope, &history) else {
         return Ok(Failure::new(
             ExitCode::ChangedMeanwhile,
             "somebody else ended this maintenance meanwhile",
         ));
     };
     let at = ending.at;
+    let what = scope.unwrap_or("the site");
     let (code, message) = match ending.event {
         HistoryEvent::Aborted => (
             ExitCode::Failed,
-            format!("the drain took longer than its limit, so the site was opened again at {at}"),
+            format!("the drain took longer than its limit, so {what} was opened again at {at}"),
         ),
         HistoryEvent::Ended => (
             ExitCode::Failed,
-            format!("the announced end came first, and the site opened by itself at {at}"),
+            format!("the announced end came first, and {what} opened by itself at {at}"),
         ),
         HistoryEvent::Restored => (
             ExitCode::ChangedMeanwhile,
@@ -271,8 +273,13 @@ pub(crate) async fn superseded(
     Ok(Failure::new(code, message))
 }
 
-/// The first thing that ended the activation. `history` has the newest first.
-fn ending_of(activation: ActivationId, history: &[HistoryEntry]) -> Option<&HistoryEntry> {
+/// The first thing that ended the activation, which is one of this scope, or of the whole site. `history` has the newest
+/// first.
+fn ending_of<'a>(
+    activation: ActivationId,
+    scope: Option<&str>,
+    history: &'a [HistoryEntry],
+) -> Option<&'a HistoryEntry> {
     let ends = |entry: &&HistoryEntry| {
         let is_end = matches!(
             entry.event,
@@ -281,7 +288,7 @@ fn ending_of(activation: ActivationId, history: &[HistoryEntry]) -> Option<&Hist
                 | HistoryEvent::Ended
                 | HistoryEvent::Restored
         );
-        is_end && entry.revision > activation.began()
+        is_end && entry.scope() == scope && entry.revision > activation.began()
     };
     history.iter().rev().find(ends)
 }

@@ -17,7 +17,7 @@ use crate::scope::ScopeName;
 pub enum Change {
     /// Close the site, or change how it is closed.
     Activate(Activate),
-    /// Open the site, or cancel a planned maintenance.
+    /// Open the site; if it is open, cancel a planned maintenance.
     Deactivate(Deactivate),
     /// Change who passes by address.
     Allow(AllowChange),
@@ -181,7 +181,9 @@ impl Activate {
         !matches!(self.retry_after, Said::Nothing)
     }
 
-    pub(crate) const fn drain(&self) -> Option<DrainPolicy> {
+    /// How long running executions are to be waited for, if that is said.
+    #[must_use]
+    pub const fn drain(&self) -> Option<DrainPolicy> {
         self.drain
     }
 
@@ -209,7 +211,7 @@ impl Activate {
     }
 }
 
-/// Open the site, or cancel a planned maintenance.
+/// Open the site; if it is open, cancel a planned maintenance.
 ///
 /// Who asks is not part of it, as an open record names nobody: the history has the name from the operation's
 /// [`Actor`](crate::Actor).
@@ -401,8 +403,10 @@ impl Record {
             Change::InScope(..) => {}
             Change::Activate(activate) => next.activate(activate, now)?,
             Change::Deactivate(deactivate) => {
-                next.activation = None;
-                next.plan = None;
+                // One thing at a time: who ends a maintenance does not mean the one that is planned for later.
+                if next.activation.take().is_none() {
+                    next.plan = None;
+                }
                 next.change_allow(deactivate.allow.as_ref());
             }
             Change::Allow(allow) => next.change_allow(Some(allow)),

@@ -92,7 +92,9 @@ impl Policy {
 /// # Examples
 ///
 /// ```
-/// /// use intermission_core::{
+/// use std::sync::Arc;
+///
+/// use intermission_core::{
 ///     decide, Activate, AdmitReason, Change, Decision, Outcome, Policy, Record, RefuseReason, RouteAccess, Snapshot,
 ///     Timestamp, Visitor,
 /// };
@@ -377,7 +379,12 @@ impl<'a> Question<'a> {
             }
             Rule::Exclusive => {
                 let exclusive = self.phase.is_on() && self.level == Level::Exclusive;
-                exclusive.then_some(Decision::Refuse(RefuseReason::Exclusive))
+                let reason = if self.serves_nobody() {
+                    RefuseReason::Held
+                } else {
+                    RefuseReason::Exclusive
+                };
+                exclusive.then_some(Decision::Refuse(reason))
             }
             Rule::Permission => admit(self.visitor.permission, AdmitReason::Permission),
             Rule::AllowedAddress => {
@@ -393,6 +400,11 @@ impl<'a> Question<'a> {
             // Asked of each scope, when the site has answered.
             Rule::Scope => None,
         }
+    }
+
+    /// Whether the node is closed like this by its own choice, and not by the record's level.
+    fn serves_nobody(&self) -> bool {
+        !self.in_scope && self.snapshot.hold == Some(Hold::ServesNobody)
     }
 
     fn current_pass(&self) -> Option<&Pass> {
@@ -472,6 +484,9 @@ impl<'a> Question<'a> {
                     "the level is {level}, and {} {safe}{starts}",
                     visitor.method
                 )
+            }
+            Rule::Exclusive if self.serves_nobody() => {
+                "this node serves nobody, and no bypass changes that".to_owned()
             }
             Rule::Exclusive => format!("the level is {level}"),
             Rule::Permission => {

@@ -443,6 +443,11 @@ mod tests {
         )]);
         let held = changed(&planned, &acquire(1));
         assert!(held.phase().is_on() && held.plan().is_some());
+        // And whoever opens it by hand means what is on, not what is planned.
+        let open = changed(&held, &Change::Deactivate(Deactivate::new()));
+        assert_eq!(open, planned);
+        let cancelled = changed(&open, &Change::Deactivate(Deactivate::new()));
+        assert!(cancelled.plan().is_none());
         assert_eq!(changed(&held, &Change::Release(id(1))), planned);
     }
 

@@ -166,6 +166,11 @@ pub enum LostContact {
     /// executions that end when they are told to; a bare `Execution` that ignores `cancelled()` cannot be dropped, and
     /// may still run.
     Fence(#[serde(with = "millis")] Duration),
+    /// The node serves nobody and runs nothing, ever: its gate lets in no visitor, be it one with a pass, and begins no
+    /// execution. When it is lost, it has left: at the end of its lease the fleet takes it off the list, as if it had
+    /// said goodbye, and never names it. For a process that joins only to be seen, or to bring back what a state has
+    /// lost. Until then it speaks, and is waited for, as every node.
+    Leave,
 }
 
 impl Default for LostContact {

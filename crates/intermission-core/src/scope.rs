@@ -46,7 +46,7 @@ use crate::phase::{Level, Phase};
 use crate::record::{Activation, Plan, Record, Settings};
 
 /// The name of a scope: 1 to 128 of the characters `a-z`, `A-Z`, `0-9`, `-`, `.` and `_`, so that a host name is one, and
-/// not dots alone. Upper and lower case differ.
+/// not dots alone. Upper and lower case differ; the scope of a host is in lower case.
 ///
 /// Cheap to clone, and looked up without an allocation: an application that knows its scopes beforehand makes the names
 /// once.

@@ -192,6 +192,7 @@ mod tests {
             Err(BadTiming::Grace { .. })
         ));
         assert_eq!(good.validate_for(LostContact::Fence(second * 60)), Ok(()));
+        assert_eq!(good.validate_for(LostContact::Leave), Ok(()));
         assert!(matches!(
             good.validate_for(LostContact::Fence(second * 7_200)),
             Err(BadTiming::FenceMargin { .. })

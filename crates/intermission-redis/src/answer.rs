@@ -186,6 +186,7 @@ fn policy(text: &str) -> Option<LostContact> {
         "w" => more().map(LostContact::Wait),
         "h" => Some(LostContact::Hold),
         "f" => more().map(LostContact::Fence),
+        "l" => Some(LostContact::Leave),
         _ => None,
     }
 }
@@ -197,6 +198,7 @@ pub(crate) fn policy_text(policy: LostContact) -> String {
         LostContact::Wait(more) => format!("w{}", millis(more)),
         LostContact::Hold => "h".to_owned(),
         LostContact::Fence(more) => format!("f{}", millis(more)),
+        LostContact::Leave => "l".to_owned(),
     }
 }
 

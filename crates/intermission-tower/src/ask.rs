@@ -1,12 +1,12 @@
 //! What becomes of a request about which the gate has to be asked.
 
 use bytes::Bytes;
-use http::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue, SET_COOKIE};
+use http::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue, SET_COOKIE, UPGRADE};
 use http::request::Parts;
-use http::{HeaderMap, Response, StatusCode};
+use http::{Extensions, HeaderMap, Method, Response, StatusCode};
 use intermission::adapter::{Answer, Passage, RedeemedPass, ReplyHeaders};
 use intermission::reply::ReplyRequest;
-use intermission::{AdmitReason, Decision, Refusal, RequestScopes, RouteAccess};
+use intermission::{AdmitReason, Decision, LetIn, Refusal, RequestScopes, RouteAccess};
 
 use crate::headers::headers_of;
 use crate::settings::Settings;
@@ -28,27 +28,26 @@ pub enum Asked {
 }
 
 impl Settings {
-    /// Asks about a request which belongs to these scopes by what is written beside its route.
-    pub(crate) fn ask(
-        &self,
-        parts: &mut Parts,
-        access: RouteAccess,
-        beside: &RequestScopes,
-    ) -> Asked {
+    /// Asks about a request, which `lasts` if it begins a conversation.
+    pub(crate) fn ask(&self, parts: &mut Parts, access: RouteAccess, lasts: bool) -> Asked {
         let gate = self.gate();
-        let has_scopes = self.has_scopes() || !beside.is_empty();
-        // An execution tells its scopes in any case: one of them may close while it runs.
-        let asks = gate.has_closed_scopes() || access == RouteAccess::StartsExecution;
+        let has_scopes = self.is_scoped();
+        let some_closed = gate.has_closed_scopes();
+        // An execution and a conversation tell their scopes in any case: one of them may close while they go on.
+        let asks = some_closed || lasts || access == RouteAccess::StartsExecution;
         let scopes = if has_scopes && asks {
-            self.scopes_of(parts, beside)
+            self.scopes_of(parts)
         } else {
             RequestScopes::none()
         };
         if has_scopes
-            && gate.has_closed_scopes()
+            && (some_closed || lasts)
             && !gate.is_closed_in(&scopes)
             && let Some(passage) = Passage::if_open(gate, parts.method.as_str(), access)
         {
+            if lasts {
+                parts.extensions.insert(passage.let_in(scopes));
+            }
             return Asked::Admitted(passage);
         }
         match self.entrance.ask_in(&self.head(parts), access, &scopes) {
@@ -58,15 +57,48 @@ impl Settings {
                 execution,
             } => {
                 parts.extensions.insert(Decision::Admit(reason));
+                if !scopes.is_empty() {
+                    parts.extensions.insert(passage.let_in(scopes));
+                }
                 if let Some(execution) = execution {
                     parts.extensions.insert(execution);
                 }
                 Asked::Admitted(passage)
             }
-            Answer::Refused(refusal) => Asked::Answered(refusal_response(&refusal, parts)),
+            Answer::Refused(refusal) => {
+                if lasts {
+                    // For whoever asks for a conversation that has begun.
+                    parts.extensions.insert(LetIn::while_open(scopes));
+                }
+                Asked::Answered(refusal_response(&refusal, parts))
+            }
             Answer::PassRedeemed(pass) => Asked::Answered(redirect(&pass)),
         }
     }
+}
+
+/// Whether a request begins a conversation that outlives it, as far as its head shows.
+pub(crate) fn begins_conversation(method: &Method, headers: &HeaderMap) -> bool {
+    let is_stream = |accept: &HeaderValue| {
+        let accept = accept.as_bytes();
+        let mut windows = accept.windows(EVENT_STREAM.len());
+        windows.any(|part| part.eq_ignore_ascii_case(EVENT_STREAM))
+    };
+    match *method {
+        Method::CONNECT => true,
+        Method::GET => {
+            headers.contains_key(UPGRADE) || headers.get_all(ACCEPT).iter().any(is_stream)
+        }
+        _ => false,
+    }
+}
+
+const EVENT_STREAM: &[u8] = b"text/event-stream";
+
+/// How a request was let in, by its extensions: for [`LongLived`](intermission::LongLived).
+pub fn let_in(extensions: &Extensions) -> LetIn {
+    let known = extensions.get::<LetIn>().cloned();
+    known.unwrap_or_else(|| LetIn::from(extensions.get::<Decision>().copied()))
 }
 
 fn redirect(pass: &RedeemedPass) -> Response<Bytes> {

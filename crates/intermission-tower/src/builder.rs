@@ -108,20 +108,19 @@ impl MaintenanceBuilder {
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # use intermission::{Gate, MemoryState, RequestScopes};
+    /// # use intermission::{Gate, MemoryState};
     /// # use intermission_tower::MaintenanceLayer;
+    /// use intermission_tower::scope_of_host;
+    ///
     /// # let gate = Gate::builder(MemoryState::new()).start().await?;
     /// let layer = MaintenanceLayer::builder(gate)
-    ///     .with_scopes(|parts| {
-    ///         let host = parts.headers.get("host").and_then(|host| host.to_str().ok());
-    ///         host.map_or(RequestScopes::none(), RequestScopes::of_host)
-    ///     })
+    ///     .with_scopes(scope_of_host)
     ///     .with_always("/health")
     ///     .build()?;
     /// # drop(layer); Ok(()) }
     /// ```
     ///
-    /// The closure is asked only while a scope is closed, and where an execution begins. It must not block. One that panics
+    /// The closure is asked only while a scope is closed, and where an execution or a conversation begins. It must not block. One that panics
     /// is a handler that panics: the request gets no answer from the application.
     ///
     /// # Security
@@ -203,11 +202,7 @@ impl MaintenanceBuilder {
         }
         let flag = entrance.flag();
         Ok(MaintenanceLayer::new(
-            Arc::new(Settings {
-                entrance,
-                scopes: self.scopes,
-                face,
-            }),
+            Arc::new(Settings::new(entrance, self.scopes, face)),
             flag,
         ))
     }

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use http::Method;
 use http::request::Parts;
 use intermission::adapter::{FlagOf, Passage};
-use intermission::{Gate, RequestScopes, RouteAccess, ScopeName};
+use intermission::{Gate, RouteAccess, ScopeName};
 use tower_layer::Layer;
 
-use crate::ask::Asked;
+use crate::ask::{Asked, begins_conversation};
 use crate::builder::MaintenanceBuilder;
 use crate::service::Maintenance;
 use crate::settings::Settings;
@@ -21,7 +21,6 @@ use crate::settings::Settings;
 pub struct MaintenanceLayer {
     settings: Arc<Settings>,
     flag: FlagOf,
-    scopes: RequestScopes,
 }
 
 impl MaintenanceLayer {
@@ -31,11 +30,7 @@ impl MaintenanceLayer {
     }
 
     pub(crate) const fn new(settings: Arc<Settings>, flag: FlagOf) -> Self {
-        Self {
-            settings,
-            flag,
-            scopes: RequestScopes::none(),
-        }
+        Self { settings, flag }
     }
 
     /// The same for a route or a group of routes with this flag: the table is not asked.
@@ -46,7 +41,6 @@ impl MaintenanceLayer {
         Self {
             settings: Arc::clone(&self.settings),
             flag: FlagOf::All(access),
-            scopes: self.scopes.clone(),
         }
     }
 
@@ -54,16 +48,15 @@ impl MaintenanceLayer {
     /// tell: see [`with_scopes`](crate::MaintenanceBuilder::with_scopes).
     pub fn for_scope(&self, scope: ScopeName) -> Self {
         Self {
-            settings: Arc::clone(&self.settings),
+            settings: Arc::new(self.settings.in_scope(scope)),
             flag: self.flag,
-            scopes: self.scopes.clone().and(scope),
         }
     }
 
     /// Whether a request may belong to a scope that is closed.
     #[inline]
     fn may_be_scoped(&self) -> bool {
-        self.gate().has_closed_scopes() && (self.settings.has_scopes() || !self.scopes.is_empty())
+        self.settings.is_scoped() && self.gate().has_closed_scopes()
     }
 
     /// Lets a request in without a question, if nothing needs to be asked: `None` means that [`ask`](Self::ask) has to
@@ -98,7 +91,17 @@ impl MaintenanceLayer {
     pub fn ask(&self, parts: &mut Parts) -> Asked {
         let path = self.settings.head(parts).sent_path();
         let access = self.access_of(&parts.method, path);
-        self.settings.ask(parts, access, &self.scopes)
+        let lasts = begins_conversation(&parts.method, &parts.headers);
+        self.settings.ask(parts, access, lasts)
+    }
+
+    /// The same for a request that begins a conversation, whether its head shows it or not: so it is known to which scopes
+    /// the conversation belongs. [`let_in`](crate::let_in) gives it.
+    #[must_use]
+    pub fn ask_for_conversation(&self, parts: &mut Parts) -> Asked {
+        let path = self.settings.head(parts).sent_path();
+        let access = self.access_of(&parts.method, path);
+        self.settings.ask(parts, access, true)
     }
 
     #[inline]
@@ -120,11 +123,6 @@ impl<S> Layer<S> for MaintenanceLayer {
     type Service = Maintenance<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Maintenance::new(
-            inner,
-            Arc::clone(&self.settings),
-            self.flag,
-            self.scopes.clone(),
-        )
+        Maintenance::new(inner, Arc::clone(&self.settings), self.flag)
     }
 }

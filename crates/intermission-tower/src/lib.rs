@@ -163,8 +163,8 @@
 //!
 //! A WebSocket's response has ended when its conversation begins, and so has the count. A service that upgrades
 //! connections asks the gate again for the conversation, with
-//! [`LongLived::begin`](intermission::LongLived::begin), and keeps what it gets until the conversation has ended. hyper
-//! upgrades under `serve_connection_with_upgrades` only.
+//! [`LongLived::begin`](intermission::LongLived::begin) and [`let_in`], and keeps what it gets until the conversation has ended.
+//! hyper upgrades under `serve_connection_with_upgrades` only.
 
 mod ask;
 mod body;
@@ -176,7 +176,7 @@ mod layer;
 mod service;
 mod settings;
 
-pub use ask::{Asked, refusal_response};
+pub use ask::{Asked, let_in, refusal_response};
 pub use body::MaintenanceBody;
 pub use builder::MaintenanceBuilder;
 pub use face::{Face, PeerAddress};
@@ -185,3 +185,4 @@ pub use future::{ResponseFuture, mark_admitted};
 pub use intermission::adapter::{BadPassName, ConfigError, ExecutionHandle, Passage};
 pub use layer::MaintenanceLayer;
 pub use service::Maintenance;
+pub use settings::scope_of_host;

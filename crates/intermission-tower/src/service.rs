@@ -5,10 +5,10 @@ use std::task::{Context, Poll};
 
 use http::{Request, Response};
 use intermission::adapter::{FlagOf, Passage};
-use intermission::{Gate, RequestScopes, RouteAccess};
+use intermission::{Gate, RouteAccess};
 use tower_service::Service;
 
-use crate::ask::Asked;
+use crate::ask::{Asked, begins_conversation};
 use crate::body::MaintenanceBody;
 use crate::future::ResponseFuture;
 use crate::settings::Settings;
@@ -22,25 +22,14 @@ pub struct Maintenance<S> {
     inner: S,
     settings: Arc<Settings>,
     flag: FlagOf,
-    scopes: RequestScopes,
-    /// Whether requests may belong to scopes.
-    is_scoped: bool,
 }
 
 impl<S> Maintenance<S> {
-    pub(crate) fn new(
-        inner: S,
-        settings: Arc<Settings>,
-        flag: FlagOf,
-        scopes: RequestScopes,
-    ) -> Self {
-        let is_scoped = settings.has_scopes() || !scopes.is_empty();
+    pub(crate) const fn new(inner: S, settings: Arc<Settings>, flag: FlagOf) -> Self {
         Self {
             inner,
             settings,
             flag,
-            scopes,
-            is_scoped,
         }
     }
 
@@ -66,7 +55,9 @@ impl<S> Maintenance<S> {
         S: Service<Request<ReqBody>, Response = Response<ResBody>>,
     {
         let (mut parts, body) = request.into_parts();
-        match self.settings.ask(&mut parts, access, &self.scopes) {
+        let lasts = self.settings.is_scoped() && begins_conversation(&parts.method, &parts.headers);
+        let asked = self.settings.ask(&mut parts, access, lasts);
+        match asked {
             Asked::Admitted(passage) => {
                 let request = Request::from_parts(parts, body);
                 ResponseFuture::application(self.inner.call(request), passage)
@@ -97,7 +88,9 @@ where
             FlagOf::Table => self.settings.look_up(&req),
         };
         let gate = self.settings.gate();
-        if self.is_scoped && gate.has_closed_scopes() {
+        if self.settings.is_scoped()
+            && (gate.has_closed_scopes() || begins_conversation(req.method(), req.headers()))
+        {
             return self.ask(req, access);
         }
         match Passage::if_open(gate, req.method().as_str(), access) {

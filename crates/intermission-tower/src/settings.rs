@@ -4,12 +4,12 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use http::header::HeaderValue;
+use http::header::{HOST, HeaderValue};
 use http::request::Parts;
-use http::uri::Scheme;
+use http::uri::{Authority, Scheme};
 use http::{Request, Uri};
 use intermission::adapter::{Entrance, RequestHead};
-use intermission::{Gate, RequestScopes, RouteAccess};
+use intermission::{Gate, RequestScopes, RouteAccess, ScopeName};
 
 use crate::face::Face;
 
@@ -19,26 +19,59 @@ pub(crate) type Permission = Arc<dyn Fn(&Parts) -> bool + Send + Sync>;
 /// To which scopes a request belongs.
 pub(crate) type ScopesOf = Arc<dyn Fn(&Parts) -> RequestScopes + Send + Sync>;
 
+/// A service is cloned for each request in some frameworks, so all that it knows is behind one pointer.
+#[derive(Clone)]
 pub(crate) struct Settings {
-    pub(crate) entrance: Entrance<Permission>,
-    pub(crate) scopes: Option<ScopesOf>,
-    pub(crate) face: Face,
+    /// The entrance's, without the way through it.
+    gate: Gate,
+    pub(crate) entrance: Arc<Entrance<Permission>>,
+    scopes: Option<ScopesOf>,
+    face: Face,
+    /// The scopes that are written beside the routes.
+    beside: RequestScopes,
+    /// Whether requests may belong to scopes.
+    is_scoped: bool,
 }
 
 impl Settings {
+    pub(crate) fn new(
+        entrance: Entrance<Permission>,
+        scopes: Option<ScopesOf>,
+        face: Face,
+    ) -> Self {
+        Self {
+            gate: entrance.gate().clone(),
+            is_scoped: scopes.is_some() || entrance.has_scopes(),
+            entrance: Arc::new(entrance),
+            scopes,
+            face,
+            beside: RequestScopes::none(),
+        }
+    }
+
     #[inline]
     pub(crate) const fn gate(&self) -> &Gate {
-        self.entrance.gate()
+        &self.gate
     }
 
     /// Whether requests may belong to scopes.
-    pub(crate) const fn has_scopes(&self) -> bool {
-        self.scopes.is_some() || self.entrance.has_scopes()
+    #[inline]
+    pub(crate) const fn is_scoped(&self) -> bool {
+        self.is_scoped
     }
 
-    /// The scopes of a request, in addition to those of its route.
-    pub(crate) fn scopes_of(&self, parts: &Parts, beside: &RequestScopes) -> RequestScopes {
-        let mut scopes = beside.clone();
+    /// The same for routes that belong to this scope as well.
+    pub(crate) fn in_scope(&self, scope: ScopeName) -> Self {
+        Self {
+            beside: self.beside.clone().and(scope),
+            is_scoped: true,
+            ..self.clone()
+        }
+    }
+
+    /// The scopes of a request.
+    pub(crate) fn scopes_of(&self, parts: &Parts) -> RequestScopes {
+        let mut scopes = self.beside.clone();
         if let Some(scopes_of) = &self.scopes {
             scopes = scopes_of(parts)
                 .iter()
@@ -63,6 +96,32 @@ impl Settings {
             face: self.face,
         }
     }
+}
+
+/// The scope that the host of a request is: for [`with_scopes`](crate::MaintenanceBuilder::with_scopes).
+///
+/// The host is in lower case and without its port, so the scope of `Shop.Example:8080` is `shop.example`. It is that of
+/// `:authority` over HTTP/2, where there may be no `Host`; where the two differ, the request belongs to both.
+///
+/// # Security
+///
+/// Both are the visitor's to say: see [`RequestScopes::of_host`]. A header such as `X-Forwarded-Host` is not read.
+///
+/// # Examples
+///
+/// ```
+/// use intermission_tower::scope_of_host;
+///
+/// let (parts, ()) = http::Request::get("http://Shop.Example:8080/").body(())?.into_parts();
+/// let scopes = scope_of_host(&parts);
+/// assert_eq!(scopes.first().map(|scope| scope.as_str()), Some("shop.example"));
+/// # Ok::<(), http::Error>(())
+/// ```
+#[must_use]
+pub fn scope_of_host(parts: &Parts) -> RequestScopes {
+    let authority = parts.uri.authority().map(Authority::as_str);
+    let host = parts.headers.get(HOST).map(HeaderValue::as_bytes);
+    RequestScopes::of_authority(authority, host)
 }
 
 impl fmt::Debug for Settings {

@@ -5,11 +5,13 @@ use std::convert::Infallible;
 use std::future::ready;
 use std::net::SocketAddr;
 
+use http::header::{Entry, HOST, HeaderValue};
 use http::request::Parts;
 use http::{HeaderMap, Method, Request, Uri};
 use intermission_tower::PeerAddress;
 use warp::filters::path::FullPath;
-use warp::{Filter, Rejection, log, path, reject};
+use warp::host::Authority;
+use warp::{Filter, Rejection, host, log, path, reject};
 
 /// What filters can see of a request.
 ///
@@ -19,6 +21,7 @@ pub(crate) struct Head {
     path: Option<FullPath>,
     query: Option<String>,
     headers: HeaderMap,
+    authority: Option<Authority>,
     peer: Option<SocketAddr>,
 }
 
@@ -33,16 +36,20 @@ pub(crate) fn head() -> impl Filter<Extract = (Head,), Error = Infallible> + Cop
             remote.or_else(|| told.map(|PeerAddress(peer)| peer))
         },
     );
+    // Of two that differ, warp gives neither, and `Host` is among the headers.
+    let authority = host::optional().or(warp::any().map(|| None)).unify();
     warp::method()
         .and(full_path())
         .and(query)
         .and(warp::header::headers_cloned())
+        .and(authority)
         .and(peer)
-        .map(|method, path, query, headers, peer| Head {
+        .map(|method, path, query, headers, authority, peer| Head {
             method,
             path,
             query,
             headers,
+            authority,
             peer,
         })
 }
@@ -60,6 +67,12 @@ impl Head {
         parts.method = self.method;
         parts.uri = target(self.path.as_ref(), self.query.as_deref());
         parts.headers = self.headers;
+        // Over HTTP/2 it may stand in the target alone, of which filters see the path.
+        if let (Entry::Vacant(host), Some(authority)) = (parts.headers.entry(HOST), &self.authority)
+            && let Ok(authority) = HeaderValue::from_str(authority.as_str())
+        {
+            host.insert(authority);
+        }
         if let Some(peer) = self.peer {
             parts.extensions.insert(PeerAddress(peer));
         }

@@ -91,7 +91,7 @@ pub use intermission_tower::*;
 pub use admitted_by::admitted_by;
 pub use filter_error::FilterError;
 pub use guard::guard;
-pub use long_lived::{LongLived, long_lived};
+pub use long_lived::{LongLived, long_lived, long_lived_response};
 pub use refused::Refused;
 pub use settings::maintenance;
 pub use started::{StartedExecution, starts_execution};

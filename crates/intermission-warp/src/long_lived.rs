@@ -4,7 +4,7 @@ use std::convert::Infallible;
 
 use http::request::Parts;
 use intermission::AdmitReason;
-use intermission_tower::{Asked, MaintenanceLayer, Passage};
+use intermission_tower::{Asked, MaintenanceLayer, Passage, let_in};
 use warp::Filter;
 
 use crate::head::{Head, head};
@@ -14,7 +14,7 @@ use crate::refused::Refused;
 /// this extracts lives, and learns when it is to end.
 ///
 /// A stream of events is a response that lasts, and counts as one. Its handler learns when to end it from
-/// [`intermission::LongLived::of_response`] and [`admitted_by`](crate::admitted_by), as `/events` of `examples/warp-app` does.
+/// [`long_lived_response`], as `/events` of `examples/warp-app` does.
 ///
 /// # Examples
 ///
@@ -64,19 +64,38 @@ pub fn long_lived(
     head().map(move |head: Head| begin(&maintenance, &mut head.into_parts()))
 }
 
+/// A response that lasts, such as a stream of events, and when it is to end. It counts by itself for as long as it lasts.
+///
+/// The gate is asked anew, as by [`admitted_by`](crate::admitted_by). Who would be refused by now learns at once that it is
+/// to end.
+#[must_use]
+pub fn long_lived_response(
+    maintenance: &MaintenanceLayer,
+) -> impl Filter<Extract = (intermission::LongLived,), Error = Infallible>
++ Clone
++ Send
++ Sync
++ 'static
++ use<> {
+    let maintenance = maintenance.clone();
+    head().map(move |head: Head| {
+        let mut parts = head.into_parts();
+        // The guard counts the request already.
+        drop(maintenance.ask_for_conversation(&mut parts));
+        let gate = maintenance.gate().clone();
+        intermission::LongLived::of_response(gate, let_in(&parts.extensions))
+    })
+}
+
 /// Asked anew rather than taken over: what counts the request so far ends with its response.
 fn begin(maintenance: &MaintenanceLayer, parts: &mut Parts) -> Result<LongLived, Refused> {
-    let passage = match maintenance.admit_open(&parts.method, parts.uri.path()) {
-        Some(passage) => passage,
-        None => match maintenance.ask(parts) {
-            Asked::Admitted(passage) => passage,
-            Asked::Answered(response) => return Err(Refused::from(response)),
-        },
+    let passage = match maintenance.ask_for_conversation(parts) {
+        Asked::Admitted(passage) => passage,
+        Asked::Answered(response) => return Err(Refused::from(response)),
     };
-    let gate = maintenance.gate().clone();
-    let decision = parts.extensions.get().copied();
+    let (gate, let_in) = (maintenance.gate().clone(), let_in(&parts.extensions));
     Ok(LongLived {
-        connection: intermission::LongLived::of_response(gate, decision),
+        connection: intermission::LongLived::of_response(gate, let_in),
         _passage: passage,
     })
 }

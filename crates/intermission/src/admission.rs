@@ -26,6 +26,8 @@ pub enum Admission {
 pub struct Admitted {
     /// By which rule.
     pub reason: AdmitReason,
+    /// Whether it passed the closed door of the site itself, and not only that of a scope.
+    pub past_site: bool,
     /// Counts the request for as long as it lives; `None` on routes that are always open, which nobody waits for.
     pub in_flight: Option<RequestInFlight>,
     /// The execution that the route starts, if it is one that does.

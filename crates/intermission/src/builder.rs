@@ -96,7 +96,7 @@ impl GateBuilder {
     }
 
     /// What being out of contact with the state means for executions. By default [`LostContact::Wait`] of two
-    /// minutes.
+    /// minutes. With [`LostContact::Leave`] the gate lets nobody in and begins nothing, ever.
     pub const fn with_lost_contact(mut self, lost_contact: LostContact) -> Self {
         self.settings.lost_contact = lost_contact;
         self

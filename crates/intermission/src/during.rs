@@ -8,8 +8,8 @@ use std::thread;
 use std::time::Duration;
 
 use intermission_core::{
-    Acquire, Activate, ActivationId, Actor, Change, ChangeError, Completion, HolderId, ScopeName,
-    StateError, StateErrorKind, UnconfirmedCause, View,
+    Acquire, Activate, ActivationId, Actor, Change, ChangeError, Completion, DrainPolicy, HolderId,
+    ScopeName, StateError, StateErrorKind, UnconfirmedCause, View,
 };
 use tokio::runtime::Handle;
 use tokio::task::{JoinError, JoinHandle};
@@ -103,7 +103,7 @@ pub enum DuringError<T, E> {
     NotDrained(StateError),
     /// The drain took longer than it may. The work was not begun, and what was before is restored.
     DrainTooLong(Duration),
-    /// Nobody knows what still runs on these nodes. The work was not begun, and what was before is restored. Once it is
+    /// Something runs on these nodes, or may: they could not be asked, or somebody else has forced the drain. The work was not begun, and what was before is restored. Once it is
     /// certain that nothing runs there, have them [forgotten](Operator::forget).
     Unconfirmed(Vec<String>),
     /// Nobody can know when the last request of a visitor ends, which was to be waited for: the drain was forced with work
@@ -257,8 +257,7 @@ impl Gate {
             acquiring: None,
         };
         // A task of its own: were it dropped on its way, it could arrive after what takes it back.
-        let acquiring =
-            tokio::spawn(async move { operator.change(Change::Acquire(acquire)).await });
+        let acquiring = tokio::spawn(async move { acquired(&operator, acquire).await });
         let acquired = held.acquiring.insert(acquiring).await;
         held.acquiring = None;
         let activation = match acquired.map_err(JoinError::try_into_panic) {
@@ -308,6 +307,16 @@ impl Gate {
     }
 }
 
+/// Closes the site, or joins those who have, once the state knows for certain what it is.
+async fn acquired(operator: &Operator, acquire: Acquire) -> Result<Accepted, OperatorError> {
+    loop {
+        match operator.change(Change::Acquire(acquire.clone())).await {
+            Err(OperatorError::Reconciling { after }) => sleep(after.min(TRY_EVERY)).await,
+            done => return done,
+        }
+    }
+}
+
 const fn not_closed<T, E>(error: OperatorError) -> DuringError<T, E> {
     DuringError::NotClosed(error)
 }
@@ -327,7 +336,8 @@ async fn drained<T, E>(
     };
     match waited.map_err(DuringError::NotDrained)? {
         Waited::Reached(view) | Waited::Doubtful(view) => {
-            let unknown = unknown_nodes(&view);
+            let forces = matches!(during.activate.drain(), Some(DrainPolicy::Force(_)));
+            let unknown = unknown_nodes(&view, forces);
             if !unknown.is_empty() {
                 Err(DuringError::Unconfirmed(unknown))
             } else if during.goal == Goal::Quiescent && view.quiescent_at.is_none() {
@@ -353,8 +363,9 @@ async fn through_outages(
     }
 }
 
-/// The nodes of which nobody knows what they run. What a forced drain leaves running is what was asked for.
-fn unknown_nodes(view: &View) -> Vec<String> {
+/// The nodes on which something may run. What still runs although the drain was forced is accepted by who has asked for
+/// that, and not by who joins.
+fn unknown_nodes(view: &View, forces: bool) -> Vec<String> {
     let completion = view
         .record
         .activation()
@@ -362,7 +373,7 @@ fn unknown_nodes(view: &View) -> Vec<String> {
     let unconfirmed = completion.map_or(&[][..], |Completion { unconfirmed, .. }| unconfirmed);
     unconfirmed
         .iter()
-        .filter(|node| node.cause != UnconfirmedCause::StillRunning)
+        .filter(|node| !forces || node.cause != UnconfirmedCause::StillRunning)
         .map(|node| node.label.clone())
         .collect()
 }
@@ -446,6 +457,8 @@ async fn told(operator: &Operator, change: Change, label: &str) -> Result<(), Op
                 }
                 TRY_EVERY
             }
+            // Of an earlier try nobody knows what came of it; most likely, this.
+            Err(OperatorError::Change(ChangeError::NotHeld { .. })) if is_told => return Ok(()),
             Err(error) => return Err(error),
         };
         sleep(pause.max(Duration::from_millis(20))).await;

@@ -197,6 +197,7 @@ impl Gate {
         }
         Some(Admitted {
             reason: AdmitReason::Deactivated,
+            past_site: false,
             in_flight: Some(self.count_open(method)?),
             execution: None,
             scheduled: None,
@@ -300,6 +301,7 @@ impl Gate {
             };
             return Ok(Admitted {
                 reason,
+                past_site: said.past_site,
                 in_flight: Some(in_flight),
                 execution,
                 scheduled: shared.scheduled(&installed),
@@ -515,6 +517,7 @@ const fn is_bypass(decision: Decision) -> bool {
 fn always() -> Admitted {
     Admitted {
         reason: AdmitReason::RouteAlways,
+        past_site: false,
         in_flight: None,
         execution: None,
         scheduled: None,

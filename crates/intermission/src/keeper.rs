@@ -212,6 +212,10 @@ impl Keeper {
     fn tell_condition(&mut self) {
         let snapshot = self.machine.snapshot();
         let (hold, suspended) = (&snapshot.hold, snapshot.executions_suspended);
+        if *hold == Some(Hold::ServesNobody) {
+            // So it is from its start to its end, as its owner wants it.
+            return;
+        }
         if let Some((told_hold, told_suspended)) = &mut self.told.condition
             && (*told_hold != *hold || *told_suspended != suspended)
         {

@@ -89,7 +89,7 @@
 //! A [scope](mod@scope) is closed and opened by itself, and drains by itself. [`Visitor::with_scopes`] says to which ones a
 //! request belongs (adapters do it, by what the application tells them), [`ExecutionInfo::with_scope`] does for an execution,
 //! and [`Operator::for_scope`] changes one. Requests of a scope are decided about, and not counted: there is no quiescence
-//! of a scope, and [`Gate::closing`] waits for the whole site.
+//! of a scope, and [`Gate::closing`] waits for the whole site; [`Gate::closing_in`] for a scope, too.
 //!
 //! # When the state is out of reach
 //!
@@ -198,7 +198,7 @@ pub use during::{During, DuringError, OnFailure};
 pub use execution::{Execution, ExecutionInfo, ExecutionRefused, RunError};
 pub use gate::{Gate, GateStatus};
 pub use last_known::LastKnownError;
-pub use long_lived::LongLived;
+pub use long_lived::{LetIn, LongLived};
 pub use memory::MemoryState;
 pub use operator::{Accepted, Goal, Operator, OperatorError, Waited};
 pub use probe::{BadProbe, Probe};

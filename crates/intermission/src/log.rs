@@ -76,6 +76,7 @@ pub(crate) fn line(line: &Line<'_>) {
                 requested_by = activation.map(|activation| activation.requested_by.as_str()),
                 forced = completion.map(|completion| completion.forced),
                 unconfirmed = completion.map(|completion| completion.unconfirmed.len()),
+                scopes_closed = Some(record.scopes().closed()).filter(|closed| *closed > 0),
                 "maintenance mode changed"
             );
         }

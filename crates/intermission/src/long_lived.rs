@@ -1,9 +1,11 @@
 //! A conversation that outlives its request.
 
-use intermission_core::{AdmitReason, Decision, Level, Phase, RouteAccess, Visitor};
+use intermission_core::{AdmitReason, Decision, Level, Phase, RouteAccess, ScopeName, Visitor};
 
 use crate::admission::{Admission, Admitted, Refusal};
 use crate::gate::Gate;
+use crate::scopes::RequestScopes;
+use crate::shared::Installed;
 
 /// A conversation that goes on after its response, such as a WebSocket: it counts as a request in flight for as long as
 /// this lives, and learns when it is to end.
@@ -35,39 +37,44 @@ use crate::gate::Gate;
 pub struct LongLived {
     gate: Gate,
     reason: AdmitReason,
+    past_site: bool,
+    /// The scopes that it belongs to, and whether it began past the closed door of each.
+    scopes: Box<[(ScopeName, bool)]>,
     _admitted: Option<Admitted>,
 }
 
 impl LongLived {
     /// Counts a conversation that a request begins, apart from the request itself, whose count ends with its response.
-    /// `decision` is what was decided about the request; `None` if nothing had to be asked.
+    /// `let_in` is how the request was let in: what the adapter has put into its extensions, or the decision alone; `None`
+    /// if nothing had to be asked.
     ///
     /// # Errors
     ///
-    /// The gate was closed since the request was let in: what to answer it.
+    /// The gate was closed since the request was let in, or a scope of it: what to answer it.
     pub fn begin(
         gate: Gate,
         method: &str,
         path: &str,
-        decision: Option<Decision>,
+        let_in: impl Into<LetIn>,
     ) -> Result<Self, Box<Refusal>> {
-        let reason = reason_of(decision);
+        let let_in = let_in.into();
         // Whoever was let in past the closed gate is let in again by the same right.
-        let access = match reason {
+        let access = match let_in.reason {
             AdmitReason::RouteAlways => RouteAccess::Always,
             _ => RouteAccess::Ordinary,
         };
-        let visitor = Visitor::new(method, path)
-            .with_access(access)
-            .with_permission(reason.is_bypass());
-        match gate.admit(&visitor) {
-            Admission::Admitted(admitted) => Ok(Self {
-                gate,
-                reason,
-                _admitted: Some(admitted),
-            }),
-            Admission::Refused(refusal) => Err(Box::new(refusal)),
+        let visitor = Visitor::new(method, path).with_access(access);
+        let of_site = visitor.clone().with_permission(let_in.past_site);
+        let admitted = admitted(&gate, &of_site)?;
+        // The right to pass a scope is none to pass the site. Asked after it was counted: whoever closes the scope in
+        // between finds the conversation, and the conversation learns of it.
+        if gate.is_closed_in(&let_in.scopes) {
+            let in_scopes = visitor
+                .with_scopes(&let_in.scopes)
+                .with_permission(let_in.reason.is_bypass());
+            drop(self::admitted(&gate, &in_scopes)?);
         }
+        Ok(Self::of(gate, &let_in, Some(admitted)))
     }
 
     /// The same where the conversation is the response's body, so that the request's own count lasts as long: a stream of
@@ -108,11 +115,24 @@ impl LongLived {
     /// # assert!(last.is_some_and(|event| event.starts_with("event: closing\n")));
     /// # Ok(()) }
     /// ```
-    pub fn of_response(gate: Gate, decision: Option<Decision>) -> Self {
+    pub fn of_response(gate: Gate, let_in: impl Into<LetIn>) -> Self {
+        Self::of(gate, &let_in.into(), None)
+    }
+
+    fn of(gate: Gate, let_in: &LetIn, admitted: Option<Admitted>) -> Self {
+        let is_past = |scope: &ScopeName| {
+            let_in.reason.is_bypass() && gate.is_closed_in(std::slice::from_ref(scope))
+        };
+        let scopes = let_in.scopes.iter();
+        let scopes = scopes
+            .map(|scope| (scope.clone(), is_past(scope)))
+            .collect();
         Self {
             gate,
-            reason: reason_of(decision),
-            _admitted: None,
+            reason: let_in.reason,
+            past_site: let_in.past_site,
+            scopes,
+            _admitted: admitted,
         }
     }
 
@@ -127,6 +147,9 @@ impl LongLived {
     /// always open, if the gate was closed when the conversation began; one that began before is taken for an ordinary
     /// one.
     ///
+    /// The same goes for each scope that the conversation belongs to, if its request was known to belong to it: see
+    /// [`LetIn`].
+    ///
     /// # Cancel safety
     ///
     /// Safe: nothing is consumed.
@@ -134,21 +157,86 @@ impl LongLived {
         if self.reason == AdmitReason::RouteAlways {
             return std::future::pending().await;
         }
-        if !self.reason.is_bypass() {
-            return self.gate.closing().await;
-        }
-        self.gate
-            .reached(|record| {
-                record.phase() == Phase::Activated && record.level() == Level::Exclusive
-            })
-            .await;
+        self.gate.shown(|installed| self.ends_by(installed)).await;
+    }
+
+    fn ends_by(&self, installed: &Installed) -> bool {
+        let snapshot = &installed.snapshot;
+        let (phase, level) = snapshot.closure();
+        let ends_in = |(scope, past): &(ScopeName, bool)| {
+            let closure = snapshot.scope(scope);
+            closure.is_some_and(|closure| ends(closure.phase, closure.level(), *past))
+        };
+        ends(phase, level, self.past_site) || self.scopes.iter().any(ends_in)
     }
 }
 
-fn reason_of(decision: Option<Decision>) -> AdmitReason {
-    match decision {
-        Some(Decision::Admit(reason)) => reason,
-        // The gate was open and nothing was asked, or there is no adapter in front.
-        Some(Decision::Refuse(_)) | None => AdmitReason::Deactivated,
+/// Whether a conversation ends that began past the closed door, or before.
+fn ends(phase: Phase, level: Level, past: bool) -> bool {
+    phase == Phase::Activated
+        && match level {
+            Level::Full => !past,
+            Level::ReadOnly => false,
+            Level::Exclusive => true,
+        }
+}
+
+fn admitted(gate: &Gate, visitor: &Visitor<'_>) -> Result<Admitted, Box<Refusal>> {
+    match gate.admit(visitor) {
+        Admission::Admitted(admitted) => Ok(admitted),
+        Admission::Refused(refusal) => Err(Box::new(refusal)),
+    }
+}
+
+/// How a request was let in, as far as a conversation is to know that outlives it. Adapters put it into the extensions of
+/// a request that belongs to scopes; where there is none, the [`Decision`] says all.
+///
+/// While no scope is closed, nobody asks to which ones an ordinary request belongs. The adapters ask for those that begin
+/// a conversation, as far as their heads show it: an `Upgrade`, a `CONNECT`, or an `Accept` that names `text/event-stream`.
+/// Whatever else goes on for long says its scopes itself, with [`while_open`](Self::while_open) or
+/// [`with_scopes`](Self::with_scopes).
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct LetIn {
+    reason: AdmitReason,
+    scopes: RequestScopes,
+    past_site: bool,
+}
+
+impl LetIn {
+    pub(crate) const fn new(reason: AdmitReason, scopes: RequestScopes, past_site: bool) -> Self {
+        Self {
+            reason,
+            scopes,
+            past_site,
+        }
+    }
+
+    /// Of a request of these scopes, while neither the site nor one of them was closed.
+    pub const fn while_open(scopes: RequestScopes) -> Self {
+        Self::new(AdmitReason::Deactivated, scopes, false)
+    }
+
+    /// Of a request of these scopes that the gate has let in: for those who ask it themselves.
+    pub const fn admitted(admitted: &Admitted, scopes: RequestScopes) -> Self {
+        Self::new(admitted.reason, scopes, admitted.past_site)
+    }
+
+    /// The same, with these scopes in place of those that are known.
+    pub fn with_scopes(mut self, scopes: RequestScopes) -> Self {
+        self.scopes = scopes;
+        self
+    }
+}
+
+impl From<Option<Decision>> for LetIn {
+    /// Of a request that belongs to no scope.
+    fn from(decision: Option<Decision>) -> Self {
+        let reason = match decision {
+            Some(Decision::Admit(reason)) => reason,
+            // The gate was open and nothing was asked, or there is no adapter in front.
+            Some(Decision::Refuse(_)) | None => AdmitReason::Deactivated,
+        };
+        Self::new(reason, RequestScopes::none(), reason.is_bypass())
     }
 }

@@ -4,7 +4,10 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use intermission_core::reply::{Marker, Notice, Replies, ReplyPolicy};
-use intermission_core::{Phase, ScopeClosure, ScopeName, Settings, Snapshot};
+use intermission_core::{Level, Phase, ScopeClosure, ScopeName, Settings, Snapshot};
+
+use crate::gate::Gate;
+use crate::shared::Installed;
 
 /// The scopes that one request belongs to: none, one or several. What an application's mapping of requests to scopes
 /// returns.
@@ -52,6 +55,22 @@ impl RequestScopes {
             .map_or(authority, |(host, _)| host);
         let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
         ScopeName::new(&host).ok().into()
+    }
+
+    /// The scopes of a request's host: that of its URI's authority, which is `:authority` over HTTP/2, and that of its `Host`,
+    /// if there is another one.
+    ///
+    /// The adapters have a function `scope_of_host` that finds both.
+    #[must_use]
+    pub fn of_authority(authority: Option<&str>, host: Option<&[u8]>) -> Self {
+        let host = host.and_then(|host| std::str::from_utf8(host).ok());
+        let mut scopes = authority.map_or(Self::none(), Self::of_host);
+        for scope in host.map_or(Self::none(), Self::of_host).iter() {
+            if !scopes.contains(scope) {
+                scopes = scopes.and(scope.clone());
+            }
+        }
+        scopes
     }
 
     /// The same, and this scope.
@@ -108,6 +127,32 @@ impl From<&[ScopeName]> for RequestScopes {
 impl FromIterator<ScopeName> for RequestScopes {
     fn from_iter<I: IntoIterator<Item = ScopeName>>(iter: I) -> Self {
         iter.into_iter().fold(Self::none(), Self::and)
+    }
+}
+
+impl Gate {
+    /// Waits until this node turns ordinary visitors of one of these scopes away, or of the whole site; at once if it
+    /// already does. For handlers of connections that would otherwise never end and that belong to scopes; what adapters give
+    /// such handlers knows of the whole site only.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: nothing is consumed.
+    pub async fn closing_in(&self, scopes: &[ScopeName]) {
+        let mut published = self.shared().published.subscribe();
+        let turns_away = |installed: &Arc<Installed>| {
+            let mut closed = scopes
+                .iter()
+                .filter_map(|scope| installed.snapshot.scope(scope));
+            installed.turns_visitors_away()
+                || closed.any(|scope| {
+                    scope.phase == Phase::Activated && scope.level() != Level::ReadOnly
+                })
+        };
+        if published.wait_for(turns_away).await.is_err() {
+            // The keeper publishes for as long as the gate lives, and `self` is the gate.
+            std::future::pending::<()>().await;
+        }
     }
 }
 
@@ -187,6 +232,26 @@ impl ScopeReplies {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_authority_counts_and_so_does_another_host() {
+        for (authority, host, scopes) in [
+            (None, None, &[][..]),
+            (None, Some("a.example:80"), &["a.example"]),
+            (Some("a.example"), None, &["a.example"]),
+            (Some("a.example:80"), Some("A.example"), &["a.example"]),
+            // An application may look at either.
+            (
+                Some("a.example"),
+                Some("b.example"),
+                &["a.example", "b.example"],
+            ),
+        ] {
+            let found = RequestScopes::of_authority(authority, host.map(str::as_bytes));
+            let found: Vec<&str> = found.iter().map(ScopeName::as_str).collect();
+            assert_eq!(found, scopes, "{authority:?} {host:?}");
+        }
+    }
 
     #[test]
     fn a_host_is_its_name_alone() {

@@ -30,8 +30,8 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use intermission_core::reply::{Marker, Notice, Replies, ReplyPolicy, ReplyRequest, Scheduled};
 use intermission_core::{
-    ActivationId, Clock, Level, Moment, NodeFacts, NodeId, Phase, Policy, Record, RefuseReason,
-    Revision, ScopeName, Snapshot, StateErrorKind, Timestamp, Visitor,
+    ActivationId, Clock, Hold, Level, Moment, NodeFacts, NodeId, Phase, Policy, Record,
+    RefuseReason, Revision, ScopeName, Snapshot, StateErrorKind, Timestamp, Visitor,
 };
 use tokio::sync::watch;
 
@@ -244,13 +244,11 @@ impl Shared {
         (facts.running, facts.bypass_running) = self.in_flight.running();
         facts.requests = self.in_flight.requests();
         facts.executions = self.in_flight.executions(NodeFacts::EXECUTIONS_SHOWN);
-        facts.hold = self
-            .installed
-            .load()
-            .snapshot
-            .hold
-            .as_ref()
-            .map(ToString::to_string);
+        let installed = self.installed.load();
+        // What it does by its own choice is no trouble that anybody is to look after.
+        let trouble = |hold: &&Hold| **hold != Hold::ServesNobody;
+        let hold = installed.snapshot.hold.as_ref().filter(trouble);
+        facts.hold = hold.map(ToString::to_string);
         facts
     }
 

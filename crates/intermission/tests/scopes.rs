@@ -321,6 +321,26 @@ async fn each_scope_has_words_of_its_own() {
     assert!(seconds == 11 && body.contains("Nearly done"), "{body}");
 }
 
+#[tokio::test]
+async fn connections_of_a_scope_are_told_when_it_closes() {
+    let site = site().await;
+    let waits = |scopes: [ScopeName; 1]| {
+        let gate = site.gate.clone();
+        tokio::spawn(async move { gate.closing_in(&scopes).await })
+    };
+    let (billing, search) = (waits(billing()), waits([name("search")]));
+    let job = site.begin("billing").unwrap();
+    let read_only = Activate::by("ana").with_level(Level::ReadOnly);
+    site.close("search", read_only).await;
+    site.close("billing", Activate::by("ana")).await;
+    assert!(!billing.is_finished(), "it drains");
+    drop(job);
+    billing.await.unwrap();
+    assert!(!search.is_finished(), "it may be read");
+    site.change(Change::Activate(Activate::by("ana"))).await;
+    search.await.unwrap();
+}
+
 /// What happens at the second look of a thread at the clock: the one when its execution begins. The first is taken when a
 /// pass is decided about.
 #[derive(Default)]

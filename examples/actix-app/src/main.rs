@@ -25,7 +25,7 @@ use flags::Flags;
 use intermission::Gate;
 use intermission_actix::admin::{self, Admin};
 use intermission_actix::cloudify::{self, Cloudify};
-use intermission_actix::maintenance;
+use intermission_actix::{maintenance, scope_of_host};
 use process::{Ending, announce, asked_to_end};
 use tokens::Tokens;
 use tokio::runtime::Handle;
@@ -83,6 +83,8 @@ async fn main() -> Result<()> {
             tokens.may_bypass(request.uri().path(), |name| header(request, name))
         })
         .with_trusted_proxies(proxies)
+        // Every host is a tenant, which can be closed by itself.
+        .with_scopes(scope_of_host)
         .build()?;
 
     // The factory runs once for each worker; what it clones into each is one and the same gate.

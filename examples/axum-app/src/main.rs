@@ -27,7 +27,7 @@ use flags::Flags;
 use intermission::Gate;
 use intermission_axum::admin::{self, Admin};
 use intermission_axum::cloudify::{self, Cloudify};
-use intermission_axum::maintenance;
+use intermission_axum::{maintenance, scope_of_host};
 use process::{Ending, announce, asked_to_end};
 use tokens::Tokens;
 use tokio::net::TcpListener;
@@ -76,7 +76,9 @@ async fn main() -> Result<()> {
         .with_permission(move |request: &Parts| {
             tokens.may_bypass(request.uri.path(), |name| header(request, name))
         })
-        .with_trusted_proxies(proxies);
+        .with_trusted_proxies(proxies)
+        // Every host is a tenant, which can be closed by itself.
+        .with_scopes(scope_of_host);
     let ending = Ending::new();
     let app = routes::routes(flags.readiness, &ending)
         .merge(admin::public_status("/maintenance-status", gate.clone()))

@@ -2,15 +2,17 @@
 
 use std::time::Duration;
 
+use axum::Json;
 use axum::body::Body;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::{Extension, Json};
-use intermission::{Decision, Execution, Gate, ReadinessPolicy};
-use intermission_axum::{LongLived, MaintenanceRouter, MethodRouterExt, StartedExecution};
+use intermission::{Execution, Gate, ReadinessPolicy};
+use intermission_axum::{
+    LongLived, LongLivedResponse, MaintenanceRouter, MethodRouterExt, StartedExecution,
+};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -21,10 +23,7 @@ use crate::process::Ending;
 pub(crate) fn routes(readiness: ReadinessPolicy, ending: &Ending) -> MaintenanceRouter<Gate> {
     let ready = async move |State(gate): State<Gate>| ready(&gate, readiness);
     let told = ending.clone();
-    let tell = async move |State(gate): State<Gate>, decision: Option<Extension<Decision>>| {
-        let decision = decision.map(|Extension(decision)| decision);
-        tell(intermission::LongLived::of_response(gate, decision), told)
-    };
+    let tell = async move |LongLivedResponse(connection): LongLivedResponse| tell(connection, told);
     let ending = ending.clone();
     let echo = async move |connection: LongLived, upgrade: WebSocketUpgrade| {
         echo(connection, upgrade, ending)

@@ -23,7 +23,7 @@ use flags::Flags;
 use intermission::{Gate, RouteAccess};
 use intermission_warp::admin::{self, Admin};
 use intermission_warp::cloudify::{self, Cloudify};
-use intermission_warp::maintenance;
+use intermission_warp::{maintenance, scope_of_host};
 use process::{Ending, announce, asked_to_end};
 use tokens::Tokens;
 use tokio::net::TcpListener;
@@ -79,6 +79,8 @@ async fn main() -> Result<()> {
             tokens.may_bypass(request.uri.path(), |name| header(request, name))
         })
         .with_trusted_proxies(proxies)
+        // Every host is a tenant, which can be closed by itself.
+        .with_scopes(scope_of_host)
         .with_routes(routes::flags()?)
         .build()?;
 

@@ -3,11 +3,9 @@
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
-use intermission::{
-    AdmitReason, BadPattern, Decision, Execution, Gate, ReadinessPolicy, RouteAccess, RouteTable,
-};
+use intermission::{BadPattern, Execution, Gate, ReadinessPolicy, RouteAccess, RouteTable};
 use intermission_warp::{
-    LongLived, MaintenanceLayer, Refused, StartedExecution, admitted_by, guard, long_lived,
+    LongLived, MaintenanceLayer, Refused, StartedExecution, guard, long_lived, long_lived_response,
     starts_execution,
 };
 use serde::Deserialize;
@@ -81,11 +79,10 @@ pub(crate) fn routes(
         .and(warp::ws())
         .and(long_lived(maintenance))
         .map(move |upgrade, connection| echo(upgrade, connection, ending.clone()));
-    let gate = maintenance.gate().clone();
     let feed = warp::path!("events")
         .and(get())
-        .and(admitted_by(maintenance))
-        .map(move |reason| tell(gate.clone(), reason, told.clone()));
+        .and(long_lived_response(maintenance))
+        .map(move |connection| tell(connection, told.clone()));
     let all = hello.or(health).or(ready).or(login);
     let guarded = guard(maintenance, all.or(slow).or(items).or(chat).or(feed));
     jobs.or(executions).unify().or(guarded).unify()
@@ -146,8 +143,7 @@ async fn work(execution: Execution, takes: Duration) {
 }
 
 /// Tells something each second, until the site closes. It counts by itself, as a response that lasts.
-fn tell(gate: Gate, reason: Option<AdmitReason>, ending: Ending) -> impl Reply {
-    let connection = intermission::LongLived::of_response(gate, reason.map(Decision::Admit));
+fn tell(connection: intermission::LongLived, ending: Ending) -> impl Reply {
     let closing = async move { connection.closing().await };
     let mut response = reply::stream(events::events(closing, ending)).into_response();
     for (name, value) in events::HEADERS {

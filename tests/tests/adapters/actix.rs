@@ -16,7 +16,7 @@ use actix_ws::{CloseCode, Message};
 use intermission::Decision;
 use intermission_actix::{
     ExecutionHandle, LongLived, MaintenanceBuilder, MaintenanceExt, MaintenanceScope,
-    UnknownRoutes, maintenance,
+    UnknownRoutes, maintenance, scope_of_host,
 };
 use intermission_conformance::FixtureError;
 use intermission_conformance::adapter::{Answer, AnswerBody, Call, Route, Server, Site, Unmet};
@@ -203,7 +203,8 @@ fn start<F: Form>(site: Site) -> Result<(dev::Server, Actix<F>), FixtureError> {
         })
         .with_scopes(move |request| {
             let value = request.headers().get("x-tenant");
-            tenants.scopes(value.map(HeaderValue::as_bytes))
+            let tenant = value.map(HeaderValue::as_bytes);
+            tenants.scopes(tenant, scope_of_host(request))
         });
     let (server, address) = F::start(site, maintenance)?;
     let handle = server.handle();

@@ -14,7 +14,7 @@ use http::StatusCode;
 use http_body_util::BodyExt;
 use intermission_axum::{
     ExecutionHandle, LongLived, MaintenanceBuilder, MaintenanceRouter, MethodRouterExt,
-    UnknownRoutes, maintenance,
+    UnknownRoutes, maintenance, scope_of_host,
 };
 use intermission_conformance::FixtureError;
 use intermission_conformance::adapter::{Call, Route, Server, Site, Unmet};
@@ -112,7 +112,8 @@ impl<F: Form> Server for Axum<F> {
             })
             .with_scopes(move |parts| {
                 let value = parts.headers.get("x-tenant");
-                tenants.scopes(value.map(|value| value.as_bytes()))
+                let tenant = value.map(|value| value.as_bytes());
+                tenants.scopes(tenant, scope_of_host(parts))
             });
         let app = F::app(&site, maintenance)?;
         let app = ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(app);

@@ -13,10 +13,10 @@ use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
-use intermission::{Admission, Decision, Gate, Level, Phase, Visitor};
+use intermission::{Gate, LongLived};
 use intermission_conformance::FixtureError;
 use intermission_conformance::adapter::{AnswerBody, Call, Route, Server, Site, Unmet};
-use intermission_tower::{ExecutionHandle, MaintenanceLayer, PeerAddress};
+use intermission_tower::{ExecutionHandle, MaintenanceLayer, PeerAddress, let_in, scope_of_host};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
@@ -51,7 +51,8 @@ impl<F: Flaw> Server for Hyper<F> {
             })
             .with_scopes(move |parts| {
                 let value = parts.headers.get("x-tenant");
-                tenants.scopes(value.map(|value| value.as_bytes()))
+                let tenant = value.map(|value| value.as_bytes());
+                tenants.scopes(tenant, scope_of_host(parts))
             });
         for route in routes() {
             layer = layer.with_route(route.pattern(), route.access());
@@ -179,17 +180,16 @@ fn empty(status: StatusCode) -> Response<Body> {
 
 /// hyper has no WebSockets of its own, so this knows of RFC 6455 what the table says.
 fn upgrade(gate: &Gate, request: &mut Request<Incoming>) -> Response<Body> {
-    let decision = request.extensions().get();
-    let past_the_door = matches!(decision, Some(Decision::Admit(reason)) if reason.is_bypass());
     // Counted anew, since the request is over when the conversation begins.
-    let visitor = Visitor::new("GET", Route::WEBSOCKET).with_permission(past_the_door);
-    let Admission::Admitted(admitted) = gate.admit(&visitor) else {
+    let let_in = let_in(request.extensions());
+    let begun = LongLived::begin(gate.clone(), "GET", Route::WEBSOCKET, let_in);
+    let Ok(connection) = begun else {
         return empty(StatusCode::SERVICE_UNAVAILABLE);
     };
-    let (gate, upgraded) = (gate.clone(), hyper::upgrade::on(request));
+    let upgraded = hyper::upgrade::on(request);
     tokio::spawn(async move {
-        let _ = talk(upgraded, closing(&gate, past_the_door)).await;
-        drop(admitted);
+        let _ = talk(upgraded, connection.closing()).await;
+        drop(connection);
     });
     let mut response = empty(StatusCode::SWITCHING_PROTOCOLS);
     let headers = response.headers_mut();
@@ -199,14 +199,6 @@ fn upgrade(gate: &Gate, request: &mut Request<Incoming>) -> Response<Body> {
     // The answer to the key of the RFC's example, which is the one that the table sends.
     set(SEC_WEBSOCKET_ACCEPT, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
     response
-}
-
-async fn closing(gate: &Gate, past_the_door: bool) {
-    if !past_the_door {
-        return gate.closing().await;
-    }
-    gate.reached(|record| record.phase() == Phase::Activated && record.level() == Level::Exclusive)
-        .await;
 }
 
 /// Sends short messages back until the connection is to end.

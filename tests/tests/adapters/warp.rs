@@ -14,7 +14,7 @@ use intermission_conformance::FixtureError;
 use intermission_conformance::adapter::{Call, Route, Server, Site, Unmet};
 use intermission_warp::{
     LongLived, MaintenanceLayer, Refused, StartedExecution, admitted_by, guard, long_lived,
-    maintenance, starts_execution,
+    maintenance, scope_of_host, starts_execution,
 };
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -58,7 +58,8 @@ impl Server for Warp {
             })
             .with_scopes(move |parts| {
                 let value = parts.headers.get("x-tenant");
-                tenants.scopes(value.map(|value| value.as_bytes()))
+                let tenant = value.map(|value| value.as_bytes());
+                tenants.scopes(tenant, scope_of_host(parts))
             });
         for route in routes().filter(|route| route.access() == RouteAccess::Always) {
             maintenance = maintenance.with_always(route.pattern());

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use intermission_tests::app::App;
-use intermission_tests::command::intermission;
+use intermission_tests::command::{command, intermission};
 use intermission_tests::redis::RedisServer;
-use intermission_tests::running::Ended;
+use intermission_tests::running::{Ended, Running};
 use intermission_tests::wait::until;
 use rustix::process::Signal;
 use tokio::time::sleep;
@@ -75,7 +75,10 @@ async fn a_kill_while_the_command_runs_leaves_the_site_closed() {
     let app = App::start(site.url.as_str(), "web-1", &[]).await;
     let mut running = start(&site.url, &[]).await;
     running.kill().await;
-    assert_eq!(app.get("/").await.status, 503);
+    until("visitors are turned away", || async {
+        (app.get("/").await.status == 503).then_some(())
+    })
+    .await;
     is_stuck_and_says_why(&site.url).await;
 }
 
@@ -86,6 +89,30 @@ async fn a_kill_on_redis_leaves_the_site_closed() {
     running.kill().await;
     // The lease of a holder that is gone ends a few seconds later.
     is_stuck_and_says_why(&site.url).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kill_on_redis_is_forgotten_with_the_lease_although_somebody_opens_at_once() {
+    let site = states::redis().await;
+    let mut running = start(&site.url, &[]).await;
+    running.kill().await;
+    // What the killed one has said of its activation is forgotten with that.
+    intermission(site.url.as_str(), &["deactivate"])
+        .await
+        .done();
+    // This waits for its lease, and for nothing else.
+    let closed = intermission(site.url.as_str(), &["activate", "--wait"]).await;
+    assert_eq!(closed.code, 0, "{closed:?}");
+    let listed = intermission(site.url.as_str(), &["nodes", "--json"])
+        .await
+        .done();
+    assert_eq!(listed.json()["nodes"], serde_json::json!([]));
+    intermission(site.url.as_str(), &["deactivate"])
+        .await
+        .done();
+    let ended = start(&site.url, &[]).await.told("0").await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert_eq!(phase(&site.url).await, "deactivated");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -274,4 +301,66 @@ async fn streams_that_nobody_reads_change_nothing() {
     let code = running.told_and_left("0").await;
     assert_eq!(code, Some(0));
     assert_eq!(phase(&site.url).await, "deactivated");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_site_that_redis_has_lost_is_not_opened_by_a_deployment() {
+    let server = RedisServer::start().await;
+    new_site(&server.url()).await;
+    let app = App::start(&*server.url(), "web-1", &[]).await;
+    intermission(&*server.url(), &["activate", "--wait"])
+        .await
+        .done();
+    server.command(&["FLUSHALL"]).await;
+    // It waits until the application has brought back what it knows.
+    let ended = start(&server.url(), &[]).await.told("0").await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(
+        ended
+            .stderr
+            .contains("the site stays closed, as it was asked for besides"),
+        "{ended:?}"
+    );
+    assert_eq!(phase(&server.url()).await, "activated");
+    assert_eq!(app.get("/").await.status, 503);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_joins_a_drain_that_was_forced_does_not_run_among_what_still_runs() {
+    let site = states::files().await;
+    let state = site.url.as_str();
+    let stubborn = "trap '' TERM; echo started; read word";
+    let line = ["exec", "--", "/bin/sh", "-c", stubborn];
+    let mut working = Running::of(command(state, &line));
+    working.has_started().await;
+    intermission(state, &["activate", "--drain", "force:1s"])
+        .await
+        .done();
+    reach(state, "activated").await;
+    let ended = begin(state, &[]).ended().await;
+    assert_eq!(ended.code, Some(9), "{ended:?}");
+    assert!(
+        ended.stderr.contains("somebody has forced the drain"),
+        "{ended:?}"
+    );
+    assert_eq!(ended.stdout, "", "the command did not run");
+    assert_eq!(holders(state).await, []);
+    let accepting = start(state, &["--drain", "force:1s"]).await;
+    assert_eq!(accepting.told("0").await.code, Some(0));
+    assert_eq!(working.told("go").await.code, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_way_out_of_a_failure_leaves_what_is_planned() {
+    let site = states::files().await;
+    let state = site.url.as_str();
+    intermission(state, &["activate", "--starts", "+2h"])
+        .await
+        .done();
+    let failed = start(state, &[]).await.told("1").await;
+    assert_eq!(failed.code, Some(1));
+    let opened = intermission(state, &["deactivate"]).await.done();
+    assert!(opened.stderr.contains("stays: `intermission"), "{opened:?}");
+    let planned = intermission(state, &["deactivate"]).await.done();
+    assert_eq!(planned.stderr, "cancelled the planned maintenance\n");
 }

@@ -72,6 +72,7 @@ recipes!(
     database_down,
     maintenance_window,
     on_kubernetes,
+    one_tenant_only,
     pause_queue_workers,
     purge_cache,
     run_migrations,

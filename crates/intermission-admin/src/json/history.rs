@@ -26,6 +26,7 @@ struct Entry<'a> {
     by: Option<&'a str>,
     origin: Option<&'a str>,
     note: Option<&'a str>,
+    scope: Option<&'a str>,
 }
 
 impl<'a> History<'a> {
@@ -40,6 +41,7 @@ impl<'a> History<'a> {
             by: entry.by.as_deref(),
             origin: entry.origin.as_deref(),
             note: entry.note.as_deref(),
+            scope: entry.scope(),
         });
         Self {
             v: VERSION,
@@ -61,6 +63,7 @@ pub struct Event<'a> {
     by: Option<&'a str>,
     origin: Option<&'a str>,
     note: Option<&'a str>,
+    scope: Option<&'a str>,
 }
 
 impl<'a> Event<'a> {
@@ -76,6 +79,7 @@ impl<'a> Event<'a> {
             by: line.by,
             origin: line.origin,
             note: line.note,
+            scope: line.scope,
         }
     }
 }

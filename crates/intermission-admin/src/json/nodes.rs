@@ -60,6 +60,7 @@ fn node<'a>(node: &'a NodeView, view: &View) -> Node<'a> {
         LostContact::Wait(after) => ("wait", Some(after)),
         LostContact::Hold => ("hold", None),
         LostContact::Fence(after) => ("fence", Some(after)),
+        LostContact::Leave => ("leave", None),
     };
     Node {
         id: node.node.to_string(),

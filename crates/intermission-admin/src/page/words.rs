@@ -159,6 +159,7 @@ pub(super) fn hold(hold: &Hold) -> String {
             "This node is closed: the planned maintenance has begun, and its state is out of reach."
                 .to_owned()
         }
+        Hold::ServesNobody => "This node is closed: it serves nobody, by its own choice.".to_owned(),
         Hold::StateReconciling => {
             "This node is closed: its state may have lost a record, and those who may know better are heard first."
                 .to_owned()
@@ -174,6 +175,7 @@ pub(super) fn lost_contact(policy: impl Of<LostContact>) -> String {
         LostContact::Wait(after) => format!("a drain waits {} for it", spell(after)),
         LostContact::Hold => "a drain waits until it is back, or forgotten".to_owned(),
         LostContact::Fence(after) => format!("it stops its own work after {}", spell(after)),
+        LostContact::Leave => "it serves nobody, and has left when its lease is over".to_owned(),
     }
 }
 

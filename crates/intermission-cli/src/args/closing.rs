@@ -148,12 +148,16 @@ impl Closing {
 /// command, and opens the service again, unless it was closed before. Several may hold it closed at a time, each for
 /// itself: it opens with the last of them. `activate` meanwhile makes it stay closed, `deactivate` opens it at once.
 ///
+/// It is no lock: two at a time both run.
+///
 /// A command that fails leaves the service closed, and so does a crash: nobody knows how far the work has come.
 /// `status` says who holds it, and whether that one is still alive; `deactivate` opens it. Before the command runs,
 /// nothing is kept: a drain that takes too long, or a signal, restores what was before.
 ///
-/// The command's streams and its exit code are its own, and so are SIGTERM, SIGINT, SIGHUP and SIGQUIT. Kill this
-/// process with SIGKILL, and the command runs on while the service stays closed.
+/// The command's streams and its exit code are its own, and so are SIGTERM, SIGINT, SIGHUP and SIGQUIT. If it was not
+/// run, that is said on standard error, and the exit code is 1, 5, 6, 7 or 9; 7 as well if it was run with success, and
+/// somebody opened the service meanwhile. Kill this process with SIGKILL, and the command runs on while the service
+/// stays closed.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -197,7 +201,8 @@ pub(crate) struct During {
 
 /// Open the service again, or cancel a plan
 ///
-/// A planned maintenance does not start then. Passes end; the allow list stays for the next time.
+/// Passes end; the allow list stays for the next time, and so does what is planned for later: if the service is open
+/// already, that is cancelled.
 #[derive(Debug, Args)]
 pub(crate) struct Deactivate {
     /// Who passes the next time, instead of those listed so far: addresses and networks, or `none`

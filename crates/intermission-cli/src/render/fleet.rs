@@ -109,6 +109,7 @@ pub(crate) fn holdup_in_words(node: &NodeView, now: Timestamp) -> String {
     let why = if node.out_of_contact {
         let patience = match node.lost_contact {
             LostContact::Hold => "until it is back".to_owned(),
+            LostContact::Leave => "until its lease is over".to_owned(),
             LostContact::Wait(more) | LostContact::Fence(more) => {
                 format!("{} longer than its lease", brief(more))
             }
@@ -265,12 +266,13 @@ pub(crate) fn ways_out(unconfirmed: &[Unconfirmed], invocation: &str) -> Vec<Str
     ways
 }
 
-/// What being out of contact means for a node: `wait 2m`, `hold` or `fence 30s`.
+/// What being out of contact means for a node: `wait 2m`, `hold`, `fence 30s` or `leave`.
 pub(crate) fn policy_in_words(policy: LostContact) -> String {
     match policy {
         LostContact::Wait(more) => format!("wait {}", brief(more)),
         LostContact::Hold => "hold".to_owned(),
         LostContact::Fence(more) => format!("fence {}", brief(more)),
+        LostContact::Leave => "leave".to_owned(),
     }
 }
 

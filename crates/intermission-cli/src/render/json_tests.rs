@@ -215,7 +215,7 @@ fn history_and_passes() {
         format!(
             "{{\"v\":1,\"history\":[{{\"at\":\"2026-11-20T10:00:00.000Z\",\"revision\":{},{}",
             site.view().record.revision(),
-            r#""event":"updated","phase":"deactivated","by":"ana","origin":"command","note":"allow list"}]}"#
+            r#""event":"updated","phase":"deactivated","by":"ana","origin":"command","note":"allow list","scope":null}]}"#
         )
     );
     let (pass, _) = Pass::issue("auditor", Some(at("11:00:00"))).unwrap();

@@ -69,7 +69,7 @@ async fn ran_on(
 ) -> ExitCode {
     let arguments = Arguments::try_parse_from([&["intermission"], line].concat()).unwrap();
     let manner = Manner {
-        scope: None,
+        scope: arguments.global.scope.map(|scope| scope.parse().unwrap()),
         json: arguments.global.json,
         verbose: arguments.global.verbose,
         invocation: "intermission".to_owned(),
@@ -109,6 +109,22 @@ async fn report_of_an_execution(state: &SharedState) {
 
 fn somebody_else(state: &SharedState) -> Operator {
     Operator::new(state.clone(), Actor::new("bob", "admin 192.0.2.7"))
+}
+
+#[tokio::test]
+async fn a_scope_that_looks_like_a_host_in_upper_case_is_warned_of() {
+    let state = state();
+    let warning = "warning: upper and lower case differ in `Shop.Example`: where the service goes by hosts, they are in \
+                   lower case\n";
+    for (scope, is_warned_of) in [
+        ("Shop.Example", true),
+        ("shop.example", false),
+        ("ACME", false),
+    ] {
+        let ran = ran(&state, &["activate", "--scope", scope]).await;
+        assert_eq!(ran.code, ExitCode::Done, "{ran:?}");
+        assert_eq!(ran.notes.contains(warning), is_warned_of, "{ran:?}");
+    }
 }
 
 #[tokio::test]

@@ -33,6 +33,55 @@ async fn a_wait_that_somebody_ends_says_who() {
     assert_eq!(waited.data, "");
 }
 
+/// What happens in a part of the site meanwhile is not what ends it.
+#[tokio::test]
+async fn a_wait_for_the_site_is_not_ended_by_what_opens_a_part_of_it() {
+    let state = state();
+    let gate = Gate::builder(state.clone()).start().await.unwrap();
+    let _execution = gate.execution(ExecutionInfo::new("import")).unwrap();
+    ran(&state, &["activate", "--scope", "billing"]).await;
+    let bob = somebody_else(&state);
+    let interrupt = async {
+        gate.reached(|record| record.phase() == Phase::Activating)
+            .await;
+        let line = [
+            "deactivate",
+            "--scope",
+            "billing",
+            "--requested-by",
+            "carol",
+        ];
+        assert_eq!(ran(&state, &line).await.code, ExitCode::Done);
+        bob.change(Change::Deactivate(Deactivate::new()))
+            .await
+            .unwrap();
+    };
+    let (waited, ()) = tokio::join!(ran(&state, &["activate", "--wait"]), interrupt);
+    assert_eq!(waited.code, ExitCode::ChangedMeanwhile, "{waited:?}");
+    let said = "error: bob (admin 192.0.2.7) deactivated meanwhile, at 2";
+    assert!(waited.notes.starts_with(said), "{waited:?}");
+}
+
+#[tokio::test]
+async fn a_wait_for_a_part_of_the_site_says_what_became_of_that() {
+    let state = state();
+    let gate = Gate::builder(state.clone()).start().await.unwrap();
+    let info = ExecutionInfo::new("import").with_scope("billing".parse().unwrap());
+    let _execution = gate.execution(info).unwrap();
+    let line = [
+        "activate",
+        "--scope",
+        "billing",
+        "--wait",
+        "--drain",
+        "abort:1ms",
+    ];
+    let aborted = ran(&state, &line).await;
+    assert_eq!(aborted.code, ExitCode::Failed, "{aborted:?}");
+    let said = "error: the drain took longer than its limit, so billing was opened again at";
+    assert!(aborted.notes.starts_with(said), "{aborted:?}");
+}
+
 #[tokio::test]
 async fn a_wait_that_the_drain_policy_ends_is_no_conflict() {
     let state = state();

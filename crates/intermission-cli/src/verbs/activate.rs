@@ -1,6 +1,6 @@
 //! `activate`: close the service, or change how it is closed.
 
-use intermission::{Accepted, Change, Goal, Phase, Record, Timestamp};
+use intermission::{Accepted, Change, Goal, Phase, Record, ScopeName, Timestamp};
 
 use crate::args::Activate;
 use crate::exit_code::ExitCode;
@@ -27,6 +27,13 @@ pub(crate) async fn run(
     {
         session.output.warning(&format!(
             "the start {start} has passed, so it starts at once"
+        ))?;
+    }
+    if let Some(scope) = &session.scope
+        && looks_like_a_host(scope)
+    {
+        session.output.warning(&format!(
+            "upper and lower case differ in `{scope}`: where the service goes by hosts, they are in lower case"
         ))?;
     }
     // A state that is out of reach now fails this at once, also with `--wait`: what was not accepted changes nothing, and
@@ -63,6 +70,12 @@ pub(crate) async fn run(
     }
     session.report_change(record, *changed)?;
     Ok(ExitCode::Done)
+}
+
+/// Whether it looks like the name of a host, which no request has in this spelling.
+fn looks_like_a_host(scope: &ScopeName) -> bool {
+    let name = scope.as_str();
+    name.contains('.') && name.bytes().any(|byte| byte.is_ascii_uppercase())
 }
 
 fn request(

@@ -29,6 +29,12 @@ pub(crate) async fn run(
         "already deactivated"
     };
     session.output.note(said)?;
+    if let Some(plan) = accepted.record.plan() {
+        session.output.hint(&format!(
+            "the maintenance planned for {} stays: `{} deactivate` again cancels it",
+            plan.starts_at, session.invocation
+        ))?;
+    }
     let working: Vec<_> = before
         .holders()
         .iter()

@@ -19,8 +19,8 @@ mod holder;
 use std::time::Duration;
 
 use intermission::{
-    ActivationId, Completion, Gate, Goal, LostContact, NodeId, OnFailure, Phase, Record,
-    StartError, Unconfirmed, UnconfirmedCause, View,
+    ActivationId, Completion, DrainPolicy, Gate, Goal, LostContact, NodeId, OnFailure, Phase,
+    Record, StartError, Unconfirmed, UnconfirmedCause, View,
 };
 
 use crate::args::During;
@@ -71,9 +71,9 @@ pub(crate) async fn run(args: &During, session: &mut Session<'_, '_>) -> Result<
     ended.map(|(code, _)| code)
 }
 
-/// This process as a node of the site. It runs nothing for which anybody would have to wait if it dies.
+/// This process as a node of the site. It serves nobody and runs nothing, so if it dies, it has left.
 async fn join(name: &str, session: &Session<'_, '_>) -> Result<Gate, Failure> {
-    let joined = node::join(name, LostContact::Wait(Duration::ZERO), session).await;
+    let joined = node::join(name, LostContact::Leave, session).await;
     joined.map_err(|error| match error {
         StartError::State(error) => error.into(),
         other => Failure::new(ExitCode::Failed, in_full(&other)),
@@ -89,66 +89,92 @@ async fn held(
     session: &mut Session<'_, '_>,
 ) -> Result<(ExitCode, Option<Record>), Failure> {
     let drained = drain(args, holder, gate.status().node, signals, session).await;
-    match drained {
-        Ok(()) => {}
-        Err(Stopped::Opened(failure)) => return Err(not_run(failure)),
-        Err(stopped) => {
-            let record = holder.end(Last::Release, signals, session).await;
-            if let Ok(record) = &record {
-                let line = format!("{}, the command was not run", restored(record));
-                say(session.output, &line);
-            }
-            return match stopped {
-                Stopped::By(code) => record.map(|_| (code, None)),
-                Stopped::Failed(failure) | Stopped::Opened(failure) => Err(match record {
-                    Ok(_) => not_run(failure),
-                    Err(kept) => not_run(failure).adding(&kept.in_words()),
-                }),
-            };
-        }
+    if let Err(stopped) = drained {
+        let code = not_begun(stopped, holder, signals, session).await?;
+        return Ok((code, None));
     }
     say(session.output, "activated: running the command");
     let registration = Registration::Holder(gate.clone(), session.scope.clone(), holder.id);
     let ended = child::run(&args.command, signals, registration, session.output).await;
-    let (code, last) = match ended {
-        // Nothing ran.
-        Err(_) => (None, Last::Release),
-        Ok(code @ ExitCode::Child(0)) => (Some(code), Last::Release),
-        Ok(code) if args.on_failure == OnFailure::Lift => (Some(code), Last::Release),
-        Ok(code) => (Some(code), Last::Failure(reason(code))),
-    };
-    let has_succeeded = code == Some(ExitCode::Child(0));
-    let keeps = matches!(last, Last::Failure(_));
-    let record = holder.end(last, signals, session).await;
-    match (&record, code) {
-        (Ok(record), Some(code)) if keeps => {
-            say_that_it_stays(code, record, session);
+    match ended {
+        Ok(code @ ExitCode::Child(0)) => {
+            let record = holder.end(Last::Release, signals, session).await?;
+            say(session.output, &restored(&record));
+            Ok((code, opening(record)))
         }
-        (Ok(record), Some(code)) if !has_succeeded => {
+        Ok(code) => Ok(failed(code, args.on_failure, holder, signals, session).await),
+        // Nothing ran.
+        Err(failure) => Err(match holder.end(Last::Release, signals, session).await {
+            Ok(record) => {
+                say(session.output, &restored(&record));
+                failure
+            }
+            Err(kept) => failure.adding(&kept.in_words()),
+        }),
+    }
+}
+
+/// Restores what was, since the command is not to run.
+async fn not_begun(
+    stopped: Stopped,
+    holder: &Holder,
+    signals: &mut Signals,
+    session: &mut Session<'_, '_>,
+) -> Result<ExitCode, Failure> {
+    let stopped = match stopped {
+        Stopped::Opened(failure) => return Err(not_run(failure)),
+        Stopped::By(code) => Ok(code),
+        Stopped::Failed(failure) => Err(not_run(failure)),
+    };
+    let released = holder.end(Last::Release, signals, session).await;
+    match (stopped, released) {
+        (stopped, Ok(record)) => {
+            let line = format!("{}, the command was not run", restored(&record));
+            say(session.output, &line);
+            stopped
+        }
+        (Ok(_), Err(kept)) => Err(kept),
+        (Err(failure), Err(kept)) => Err(failure.adding(&kept.in_words())),
+    }
+}
+
+/// Keeps the site closed, or restores what was, since the command has failed. What it says about itself counts more than
+/// what comes of it here.
+async fn failed(
+    code: ExitCode,
+    on_failure: OnFailure,
+    holder: &Holder,
+    signals: &mut Signals,
+    session: &mut Session<'_, '_>,
+) -> (ExitCode, Option<Record>) {
+    let last = match on_failure {
+        OnFailure::Keep => Last::Failure(reason(code)),
+        OnFailure::Lift => Last::Release,
+    };
+    let record = match holder.end(last, signals, session).await {
+        Ok(record) => record,
+        Err(failure) => {
+            drop(session.output.warning(&failure.in_words()));
+            return (code, None);
+        }
+    };
+    match on_failure {
+        OnFailure::Keep => say_that_it_stays(code, &record, session),
+        OnFailure::Lift => {
             let line = format!(
                 "the command failed ({}): {}",
                 reason(code),
-                restored(record)
+                restored(&record)
             );
             say(session.output, &line);
         }
-        (Ok(record), _) => say(session.output, &restored(record)),
-        (Err(_), _) => {}
     }
-    match (ended, record) {
-        // What the command says about itself counts more than what comes of it here.
-        (Ok(code), Err(failure)) if !has_succeeded => {
-            drop(session.output.warning(&failure.in_words()));
-            Ok((code, None))
-        }
-        (Ok(_), Err(failure)) => Err(failure),
-        (Ok(code), Ok(record)) => {
-            let is_open = !record.phase().is_on();
-            Ok((code, is_open.then_some(record)))
-        }
-        (Err(failure), Ok(_)) => Err(failure),
-        (Err(failure), Err(kept)) => Err(failure.adding(&kept.in_words())),
-    }
+    (code, opening(record))
+}
+
+/// The record, if it is that of an open site.
+fn opening(record: Record) -> Option<Record> {
+    (!record.phase().is_on()).then_some(record)
 }
 
 /// Why the command is not to run.
@@ -198,7 +224,10 @@ async fn drain(
     // What nobody reads changes nothing about what runs.
     drop(said);
     match ended {
-        Ended::Reached(view) => ready(&view, args.wait, own, session),
+        Ended::Reached(view) => {
+            let forces = matches!(args.closing.drain, Some(DrainPolicy::Force(_)));
+            ready(&view, args.wait, forces, own, session)
+        }
         Ended::Superseded => Err(opened(activation.id, session).await),
         Ended::Lost(error) => Err(Stopped::Failed(error.into())),
         Ended::TimedOut(limit, last_seen) => Err(Stopped::Failed(timed_out(
@@ -237,10 +266,12 @@ async fn opened(activation: ActivationId, session: &Session<'_, '_>) -> Stopped 
     })
 }
 
-/// Whether it is certain enough that nothing runs. What a drain that was forced leaves running is what was asked for.
+/// Whether it is certain enough that nothing runs. What still runs although the drain was forced is accepted by who has
+/// asked for that, and not by who joins.
 fn ready(
     view: &View,
     goal: Goal,
+    forces: bool,
     own: NodeId,
     session: &mut Session<'_, '_>,
 ) -> Result<(), Stopped> {
@@ -256,8 +287,15 @@ fn ready(
     let (running, unknown): (Vec<&Unconfirmed>, Vec<&Unconfirmed>) = unconfirmed
         .iter()
         .partition(|node| node.cause == UnconfirmedCause::StillRunning);
-    if !unknown.is_empty() {
-        let message = format!("nobody knows what still runs on {}", in_words(&unknown));
+    if !unknown.is_empty() || (!forces && !running.is_empty()) {
+        let message = if unknown.is_empty() {
+            format!(
+                "somebody has forced the drain, and work still runs on {}",
+                in_words(&running)
+            )
+        } else {
+            format!("nobody knows what still runs on {}", in_words(&unknown))
+        };
         let mut failure = Failure::new(ExitCode::Unconfirmed, message);
         for hint in fleet::ways_out(unconfirmed, &session.invocation) {
             failure = failure.adding(&hint);
@@ -279,6 +317,13 @@ fn ready(
         let line = format!(
             "work still runs on {}, as the drain was forced",
             in_words(&running)
+        );
+        drop(session.output.warning(&line));
+    }
+    if let Some(lost_at) = completion.and_then(|done| done.state_lost_at) {
+        let line = format!(
+            "the state lost data at {lost_at}, before it was activated: a node that was cut off at that time may be \
+             missing, and still run something"
         );
         drop(session.output.warning(&line));
     }

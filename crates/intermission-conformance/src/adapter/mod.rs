@@ -13,7 +13,7 @@
 //! 1. **The settings**, handed to the adapter's builder: [`Site::gate`], [`Site::trusted_proxies`],
 //!    [`Site::pass_name`], [`Site::unknown_routes_are_told`], and a permission that calls [`Site::permits`] with the
 //!    value of the request header `x-operator`. Scopes of requests come from a closure that calls [`Site::scopes`] with the
-//!    value of the request header `x-tenant`.
+//!    value of the request header `x-tenant`, and with the scope of the request's host.
 //! 2. **The routes**, in the framework's own idiom, flagged as [`Route::access`] says, and as a part
 //!    of the scope that [`Route::scope`] says: those of [`Route::ALL`] at
 //!    [`Route::path`], and below the prefix [`Route::NEST`], in whatever the framework nests routes with, those of

@@ -239,12 +239,14 @@ impl Site {
         x_operator == Some(b"yes")
     }
 
-    /// To which scopes a request belongs, in addition to that of its route, by the value of the request header `x-tenant`.
+    /// To which scopes a request belongs, in addition to that of its route: by the value of the request header `x-tenant`,
+    /// and that of its host, as the adapter finds it.
     #[must_use]
-    pub fn scopes(&self, x_tenant: Option<&[u8]>) -> RequestScopes {
+    pub fn scopes(&self, x_tenant: Option<&[u8]>, of_host: RequestScopes) -> RequestScopes {
         self.inner.asked_for_scopes.fetch_add(1, Ordering::SeqCst);
         let tenant = x_tenant.and_then(|tenant| std::str::from_utf8(tenant).ok());
-        tenant.and_then(|tenant| ScopeName::new(tenant).ok()).into()
+        let tenant = tenant.and_then(|tenant| ScopeName::new(tenant).ok());
+        tenant.into_iter().fold(of_host, RequestScopes::and)
     }
 
     /// The application: what the handler of a route answers.

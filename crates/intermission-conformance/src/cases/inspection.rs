@@ -28,6 +28,7 @@ async fn a_node_is_listed_with_what_it_said(site: Site) -> Checked {
         LostContact::Wait(Duration::from_millis(120_001)),
         LostContact::Hold,
         LostContact::Fence(Duration::from_millis(30_001)),
+        LostContact::Leave,
     ];
     for (number, lost_contact) in policies.into_iter().enumerate() {
         let mut node = Node::new(&format!("web-{number}")).with_lost_contact(lost_contact);

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use intermission_core::{
-    Activate, Change, HistoryEvent, LostContact, Phase, Record, UnconfirmedCause,
+    Activate, Change, Deactivate, DrainPolicy, HistoryEvent, LostContact, Phase, Record,
+    UnconfirmedCause,
 };
 
 use crate::case::case_table;
@@ -18,6 +19,13 @@ case_table! { Leases:
     a_silent_node_on_hold_is_never_given_up;
     /// A silent node under `fence` counts as drained after its lease and its fence, and not before.
     a_silent_fenced_node_counts_as_drained;
+    /// A silent node under `leave` is waited for until its lease is over; then it is off the list, and named nowhere.
+    a_silent_node_that_leaves_is_gone_after_its_lease;
+    /// A silent node under `leave` is gone although what it said was of an activation that is no more, and the next one
+    /// has its quiescence.
+    what_a_node_that_leaves_has_said_is_of_no_account;
+    /// A node under `leave` has nothing that a forced drain would have to name.
+    a_node_that_serves_nobody_is_never_named;
     /// A node that speaks is never given up, however long the drain takes.
     a_node_that_speaks_keeps_its_lease;
     /// A node that had drained before it fell silent is not listed as unconfirmed.
@@ -139,6 +147,74 @@ async fn a_silent_fenced_node_counts_as_drained(site: Site) -> Checked {
         &completion(&record)?.unconfirmed,
         &[],
     )
+}
+
+/// So long that any lease is over.
+fn over_the_lease(site: &Site) -> Duration {
+    site.timing.lease + site.timing.step * 2
+}
+
+async fn a_silent_node_that_leaves_is_gone_after_its_lease(site: Site) -> Checked {
+    let mut node = Node::new("leaves").with_lost_contact(LostContact::Leave);
+    drained_by(&site, &mut node).await?;
+    site.pass(over_the_lease(&site)).await?;
+    let view = site.view().await?;
+    ensure_eq(
+        "the phase after the lease",
+        &view.record.phase(),
+        &Phase::Activated,
+    )?;
+    ensure_eq(
+        "the unconfirmed nodes",
+        &completion(&view.record)?.unconfirmed,
+        &[],
+    )?;
+    ensure_eq("the number of nodes", &view.node_count, &0)?;
+    ensure_eq(
+        "the events",
+        &site.events().await?,
+        &[HistoryEvent::Activated, HistoryEvent::Requested],
+    )
+}
+
+async fn what_a_node_that_leaves_has_said_is_of_no_account(site: Site) -> Checked {
+    let mut node = Node::new("leaves").with_lost_contact(LostContact::Leave);
+    let on = drained_by(&site, &mut node).await?;
+    node.say_drained(&site.state, activation(&on)?.id).await?;
+    site.change(Change::Deactivate(Deactivate::new())).await?;
+    site.pass(over_the_lease(&site)).await?;
+    let on = site.change(Change::Activate(Activate::by("ana"))).await?;
+    ensure_eq(
+        "the phase of the next activation",
+        &on.phase(),
+        &Phase::Activated,
+    )?;
+    ensure_eq("the unconfirmed nodes", &completion(&on)?.unconfirmed, &[])?;
+    let view = site.view().await?;
+    ensure_eq("the number of nodes", &view.node_count, &0)?;
+    ensure(view.quiescent_at.is_some(), || {
+        "a node that has left holds up the quiescence".to_owned()
+    })
+}
+
+async fn a_node_that_serves_nobody_is_never_named(site: Site) -> Checked {
+    let limit = site.timing.step * 4;
+    let mut node = Node::new("leaves").with_lost_contact(LostContact::Leave);
+    node.sync(&site.state).await?;
+    let drain = DrainPolicy::Force(limit);
+    site.change(Change::Activate(Activate::by("ana").with_drain(drain)))
+        .await?;
+    site.pass_with(limit + site.timing.step * 2, &mut [&mut node])
+        .await?;
+    let record = site.record().await?;
+    ensure_eq(
+        "the phase after the limit",
+        &record.phase(),
+        &Phase::Activated,
+    )?;
+    let completion = completion(&record)?;
+    ensure_eq("whether it was forced", &completion.forced, &true)?;
+    ensure_eq("the unconfirmed nodes", &completion.unconfirmed, &[])
 }
 
 async fn a_node_that_speaks_keeps_its_lease(site: Site) -> Checked {

@@ -246,6 +246,12 @@ flaws! {
         an_unconfirmed_node_that_leaves_is_no_longer_named
         every_method_answers_through_the_wrappers
         the_others_are_still_waited_for;
+    /// Takes a node that leaves when it is lost for one that may still run something.
+    NobodyLeavesBySilence:
+        a_silent_node_that_leaves_is_gone_after_its_lease
+        what_a_node_that_leaves_has_said_is_of_no_account
+        a_node_that_serves_nobody_is_never_named
+        a_node_is_listed_with_what_it_said;
     /// Keeps another id than the operation's.
     NoticesNoRepetition:
         an_activation_repeated_after_its_completion_is_done_once

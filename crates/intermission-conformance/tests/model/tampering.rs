@@ -31,6 +31,9 @@ pub(crate) fn report(flaw: Flaw, call: u64, current: &Record, report: &mut NodeR
         Flaw::ForgetsClaims => report.seen = Revision::ZERO,
         Flaw::ForgetsFacts => report.facts = NodeFacts::labelled(report.facts.label.clone()),
         Flaw::GivesUpAtOnce => report.lost_contact = LostContact::Fence(Duration::ZERO),
+        Flaw::NobodyLeavesBySilence if report.lost_contact == LostContact::Leave => {
+            report.lost_contact = LostContact::Wait(Duration::ZERO);
+        }
         Flaw::TakesEveryOffer => {
             let newest = current.revision().number() + 1;
             report.offer = report.offer.take().map(|offer| {

@@ -106,6 +106,9 @@ pub enum Hold {
     Dependency(String),
     /// A planned maintenance has begun while the state is away. How closed the node is, is the plan's level.
     PlanBegan,
+    /// The node serves nobody and runs nothing by its own choice, whatever the record says:
+    /// [`LostContact::Leave`](crate::LostContact::Leave). Nobody is let in, and no bypass helps.
+    ServesNobody,
     /// The node has started on a state that knows of no record and may have lost one; those who may know better are heard
     /// first.
     StateReconciling,
@@ -118,6 +121,7 @@ impl Hold {
     pub const KINDS: &'static [&'static str] = &[
         "dependency",
         "plan-began",
+        "serves-nobody",
         "state-reconciling",
         "state-unreachable",
     ];
@@ -128,6 +132,7 @@ impl Hold {
         match self {
             Self::Dependency(_) => "dependency",
             Self::PlanBegan => "plan-began",
+            Self::ServesNobody => "serves-nobody",
             Self::StateReconciling => "state-reconciling",
             Self::StateUnreachable => "state-unreachable",
         }
@@ -139,6 +144,7 @@ impl fmt::Display for Hold {
         match self {
             Self::Dependency(name) => write!(f, "dependency {name} fails"),
             Self::PlanBegan => f.write_str("plan began while the state is away"),
+            Self::ServesNobody => f.write_str("it serves nobody"),
             Self::StateReconciling => f.write_str("state reconciling"),
             Self::StateUnreachable => f.write_str("state unreachable"),
         }
@@ -171,6 +177,7 @@ mod tests {
         for hold in [
             Hold::Dependency("database".to_owned()),
             Hold::PlanBegan,
+            Hold::ServesNobody,
             Hold::StateReconciling,
             Hold::StateUnreachable,
         ] {

@@ -65,12 +65,13 @@ impl Snapshot {
     }
 
     /// How closed this node is: a hold closes it fully, whatever the record says, and never opens it. A plan that began
-    /// while the state is away closes it as far as was planned.
+    /// while the state is away closes it as far as was planned; a node that serves nobody is closed to those, too, who pass.
     #[must_use]
     pub fn closure(&self) -> (Phase, Level) {
         let (phase, level) = (self.record.phase(), self.record.level());
         match (&self.hold, self.record.plan()) {
             (None, _) => return (phase, level),
+            (Some(Hold::ServesNobody), _) => return (Phase::Activated, Level::Exclusive),
             (Some(Hold::PlanBegan), Some(plan)) if !phase.is_on() => {
                 return (Phase::Activated, plan.settings.level);
             }

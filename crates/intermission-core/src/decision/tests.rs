@@ -108,6 +108,32 @@ fn agrees_with_the_rules_as_they_are_written() {
 }
 
 #[test]
+fn a_node_that_serves_nobody_lets_nobody_pass() {
+    let policy = Policy::default();
+    for phase in [Phase::Deactivated, Phase::Activating, Phase::Activated] {
+        for level in [Level::ReadOnly, Level::Full, Level::Exclusive] {
+            let mut bystander = snapshot(phase, level);
+            bystander.hold = Some(Hold::ServesNobody);
+            let refused = Decision::Refuse(RefuseReason::Held);
+            let visitor = Visitor::new("GET", "/").with_permission(true);
+            for access in [RouteAccess::Ordinary, RouteAccess::StartsExecution] {
+                let visitor = visitor.clone().with_access(access);
+                assert_eq!(decide(&bystander, &policy, &visitor, NOW), refused);
+                let explanation = explain(&bystander, &policy, &visitor, NOW);
+                assert_eq!(explanation.decision, refused);
+            }
+            assert_eq!(
+                bystander.execution_refusal(),
+                Some(RefuseReason::Held),
+                "{phase} {level}"
+            );
+            let always = visitor.with_access(RouteAccess::Always);
+            assert!(decide(&bystander, &policy, &always, NOW).is_admit());
+        }
+    }
+}
+
+#[test]
 fn a_hold_closes_and_never_opens() {
     let visitor = Visitor::new("GET", "/");
     let policy = Policy::default();

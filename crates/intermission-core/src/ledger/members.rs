@@ -60,7 +60,7 @@ pub struct Members {
 pub(super) struct Member {
     pub(super) sequence: u64,
     pub(super) seen: Revision,
-    /// The fleet clock after which it provably runs nothing, or is given up; `None` for never.
+    /// The fleet clock after which it provably runs nothing, is given up, or has left; `None` for never.
     pub(super) expires_ms: Option<u64>,
     /// The fleet clock when it was last heard of.
     pub(super) heard_ms: u64,
@@ -300,7 +300,12 @@ impl Member {
 
     /// Whether it is known that no execution runs there.
     pub(super) const fn runs_nothing(&self) -> bool {
-        self.drained || self.is_fenced_off()
+        self.drained || self.is_fenced_off() || self.never_serves()
+    }
+
+    /// Whether it serves nobody and runs nothing, whatever it has said.
+    pub(super) const fn never_serves(&self) -> bool {
+        matches!(self.lost_contact, LostContact::Leave)
     }
 
     /// Whether it has dropped all that it ran, as it does when it is out of contact for long.
@@ -323,10 +328,11 @@ impl Member {
     }
 }
 
-/// The fleet clock after which a node that is heard now provably runs nothing, or is given up; `None` for never.
+/// The fleet clock after which a node that is heard now provably runs nothing, is given up, or has left; `None` for never.
 fn expiry(lost_contact: LostContact, lease: Duration, clock_ms: u64) -> Option<u64> {
     match lost_contact {
         LostContact::Hold => None,
+        LostContact::Leave => Some(clock_ms.saturating_add(millis(lease))),
         LostContact::Wait(more) | LostContact::Fence(more) => {
             Some(clock_ms.saturating_add(millis(lease.saturating_add(more))))
         }

@@ -13,7 +13,8 @@
 //!   have seen, even those that the ledger has lost.
 //! - **Nothing that was lost opens.** After a loss nothing completes until the grace is over, and a newer record that a
 //!   node offers is taken back. Who opens waits for [`Timing::reconcile`], in which nodes in contact speak; who edits
-//!   waits for the whole grace; who closes waits for nothing.
+//!   waits for the whole grace, and so does who closes for a piece of work, after which it opens again; who closes waits
+//!   for nothing.
 //! - **Repeating is harmless.** A report counts once, by its sequence; an operation counts once, by its id.
 
 mod members;
@@ -36,7 +37,7 @@ use crate::report::{Actor, Departure, Intent, NodeReport, OperateReply, Operatio
 use crate::timing::Timing;
 use crate::view::View;
 use members::Member;
-use notes::{event_of, note_of};
+use notes::{event_of, is_lent, note_of};
 
 pub use members::Members;
 
@@ -410,7 +411,8 @@ impl Ledger {
             }
             Intent::Put(proposed) => (**proposed).clone(),
         };
-        let begins = proposed.phase().is_on() && !current.phase().is_on();
+        // For work alone, a site opens again when the work is done. What was lost may be that it is to stay closed.
+        let begins = proposed.phase().is_on() && !current.phase().is_on() && !is_lent(&proposed);
         // Who asks for what seems to be so already, although something newer was lost, decides to stay open.
         let edits = proposed.phase().is_on() || (!current.phase().is_on() && proposed != *current);
         if !begins && let Some(wait) = self.reconciling(edits) {
@@ -479,6 +481,9 @@ impl Ledger {
             self.members.forget_quiet();
         }
         Self::stamp_scopes(&mut next, &current, operation.is_some(), now);
+        if begins && !self.knows_all() {
+            self.doubt_scopes(&mut next, now);
+        }
         let ends = next.activation.is_none() && before.is_some();
         if self.members.anew_since == Some(Revision::ZERO) {
             self.members.anew_since = Some(next.revision);

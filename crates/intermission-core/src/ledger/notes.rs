@@ -58,7 +58,7 @@ pub(super) fn touched(before: &Record, after: &Record) -> Vec<String> {
 }
 
 /// Whether maintenance is on for its holders alone.
-fn is_lent(record: &Record) -> bool {
+pub(super) fn is_lent(record: &Record) -> bool {
     let holding = record.activation().and_then(|on| on.holding.as_ref());
     holding.is_some_and(|holding| holding.opens_after)
 }

@@ -11,6 +11,7 @@ use super::{Ledger, Moment, stamp};
 use crate::change::begun;
 use crate::history::HistoryEvent;
 use crate::id::{ActivationId, NodeId, Revision};
+use crate::phase::Phase;
 use crate::record::{Completion, DrainPolicy, Record};
 use crate::report::{Actor, Intent, NodeReport};
 use crate::scope::{ScopeName, ScopeRecord, Scopes};
@@ -53,7 +54,7 @@ impl Member {
     }
 
     fn runs_nothing_in(&self, activation: ActivationId) -> bool {
-        self.is_drained_in(activation) || self.is_fenced_off()
+        self.is_drained_in(activation) || self.is_fenced_off() || self.never_serves()
     }
 
     /// Whether nothing runs there for any of these. Who was drained for the site may still run what was let in past its
@@ -103,6 +104,28 @@ impl Ledger {
             .collect();
         if !stamped.is_empty() {
             next.scopes.set_all(stamped);
+        }
+    }
+
+    /// Who closes the site while the ledger may have forgotten something makes a new record of one that may be old. How a
+    /// scope's drain has ended in that one may be long ago, and the scope has been open since: whoever reads it is told.
+    pub(super) fn doubt_scopes(&self, next: &mut Record, now: Moment) {
+        let lost_at = self.members.lost_at.unwrap_or(now.calendar);
+        let doubted: Vec<(ScopeName, ScopeRecord)> = next
+            .scopes
+            .iter()
+            .filter(|(_, scope)| scope.phase() == Phase::Activated)
+            .map(|(name, scope)| {
+                let mut scope = scope.clone();
+                let on = scope.activation.as_mut();
+                if let Some(done) = on.and_then(|on| on.completion.as_mut()) {
+                    done.state_lost_at = Some(lost_at);
+                }
+                (name.clone(), scope)
+            })
+            .collect();
+        if !doubted.is_empty() {
+            next.scopes.set_all(doubted);
         }
     }
 

@@ -58,8 +58,10 @@ impl Ledger {
             };
             let held_up = is_draining && member.holds_up();
             member.given_up = true;
-            if member.drained && member.quiet && member.runs_nothing_in_any(&scopes) {
-                // It opens only by an answer to a report, and then it is heard of. So it stays as it last said.
+            let has_left = member.drained && member.quiet && member.runs_nothing_in_any(&scopes);
+            if member.never_serves() || has_left {
+                // It opens only by an answer to a report, and then it is heard of. So it stays as it last said. One that
+                // serves nobody has nothing to say that anybody would have to know.
                 self.members.nodes.remove(&node);
                 continue;
             }

@@ -1,4 +1,5 @@
-//! Why a node is closed whatever its record says: the state is away, a dependency fails, a plan began unheard.
+//! Why a node is closed whatever its record says: the state is away, a dependency fails, a plan began unheard,
+//! or it serves nobody at all.
 
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use crate::id::Revision;
 use crate::ledger::Moment;
 use crate::phase::{Level, Phase};
 use crate::record::Plan;
+use crate::report::LostContact;
 
 impl NodeMachine {
     /// The plan of a maintenance that has begun and of which nobody is there to say so. Whether it was cancelled meanwhile,
@@ -38,6 +40,10 @@ impl NodeMachine {
     /// The state's holds come first: what a node does not know weighs more than what it cannot do. A plan closes no more
     /// than was planned, so one that lets visitors read gives way to what lets them do nothing.
     pub(super) fn due_hold(&self, now: Moment) -> Option<Hold> {
+        // INVARIANT: from the first snapshot to the last. The ledger forgets this node when it is lost, whatever it said.
+        if self.settings.lost_contact == LostContact::Leave {
+            return Some(Hold::ServesNobody);
+        }
         let dependency = || self.failing.clone().map(Hold::Dependency);
         let full = self.due_state_hold(now.steady).or_else(dependency);
         match self.plan_begun_unheard(now.calendar) {

@@ -22,11 +22,12 @@
 //! | closed | an activation is known here | a record that is on | executions, except past the closed door |
 //! | drained | closed, and no execution that is awaited runs | the gate's count | |
 //! | quiet | activated, and no request that the level closes out runs; at exclusive, no execution either | the gate's count | |
-//! | held | this node is closed by itself | the outage or start policy, a dependency that fails; a plan that began while the state is away, at its level | requests and executions, except past the closed door |
+//! | held | this node is closed by itself | the outage or start policy, a dependency that fails; a plan that began while the state is away, at its level; [`LostContact::Leave`], always | requests and executions, except past the closed door |
 //! | suspended | it may begin no execution: not joined yet, on probation, fenced, or a plan began while the state is away | the three below, and time | executions, all of them when fenced |
 //! | on probation | it came without a lease while the ledger may have forgotten something | a reply in grace | requests, too, if it knows of no record (held) |
 //! | fenced | its lease is over, under [`LostContact::Fence`] | time | |
 //! | given up | (in the ledger) silent for longer than its lease and [`LostContact::Wait`] or [`Fence`](LostContact::Fence) | time | |
+//! | left | (in the ledger) off the list: it said goodbye, or was silent for longer than its lease under [`LostContact::Leave`] | the node, or time | |
 //!
 //! What who comes gets, by [`decide`](crate::decide) and the gate. *Past the door* is who has the permission, a listed
 //! address or a pass; code that begins an execution without a visitor never is. A drain does not wait for what was begun
@@ -40,6 +41,7 @@
 //! | closed, activated, full | refused | refused | all |
 //! | closed, activated, exclusive | refused | refused | nothing |
 //! | held | refused | refused | all, unless the record is activated at exclusive |
+//! | held, as it serves nobody | refused | refused | nothing |
 //! | suspended | as the record says | refused | as the record says; executions begin where it is off |
 //! | fenced | as the record says | refused; what runs is told to end, and later dropped | no execution |
 //!
@@ -254,7 +256,7 @@ impl NodeMachine {
     pub const fn fence_at(&self) -> Option<Duration> {
         match self.settings.lost_contact {
             LostContact::Fence(_) => self.lease_until,
-            LostContact::Wait(_) | LostContact::Hold => None,
+            LostContact::Wait(_) | LostContact::Hold | LostContact::Leave => None,
         }
     }
 
@@ -524,7 +526,7 @@ impl NodeMachine {
     fn drop_at(&self) -> Option<Duration> {
         match self.settings.lost_contact {
             LostContact::Fence(more) => self.lease_until.map(|end| end.saturating_add(more)),
-            LostContact::Wait(_) | LostContact::Hold => None,
+            LostContact::Wait(_) | LostContact::Hold | LostContact::Leave => None,
         }
     }
 

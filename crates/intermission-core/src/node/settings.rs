@@ -44,7 +44,7 @@ pub enum StartPolicy {
 pub struct NodeSettings {
     /// The periods: [`Timing`] says who must have the same.
     pub timing: Timing,
-    /// What being out of contact means for executions.
+    /// What being out of contact means for executions. With [`LostContact::Leave`] the node serves nobody at all.
     pub lost_contact: LostContact,
     /// What it means for requests.
     pub outage: OutagePolicy,

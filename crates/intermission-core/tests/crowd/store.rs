@@ -258,6 +258,7 @@ impl Store {
         entry.expires_ms = match report.lost_contact {
             LostContact::Hold => None,
             LostContact::Wait(more) => Some(lease(more)),
+            LostContact::Leave => panic!("the stand-in knows nobody who leaves by silence"),
             LostContact::Fence(_) => panic!("the stand-in knows no fence"),
         };
         self.nodes.insert(report.node, entry);

@@ -34,10 +34,6 @@ use world::{Counts, World};
 /// As many runs as `INTERMISSION_SIMULATIONS` says, or a thousand, which take seconds.
 #[test]
 fn the_invariants_hold() {
-    let number = |name: &str, default: u64| match std::env::var(name) {
-        Ok(number) => number.parse().expect("a number"),
-        Err(_) => default,
-    };
     let runs = number("INTERMISSION_SIMULATIONS", 1_000);
     let from = number("INTERMISSION_SIMULATIONS_FROM", 0);
     let (claims, counts) = in_parallel(from..from + runs);
@@ -56,6 +52,28 @@ fn the_invariants_hold() {
             claims.drained_after_loss > 0 && claims.waited_for > 0 && claims.new_and_closed > 0,
             "{claims:?}"
         );
+    }
+}
+
+/// The same where operators close and open a part of the site as well.
+#[test]
+fn the_invariants_hold_for_scopes() {
+    let runs = number("INTERMISSION_SIMULATIONS", 1_000);
+    let from = number("INTERMISSION_SIMULATIONS_FROM", 0);
+    let mut claims = Claims::default();
+    for seed in from..from + runs {
+        let name = format!("seed {seed} with scopes");
+        claims.add(is_well(&name, || World::with_scopes(seed)).0);
+    }
+    println!("{runs} runs from seed {from}: {claims:#?}");
+    assert!(claims.drained_scopes > 10 * runs, "{claims:?}");
+}
+
+#[cfg(test)]
+fn number(name: &str, default: u64) -> u64 {
+    match std::env::var(name) {
+        Ok(number) => number.parse().expect("a number"),
+        Err(_) => default,
     }
 }
 
@@ -145,6 +163,7 @@ mutations! {
     a_plan_begins_without_the_ledger: PlanNotObeyed,
     a_hold_needs_to_be_obeyed: HoldNotObeyed,
     drained_means_that_nothing_runs: DrainedTooEarly,
+    a_scope_is_drained_when_nothing_of_it_runs: ScopesDrainedTooEarly,
     quiet_means_that_nobody_is_served: QuietTooEarly,
     what_is_lost_needs_to_be_offered: NothingOffered,
     what_is_lost_needs_to_be_claimed: NothingClaimed,
@@ -157,6 +176,7 @@ mutations! {
     a_goodbye_is_for_good: TombstoneIgnored,
     the_fleet_clock_needs_its_step: NoClamp,
     who_holds_is_waited_for: HoldGivenUp,
+    who_leaves_by_silence_serves_nobody: ServesAfterAll,
     a_fence_is_waited_for: FenceCountedEarly,
     who_is_given_up_is_named: GivenUpNotNamed,
     who_is_back_is_confirmed: NeverConfirmed,

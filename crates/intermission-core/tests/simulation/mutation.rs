@@ -29,10 +29,14 @@ pub(crate) enum Mutation {
     ForceNotObeyed,
     /// A node that is out of contact begins executions although a planned maintenance has begun.
     PlanNotObeyed,
+    /// A node that has promised to serve nobody begins executions.
+    ServesAfterAll,
     /// A node that should be closed during an outage is not.
     HoldNotObeyed,
     /// A node says that it has drained as soon as it has closed.
     DrainedTooEarly,
+    /// A node says that nothing of a scope runs there as soon as it has closed it.
+    ScopesDrainedTooEarly,
     /// A node says that it is quiet as soon as the drain is over.
     QuietTooEarly,
     /// Nodes bring nothing back.

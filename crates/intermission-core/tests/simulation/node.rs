@@ -1,18 +1,23 @@
 //! A node as the simulation runs it: the real machine, and a gate with executions and requests that are no more than
 //! the times at which they end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use intermission_core::{
     ActivationId, Hold, Level, LostContact, Moment, NodeAction, NodeEvent, NodeId, NodeMachine,
-    NodeReport, NodeSettings, OutagePolicy, Phase, Record, Revision, Snapshot,
+    NodeReport, NodeSettings, OutagePolicy, Phase, Record, Revision, ScopeName, Snapshot,
 };
 
 use crate::clocks::Clocks;
 use crate::mutation::Mutation;
 use crate::random::Random;
+
+/// The one scope of the simulation.
+pub(crate) fn scope() -> ScopeName {
+    ScopeName::new("part").unwrap()
+}
 
 /// What the world has to do about something that a node did.
 #[derive(Debug)]
@@ -71,6 +76,8 @@ pub(crate) struct Node {
     /// It begins nothing any more and leaves when nothing runs.
     pub(crate) is_stopping: bool,
     pub(crate) executions: BTreeMap<u64, u64>,
+    /// Those of them that belong to the scope.
+    scoped: BTreeSet<u64>,
     pub(crate) requests: BTreeMap<u64, Request>,
     pub(crate) wake: u64,
     gate: Snapshot,
@@ -111,6 +118,7 @@ impl Node {
             paused_until: 0,
             is_stopping: false,
             executions: BTreeMap::new(),
+            scoped: BTreeSet::new(),
             requests: BTreeMap::new(),
             wake: 0,
             begun: 0,
@@ -135,7 +143,20 @@ impl Node {
             requests.any(|request| request.kind.is_closed_out(level))
         };
         let level = record.activation().map(|on| on.settings.level);
-        level.is_none_or(|level| self.executions.is_empty() && !is_served(level))
+        let obeys_scope = !record.scopes().phase(&scope()).is_on() || self.runs_nothing_scoped();
+        obeys_scope && level.is_none_or(|level| self.executions.is_empty() && !is_served(level))
+    }
+
+    /// Whether no execution of the scope runs here.
+    pub(crate) fn runs_nothing_scoped(&self) -> bool {
+        self.scoped
+            .iter()
+            .all(|id| !self.executions.contains_key(id))
+    }
+
+    /// Whether an execution of the scope may begin, as far as the scope goes.
+    pub(crate) fn admits_scoped(&self) -> bool {
+        self.gate.scope(&scope()).is_none()
     }
 
     pub(crate) fn is_mute(&self, now: u64) -> bool {
@@ -163,6 +184,9 @@ impl Node {
                 // The hold is how it would obey.
                 let is_held = !matches!(gate.hold, None | Some(Hold::PlanBegan));
                 !gate.record.phase().is_on() && !is_held && in_time
+            }
+            Some(Mutation::ServesAfterAll) if self.lost_contact == LostContact::Leave => {
+                self.machine.has_joined() && !gate.record.phase().is_on()
             }
             _ => in_time && gate.execution_refusal().is_none(),
         }
@@ -213,8 +237,11 @@ impl Node {
     }
 
     /// Begins a piece of work that ends then.
-    pub(crate) fn begin_execution(&mut self, ends_at: u64) -> Effect {
+    pub(crate) fn begin_execution(&mut self, ends_at: u64, is_scoped: bool) -> Effect {
         self.begun += 1;
+        if is_scoped {
+            self.scoped.insert(self.begun);
+        }
         self.executions.insert(self.begun, ends_at);
         Effect::WorkEnds(ends_at)
     }
@@ -234,6 +261,7 @@ impl Node {
     /// Takes out what has ended, and tells the machine what follows from it.
     pub(crate) fn end_work(&mut self, now: u64, random: &mut Random) -> Vec<Effect> {
         self.executions.retain(|_, ends_at| *ends_at > now);
+        self.scoped.retain(|id| self.executions.contains_key(id));
         self.requests.retain(|_, request| request.ends_at > now);
         let mut effects = Vec::new();
         self.notice(now, random, &mut effects);
@@ -259,6 +287,13 @@ impl Node {
             on.completion.is_some() && (is_quiet || self.breaks(Mutation::QuietTooEarly))
         });
         let quiet = quiet.map(|on| on.level_since);
+        if self.gate.record.scopes().closed() > 0 {
+            let record = Arc::clone(&self.gate.record);
+            let runs = !self.runs_nothing_scoped() && !self.breaks(Mutation::ScopesDrainedTooEarly);
+            let undrained = record.scopes().activations().filter(|_| runs);
+            let undrained = undrained.map(|(_, id)| id).collect();
+            self.step(NodeEvent::Undrained(undrained), now, random, effects);
+        }
         if drained != self.told_drained {
             self.told_drained = drained;
             if let Some(activation) = drained {
@@ -298,6 +333,10 @@ impl Node {
                     }
                 }
                 NodeAction::DropExecutions => self.executions.clear(),
+                NodeAction::EndExecutionsIn(_) => {
+                    let scoped = &self.scoped;
+                    self.executions.retain(|id, _| !scoped.contains(id));
+                }
                 NodeAction::ContactLost(_) => self.has_lost_contact = true,
                 NodeAction::ContactRestored(_) => self.has_lost_contact = false,
                 other => panic!("the simulation does not know {other:?}"),

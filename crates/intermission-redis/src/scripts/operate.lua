@@ -32,7 +32,8 @@ end
 if num(next.version)>1 then return answer('CONFLICT') end
 local is_same=same(SMALL) and same(LARGE)
 if ARGV[8]~='init' and is_same and not is_behind() then return answer('UNCHANGED') end
-if not (is_on(next) and not is_on(before)) then
+local is_lent=string.find(next.holding,'^{"opens_after":true,')
+if is_lent or not (is_on(next) and not is_on(before)) then
   if is_on(next) or (not is_on(before) and not is_same) then
     if not knows_all() then return answer('RECONCILING',is_in_grace() and grace_left() or m.heartbeat) end
   elseif m.reconcile_until>m.clock then

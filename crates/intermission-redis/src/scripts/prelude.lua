@@ -10,7 +10,7 @@
 -- would lose digits and empty lists would become objects: a record is kept as its pieces of JSON text.
 
 local RECORD,META,NODES,GONE,REPORTS,HISTORY,DEPARTED,CHANNEL=unpack(KEYS)
-local FORMAT,HISTORY_KEPT,GONE_KEPT,EXPIRED_AT_ONCE,PUSHED_AT_MOST,FOREVER=1,256,64,128,8192,9007199254740991
+local FORMAT,HISTORY_KEPT,GONE_KEPT,EXPIRED_AT_ONCE,PUSHED_AT_MOST,FOREVER=2,256,64,128,8192,9007199254740991
 local SCOPES_NAMED=8
 local call=redis.call
 
@@ -305,8 +305,10 @@ local function is_behind() return m.newest_seen>rev() end
 local function knows_all() return not is_in_grace() and not is_behind() end
 local function may_step() return knows_all() and num(current().version)<=1 end
 local function grace_left() return math.max(m.grace_until-m.clock,is_behind() and 1 or 0,0) end
-local function runs_nothing(node,is_gone) return is_drained(node) or (node.policy=='f' and is_gone) end
-local function runs_nothing_in(node,id,is_gone) return is_drained_in(node,id) or (node.policy=='f' and is_gone) end
+-- Whether it has dropped all that it ran, or never serves anybody, so that nothing runs there whatever it has said.
+local function is_idle(node,is_gone) return node.policy=='l' or (node.policy=='f' and is_gone) end
+local function runs_nothing(node,is_gone) return is_drained(node) or is_idle(node,is_gone) end
+local function runs_nothing_in(node,id,is_gone) return is_drained_in(node,id) or is_idle(node,is_gone) end
 -- Whether nothing runs there for any scope that drains.
 local function runs_nothing_in_any(node,is_gone)
   for id in each_draining() do
@@ -314,7 +316,7 @@ local function runs_nothing_in_any(node,is_gone)
   end
   return true
 end
--- The fleet clock after which a node that was heard at that time is given up.
+-- The fleet clock after which a node that was heard at that time is given up, or has left.
 local function expiry(policy,more,at) return policy=='h' and FOREVER or math.min(at+m.lease+more,FOREVER) end
 -- Takes the node off the list, and says what was known of it and whether it had not been given up.
 local function remove(id)
@@ -408,6 +410,21 @@ local function stamp_scopes(next,before,operation)
   next.scopes=table.concat(lines,',\n')
   count_scopes(next)
 end
+-- Who closes the site while something may have been forgotten makes a new record of one that may be old: how a scope's drain
+-- has ended in that one may be long ago.
+local function doubt_scopes(next)
+  local lines={}
+  for line in each_scope(next) do
+    local s=scope_of(line)
+    if s.id and s.completion~='null' then
+      local at,forced,unconfirmed=string.match(s.completion,'^{"at":\r([^\r]*)\r,"forced":\r([^\r]*)\r,"state_lost_at":\r[^\r]*\r(.*)$')
+      s.completion='{"at":\r'..at..'\r,"forced":\r'..forced..'\r,"state_lost_at":\r'..time(m.lost_at or now)..'\r'..unconfirmed
+      line=line_of(s)
+    end
+    lines[#lines+1]=line
+  end
+  next.scopes=table.concat(lines,',\n')
+end
 local function put(next,operation)
   local before=current()
   next.revision,next.operation=int(next_revision()),operation or before.operation
@@ -425,6 +442,7 @@ local function put(next,operation)
   end
   next.phase=phase_of(next)
   if next.scopes and next.scopes~=all_of(before).scopes then stamp_scopes(next,before,operation) end
+  if begins and not knows_all() and all_of(next).scopes~='' then doubt_scopes(next) end
   if m.anew_since==0 then m.anew_since=num(next.revision) end
   store(next)
   if begins or ends then begin_activation() end
@@ -457,7 +475,7 @@ local function give_up_expired()
   local is_draining=phase()=='activating'
   for _,id in ipairs(over) do
     local node=member(id)
-    if is_drained(node) and is_quiet(node) and runs_nothing_in_any(node,true) then
+    if node.policy=='l' or (is_drained(node) and is_quiet(node) and runs_nothing_in_any(node,true)) then
       remove(id)
     else
       local held_up=is_draining and not is_drained(node)
@@ -752,7 +770,8 @@ local function is_whole()
   for i,name in ipairs(NAMES) do
     if i<OPTIONAL and m[name]==nil then return false end
   end
-  return type(m.server)=='string'
+  -- What an older one has written of the nodes is read otherwise, so they are heard anew.
+  return type(m.server)=='string' and m.format==FORMAT
 end
 local function recover()
   if is_whole() then

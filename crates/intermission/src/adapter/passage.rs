@@ -8,6 +8,8 @@ use intermission_core::{AdmitReason, RouteAccess};
 use crate::adapter::execution_handle::{EndsWithResponse, ExecutionHandle};
 use crate::admission::{Admitted, RequestInFlight};
 use crate::gate::Gate;
+use crate::long_lived::LetIn;
+use crate::scopes::RequestScopes;
 
 /// What a request that was let in takes along until its response's body has ended or was dropped.
 ///
@@ -32,6 +34,7 @@ enum Kind {
 #[derive(Debug)]
 struct Asked {
     reason: AdmitReason,
+    past_site: bool,
     scheduled: Option<Arc<Scheduled>>,
     _execution: Option<EndsWithResponse>,
     _in_flight: Option<RequestInFlight>,
@@ -62,6 +65,7 @@ impl Passage {
     pub(super) fn asked(admitted: Admitted) -> (Self, Option<ExecutionHandle>) {
         let Admitted {
             reason,
+            past_site,
             in_flight,
             execution,
             scheduled,
@@ -69,6 +73,7 @@ impl Passage {
         let handle = execution.map(ExecutionHandle::new);
         let asked = Asked {
             reason,
+            past_site,
             scheduled,
             _execution: handle.clone().map(EndsWithResponse),
             _in_flight: in_flight,
@@ -90,6 +95,15 @@ impl Passage {
         match &self.0 {
             Kind::Uncounted | Kind::Counted { .. } => None,
             Kind::Asked(asked) => Some(asked.reason),
+        }
+    }
+
+    /// What a conversation is to know that outlives this request, which belongs to these scopes: for the request's
+    /// extensions.
+    pub fn let_in(&self, scopes: RequestScopes) -> LetIn {
+        match &self.0 {
+            Kind::Uncounted | Kind::Counted { .. } => LetIn::while_open(scopes),
+            Kind::Asked(asked) => LetIn::new(asked.reason, scopes, asked.past_site),
         }
     }
 

@@ -36,13 +36,21 @@ impl Gate {
     /// Waits until this node turns ordinary visitors away; at once if it already does. For handlers of connections
     /// that would otherwise never end, such as WebSockets and server-sent events.
     ///
+    /// It goes by the whole site. Of the [scopes](crate::scope) of a connection, [`LongLived`](crate::LongLived) learns.
+    ///
     /// # Cancel safety
     ///
     /// Safe: nothing is consumed.
     pub async fn closing(&self) {
+        self.shown(Installed::turns_visitors_away).await;
+    }
+
+    /// Waits until what this node decides by is so; at once if it already is.
+    pub(crate) async fn shown(&self, mut is_so: impl FnMut(&Installed) -> bool) {
         let mut published = self.shared().published.subscribe();
-        let turns_away = |installed: &Arc<Installed>| installed.turns_visitors_away();
-        if published.wait_for(turns_away).await.is_err() {
+        let is_so = |installed: &Arc<Installed>| is_so(installed);
+        if published.wait_for(is_so).await.is_err() {
+            // The keeper publishes for as long as the gate lives, and `self` is the gate.
             std::future::pending::<()>().await;
         }
     }

@@ -26,6 +26,12 @@ pub mod maintenance_window {}
 #[doc(alias = "deployment")]
 pub mod run_migrations {}
 
+#[doc = include_str!("one_tenant_only.md")]
+#[doc(alias = "tenant")]
+#[doc(alias = "multi-tenant")]
+#[doc(alias = "virtual host")]
+pub mod one_tenant_only {}
+
 #[doc = include_str!("database_down.md")]
 #[doc(alias = "maintenance page when the database is down")]
 pub mod database_down {}

@@ -5,6 +5,7 @@
     reason = "a test, helpers included"
 )]
 
+mod bystander;
 #[cfg(feature = "tracing")]
 mod log_lines;
 mod plans;

@@ -17,7 +17,13 @@ const closePart = async (form) => {
   const { revision } = facts;
   const answer = await confirmed({
     title: `Close ${scope}?`,
-    facts: ["Its executions drain first; then its visitors are refused, but for those who may pass.", "Everything else stays as it is."],
+    facts: [
+      "Its executions drain first; then its visitors are refused, but for those who may pass.",
+      "Everything else stays as it is.",
+      ...(scope.includes(".") && scope !== scope.toLowerCase()
+        ? ["Upper and lower case differ: where the application goes by hosts, they are in lower case."]
+        : []),
+    ],
     message,
     yes: "Close it",
     run: () => send("POST", pathIn("activate", scope), message ? { message } : {}, revision),

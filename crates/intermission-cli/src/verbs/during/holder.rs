@@ -86,7 +86,7 @@ impl Holder {
         } else {
             TRY_DOUBTFUL_AT_MOST
         };
-        let mut is_said = false;
+        let mut is_uncertain = false;
         loop {
             let error = match session.operator.change(change.clone()).await {
                 Ok(accepted) => return Ok(after(&accepted)),
@@ -95,7 +95,7 @@ impl Holder {
             let pause = match &error {
                 // It was never stored, or somebody has opened the site.
                 OperatorError::Change(ChangeError::NotHeld { .. }) => {
-                    return self.gone(session).await;
+                    return self.gone(is_uncertain, session).await;
                 }
                 OperatorError::Reconciling { after } => (*after).min(TRY_EVERY),
                 OperatorError::State(error) if is_passing(error.kind()) => TRY_EVERY,
@@ -104,7 +104,7 @@ impl Holder {
             if began.elapsed() >= at_most {
                 return Err(self.stays(error, session));
             }
-            if !std::mem::replace(&mut is_said, true) {
+            if !std::mem::replace(&mut is_uncertain, true) {
                 let line = format!("trying again, for the site is still held: {error}");
                 say(session.output, &line);
             }
@@ -117,8 +117,9 @@ impl Holder {
     }
 
     /// What the site is if this holder is not there any more.
-    async fn gone(&self, session: &Session<'_, '_>) -> Result<Record, Failure> {
-        if self.holds {
+    async fn gone(&self, is_uncertain: bool, session: &Session<'_, '_>) -> Result<Record, Failure> {
+        // Of an earlier try nobody knows what came of it; most likely, this.
+        if self.holds && !is_uncertain {
             let record = session.operator.inspect(0).await?.record;
             let message = if record.phase().is_on() {
                 "somebody opened the site meanwhile, and closed it again"

@@ -32,6 +32,7 @@ pub(super) struct Change {
     event: String,
     phase: String,
     revision: u64,
+    scope: Option<String>,
     missed: bool,
     line: Box<RawValue>,
 }
@@ -44,6 +45,7 @@ impl Change {
             event: line.event.to_owned(),
             phase: line.phase.to_string(),
             revision: line.revision.number(),
+            scope: line.scope.map(str::to_owned),
             line: to_raw_value(&json::Event::of(line)).map_err(io::Error::from)?,
         })
     }
@@ -159,6 +161,11 @@ impl<'a> Hook<'a> {
             .env("INTERMISSION_EVENT", &change.event)
             .env("INTERMISSION_PHASE", &change.phase)
             .env("INTERMISSION_REVISION", change.revision.to_string())
+            // Empty where it is the whole site, since a script may be strict about what is not set.
+            .env(
+                "INTERMISSION_SCOPE",
+                change.scope.as_deref().unwrap_or_default(),
+            )
             .stdin(Stdio::piped())
             // Standard output holds the changes, and nothing else.
             .stdout(io::stderr())

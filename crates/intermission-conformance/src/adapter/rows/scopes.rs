@@ -9,8 +9,10 @@ use crate::adapter::Route;
 use crate::adapter::expected::{Expect, admitted, open};
 use crate::adapter::given::Given;
 use crate::adapter::http1::{Request, get, post};
+use crate::adapter::http2::Http2;
 use crate::adapter::row::{Row, plays};
 use crate::adapter::stage::Stage;
+use crate::adapter::websocket::{Conversation, upgrade};
 use crate::failure::{Checked, ensure, ensure_eq};
 
 pub(super) fn rows() -> Vec<Row> {
@@ -19,6 +21,12 @@ pub(super) fn rows() -> Vec<Row> {
             Scopes,
             a_closed_tenant_is_refused_and_no_other,
             "Of the requests, those that the application says belong to a closed scope are refused, with its own words.",
+            Given::open()
+        ),
+        plays!(
+            Scopes,
+            a_host_is_a_scope_over_http1_and_http2,
+            "A request belongs to the scope of its host, by `Host` over HTTP/1 and by `:authority` over HTTP/2.",
             Given::open()
         ),
         plays!(
@@ -55,6 +63,18 @@ pub(super) fn rows() -> Vec<Row> {
             Scopes,
             the_pass_of_a_scope_opens_that_scope,
             "The link of a scope's pass is redeemed in that scope, and its cookie lets in there and nowhere else.",
+            Given::open()
+        ),
+        plays!(
+            Scopes,
+            a_conversation_ends_with_its_scope,
+            "When its scope closes, a conversation that began while all was open is told, and one of another tenant is not.",
+            Given::open()
+        ),
+        plays!(
+            Scopes,
+            who_talks_past_a_scope_did_not_pass_the_site,
+            "Who began a conversation past a closed scope is told when the site closes, like every visitor.",
             Given::open()
         ),
     ]
@@ -114,6 +134,22 @@ async fn a_closed_tenant_is_refused_and_no_other(stage: &Stage) -> Checked {
     let change = Change::Deactivate(Deactivate::new()).in_scope(name("acme")?);
     stage.change(change).await?;
     stage.expect(&of("acme", get("/")), &open("hello")).await
+}
+
+async fn a_host_is_a_scope_over_http1_and_http2(stage: &Stage) -> Checked {
+    let asks_http2 = async |request: &Request| {
+        let connection = Http2::open(stage.address()).await?;
+        let received = connection.ask(request).await?;
+        Checked::Ok(received.status)
+    };
+    close_whole(stage, "elsewhere.example").await?;
+    stage.expect(&get("/"), &open("hello")).await?;
+    let of_other_host = asks_http2(&get("/")).await?;
+    ensure_eq("the status of another host", &of_other_host, &200)?;
+    close_whole(stage, "site.example").await?;
+    refused(stage, get("/")).await?;
+    let over_http2 = asks_http2(&get("/")).await?;
+    ensure_eq("the status over HTTP/2", &over_http2, &503)
 }
 
 async fn a_route_is_closed_with_the_scope_beside_it(stage: &Stage) -> Checked {
@@ -180,6 +216,37 @@ async fn a_scope_drains_by_itself(stage: &Stage) -> Checked {
     stage.site.end_taken_executions();
     activated(stage, "acme").await?;
     refused(stage, of("acme", get("/"))).await
+}
+
+async fn a_conversation_ends_with_its_scope(stage: &Stage) -> Checked {
+    let mut closed = Conversation::begun(stage, &of("acme", upgrade())).await?;
+    closed.echo("hi").await?;
+    let mut other = Conversation::begun(stage, &of("other", upgrade())).await?;
+    other.echo("hi").await?;
+    close_whole(stage, "acme").await?;
+    closed.expect_restart().await?;
+    other.echo("still").await?;
+    let again = Conversation::begin(stage, &of("acme", upgrade())).await?;
+    ensure_eq("whether another began", &again.is_ok(), &false)?;
+    // One that began while another scope was closed, too.
+    let mut late = Conversation::begun(stage, &of("other", upgrade())).await?;
+    late.echo("hi").await?;
+    close_whole(stage, "other").await?;
+    other.expect_restart().await?;
+    late.expect_restart().await
+}
+
+async fn who_talks_past_a_scope_did_not_pass_the_site(stage: &Stage) -> Checked {
+    close_whole(stage, "acme").await?;
+    let request = of("acme", upgrade()).operator();
+    let mut conversation = Conversation::begun(stage, &request).await?;
+    conversation.echo("hi").await?;
+    close_whole(stage, "other").await?;
+    conversation.echo("still").await?;
+    stage.close().await?;
+    conversation.expect_restart().await?;
+    drop(conversation);
+    stage.nothing_in_flight().await
 }
 
 async fn the_pass_of_a_scope_opens_that_scope(stage: &Stage) -> Checked {

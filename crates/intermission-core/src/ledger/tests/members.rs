@@ -104,6 +104,47 @@ fn a_node_that_was_given_up_is_shown_until_it_leaves() {
 }
 
 #[test]
+fn who_leaves_by_silence_is_waited_for_until_then_and_named_nowhere() {
+    let mut site = Site::new();
+    let mut one = Node::joined_with("one", LostContact::Leave, &mut site);
+    site.activate();
+    site.pass(lease());
+    assert_eq!(site.phase(), Phase::Activating, "it may be there");
+    site.pass(MILLI);
+    assert_eq!(site.phase(), Phase::Activated);
+    assert!(site.unconfirmed().is_empty());
+    assert_eq!(site.view().node_count, 0);
+    assert!(site.view().quiescent_at.is_some());
+    assert_eq!(site.events(), [Requested, Activated]);
+    // It was there all the time, and is known again.
+    one.sync(&mut site);
+    assert_eq!(site.view().node_count, 1);
+}
+
+#[test]
+fn what_who_leaves_by_silence_has_said_is_of_no_account() {
+    let mut site = Site::new();
+    let mut one = Node::joined_with("one", LostContact::Leave, &mut site);
+    let on = site.activate();
+    one.drains(on, &mut site);
+    site.deactivate();
+    site.pass(lease() + MILLI);
+    site.activate();
+    assert_eq!(site.phase(), Phase::Activated);
+    assert!(site.unconfirmed().is_empty());
+    assert!(site.view().quiescent_at.is_some());
+}
+
+#[test]
+fn who_serves_nobody_is_not_named_by_a_forced_drain() {
+    let mut site = Site::new();
+    Node::joined_with("one", LostContact::Leave, &mut site);
+    site.activate_with(Activate::by("ana").with_drain(DrainPolicy::Force(Duration::ZERO)));
+    assert!(site.unconfirmed().is_empty());
+    assert_eq!(site.events(), [Requested, Forced]);
+}
+
+#[test]
 fn a_goodbye_or_a_proved_death_confirms() {
     for departure in [Departure::Goodbye, Departure::Died] {
         let mut site = Site::new();

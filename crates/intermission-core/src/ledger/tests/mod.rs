@@ -22,6 +22,7 @@ use crate::view::View;
 use crate::{Activate, Change, Deactivate, Outcome, Phase, Timestamp};
 
 const SECOND: Duration = Duration::from_secs(1);
+const MILLI: Duration = Duration::from_millis(1);
 
 /// A ledger, and a clock that moves when it is told to.
 #[derive(Clone)]

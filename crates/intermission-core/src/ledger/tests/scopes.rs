@@ -219,6 +219,7 @@ fn a_silent_node_is_named_and_a_fenced_one_runs_nothing() {
     let mut site = Site::new();
     Node::joined_with("waits", wait(5), &mut site);
     Node::joined_with("fences", fence(5), &mut site);
+    Node::joined_with("leaves", LostContact::Leave, &mut site);
     site.close(&billing());
     site.pass(lease() + Duration::from_secs(5));
     assert_eq!(site.phase_in(&billing()), Phase::Activating);
@@ -496,4 +497,24 @@ fn a_scope_is_changed_only_when_the_ledger_knows_what_it_changes() {
     assert!(matches!(reply, OperateReply::Reconciling(_)), "{reply:?}");
     site.pass_with(Timing::default().grace, &mut [&mut one]);
     site.change(&close);
+}
+
+#[test]
+fn what_is_carried_over_a_loss_is_told() {
+    let mut site = Site::new();
+    let mut one = Node::joined("one", &mut site);
+    site.close(&billing());
+    one.knows(&[], &mut site);
+    assert_eq!(site.completion_in(&billing()).state_lost_at, None);
+    // A store that went back to this record may have missed that the scope was opened.
+    site.lose_members();
+    site.activate();
+    let lost_at = site.view().lost_at;
+    assert!(lost_at.is_some());
+    assert_eq!(site.completion_in(&billing()).state_lost_at, lost_at);
+    assert_eq!(
+        site.phase_in(&billing()),
+        Phase::Activated,
+        "and it stays closed"
+    );
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
+use crate::{Level, RefuseReason};
 
 #[derive(Clone, Debug)]
 enum Happening {
@@ -52,6 +53,7 @@ fn limit() -> impl Strategy<Value = Duration> {
 fn settings() -> impl Strategy<Value = NodeSettings> {
     let lost_contact = prop_oneof![
         Just(LostContact::Hold),
+        Just(LostContact::Leave),
         limit().prop_map(LostContact::Wait),
         limit().prop_map(LostContact::Fence),
     ];
@@ -83,10 +85,10 @@ fn life(now: Timestamp) -> Vec<Arc<Record>> {
         records.complete(),
         records.off(),
         records.activate(Activate::by("ana").with_starts_at(soon)),
-        records.activate(Activate::by("ana").with_level(crate::Level::ReadOnly)),
+        records.activate(Activate::by("ana").with_level(Level::ReadOnly)),
         records.activate(
             Activate::by("ana")
-                .with_level(crate::Level::Full)
+                .with_level(Level::Full)
                 .with_ends_at(soon)
                 .with_auto_end(true),
         ),
@@ -198,6 +200,15 @@ proptest! {
                 let is_over = bench.now.steady >= sent_at + usable_lease();
                 prop_assert!(!is_over || bench.suspended());
                 prop_assert_eq!(bench.machine.fence_at(), Some(sent_at + usable_lease()));
+            }
+
+            // Nobody is ever served where silence means that it has left.
+            let snapshot = bench.machine.snapshot();
+            if settings.lost_contact == LostContact::Leave {
+                prop_assert_eq!(snapshot.closure(), (Phase::Activated, Level::Exclusive));
+                prop_assert_eq!(snapshot.execution_refusal(), Some(RefuseReason::Held));
+            } else {
+                prop_assert_ne!(&snapshot.hold, &Some(Hold::ServesNobody));
             }
 
             // It never asks to be woken for nothing.

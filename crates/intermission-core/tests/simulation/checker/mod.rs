@@ -13,6 +13,7 @@
 //!   runs an execution; and while it says that the site is quiescent, none serves a request that the level closes out.
 //!   Excepted: as in I1; while a node knows a newer record than the ledger has; and a process that stands still,
 //!   until its timer runs.
+//!   The same holds of the executions of a scope while the ledger says so of the scope.
 //!   In a fleet of which all nodes fence themselves alike, it holds even after a loss of data, if one of them speaks
 //!   during the grace.
 //! - **I3.** No record goes back: no node's ever, the ledger's only by a loss. What the ledger makes is newer than all
@@ -46,7 +47,7 @@ use intermission_core::{
     View,
 };
 
-use crate::node::{Node, RequestKind};
+use crate::node::{Node, RequestKind, scope};
 pub(crate) use steps::{Before, Step};
 use steps::{Outcome, Steps};
 
@@ -101,6 +102,7 @@ pub(crate) struct Claims {
     pub(crate) drained: u64,
     pub(crate) drained_after_loss: u64,
     pub(crate) quiescent: u64,
+    pub(crate) drained_scopes: u64,
     pub(crate) forgotten: u64,
     pub(crate) given_again: u64,
     pub(crate) taken_for_new: u64,
@@ -115,6 +117,7 @@ impl Claims {
         self.drained += other.drained;
         self.drained_after_loss += other.drained_after_loss;
         self.quiescent += other.quiescent;
+        self.drained_scopes += other.drained_scopes;
         self.forgotten += other.forgotten;
         self.given_again += other.given_again;
         self.taken_for_new += other.taken_for_new;
@@ -345,6 +348,9 @@ impl Checker {
         if self.closed.is_some_and(|closed| closed <= self.forgotten) {
             self.closed = None;
         }
+        if !ahead && record.revision() > self.spoiled {
+            self.look_for_executions_of_the_scope(&record, nodes, now);
+        }
         let Some(activation) = record.activation() else {
             return;
         };
@@ -393,6 +399,30 @@ impl Checker {
             assert!(
                 running == 0 || self.is_excepted(node.id),
                 "I2: {:?} ({:?}) runs something under {record:?}",
+                node.id,
+                node.lost_contact
+            );
+        }
+    }
+
+    fn look_for_executions_of_the_scope(&mut self, record: &Record, nodes: &[Node], now: u64) {
+        let scope = record.scopes().get(scope().as_str());
+        let Some(activation) = scope.and_then(|scope| scope.activation.as_ref()) else {
+            return;
+        };
+        let Some(done) = &activation.completion else {
+            return;
+        };
+        let is_reserved =
+            done.forced || !done.unconfirmed.is_empty() || done.state_lost_at.is_some();
+        if is_reserved || activation.id.began() <= self.forgotten {
+            return;
+        }
+        self.claims.drained_scopes += 1;
+        for node in nodes.iter().filter(|node| !node.is_paused(now)) {
+            assert!(
+                node.runs_nothing_scoped() || self.disclosed.contains(&node.id),
+                "I2: {:?} ({:?}) runs something of the scope under {record:?}",
                 node.id,
                 node.lost_contact
             );

@@ -241,7 +241,7 @@ impl Steps {
             };
             let time = match policy {
                 LostContact::Wait(more) => timing.lease + *more,
-                LostContact::Hold | LostContact::Fence(_) => Duration::MAX,
+                LostContact::Hold | LostContact::Fence(_) | LostContact::Leave => Duration::MAX,
             };
             // Somebody may have set the store's clock forward, of which it believes one step, and it may be fast.
             let believed = if self.run.has_steady_clock {

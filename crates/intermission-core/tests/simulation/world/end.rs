@@ -89,15 +89,16 @@ impl World {
                 node.id
             );
             let may_start = node.may_start_executions(self.now);
+            let serves = node.lost_contact != LostContact::Leave;
             assert_eq!(
                 may_start,
-                !record.phase().is_on(),
+                serves && !record.phase().is_on(),
                 "I4: {:?} is suspended: {:?}",
                 node.id,
                 node.machine
             );
             assert!(
-                !node.has_lost_contact && node.machine.snapshot().hold.is_none(),
+                !node.has_lost_contact && (node.machine.snapshot().hold.is_none() == serves),
                 "I4: {:?} is held",
                 node.id
             );

@@ -34,6 +34,8 @@ const STORM: u64 = 20_000;
 pub(crate) struct World {
     weather: Weather,
     random: Random,
+    /// What draws about scopes, if there are any: of its own, so that all else stays as it is without them.
+    scopes: Option<Random>,
     mutation: Option<Mutation>,
     timing: Timing,
     node_timing: Timing,
@@ -163,14 +165,29 @@ impl World {
         let mut random = Random::new(seed);
         let weather = Weather::random(&mut random);
         let weather = mutation.map_or(weather, |mutation| weather.for_mutation(mutation));
-        Self::with(weather, mutation, random)
+        let mut world = Self::with(weather, mutation, random);
+        if mutation == Some(Mutation::ScopesDrainedTooEarly) {
+            world.scopes = Some(Random::new(seed));
+        }
+        world
+    }
+
+    /// A world in which a part of the site is closed and opened by itself.
+    pub(crate) fn with_scopes(seed: u64) -> Self {
+        let mut world = Self::new(seed, None);
+        world.scopes = Some(Random::new(seed));
+        world
     }
 
     /// The weather that brings out what a mutation breaks, and nothing broken.
     pub(crate) fn unbroken(seed: u64, weather_of: Mutation) -> Self {
         let mut random = Random::new(seed);
         let weather = Weather::random(&mut random).for_mutation(weather_of);
-        Self::with(weather, None, random)
+        let mut world = Self::with(weather, None, random);
+        if weather_of == Mutation::ScopesDrainedTooEarly {
+            world.scopes = Some(Random::new(seed));
+        }
+        world
     }
 
     fn with(weather: Weather, mutation: Option<Mutation>, mut random: Random) -> Self {
@@ -217,6 +234,7 @@ impl World {
             counts: Counts::new(),
             told: None,
             random,
+            scopes: None,
         };
         for _ in 0..world.random.range(3, 7) {
             let at = world.random.range(0, 300);
@@ -376,6 +394,9 @@ impl World {
         settings.lost_contact = match self.random.range(0, 99) {
             drawn if drawn < self.weather.fence => LostContact::Fence(more),
             drawn if drawn < self.weather.fence + self.weather.hold => LostContact::Hold,
+            drawn if drawn < self.weather.fence + self.weather.hold + self.weather.leave => {
+                LostContact::Leave
+            }
             _ => LostContact::Wait(more),
         };
         self.timing
@@ -454,12 +475,17 @@ impl World {
         let kind = self
             .random
             .pick(&[RequestKind::Read, RequestKind::Write, RequestKind::Bypass]);
+        let is_scoped = self
+            .scopes
+            .as_mut()
+            .is_some_and(|scopes| scopes.percent(60));
         let node = &mut self.nodes[index];
         let id = node.id;
         let mut effects = Vec::new();
-        if !node.is_stopping && node.executions.len() < 3 && node.may_start_executions(now) {
+        let may_start = node.may_start_executions(now) && (!is_scoped || node.admits_scoped());
+        if !node.is_stopping && node.executions.len() < 3 && may_start {
             self.checker.begins(node, now, is_timer_late);
-            effects.push(node.begin_execution(now + length));
+            effects.push(node.begin_execution(now + length, is_scoped));
         }
         if !is_timer_late && node.requests.len() < 3 && node.admits(kind) {
             self.checker.lets_in(node, kind, now);

@@ -10,6 +10,7 @@ use intermission_core::{
 
 use super::{Event, World};
 use crate::checker::Step;
+use crate::node::scope;
 
 /// Somebody who changes things.
 #[derive(Debug, Default)]
@@ -41,6 +42,9 @@ impl World {
         }
         let record = Arc::clone(&self.operators[operator].seen);
         let at = self.store_moment().calendar;
+        if let Some(change) = self.change_of_scope(&record) {
+            return self.change(operator, &record, &change);
+        }
         let later = |millis| at.saturating_add(Duration::from_millis(millis));
         let is_on = record.phase().is_on();
         let change = match self.random.range(0, 99) {
@@ -71,6 +75,26 @@ impl World {
             }
         };
         self.change(operator, &record, &change);
+    }
+
+    /// Somebody closes the part of the site, or opens it.
+    fn change_of_scope(&mut self, record: &Record) -> Option<Change> {
+        let scopes = self.scopes.as_mut()?;
+        if !scopes.percent(60) {
+            return None;
+        }
+        let change = if record.scopes().phase(&scope()).is_on() {
+            Change::Deactivate(Deactivate::new())
+        } else {
+            let limit = Duration::from_millis(scopes.range(0, 4_000));
+            let activate = Activate::by("ana");
+            Change::Activate(match scopes.range(0, 9) {
+                0 => activate.with_drain(DrainPolicy::Force(limit)),
+                1 => activate.with_drain(DrainPolicy::Abort(limit)),
+                _ => activate,
+            })
+        };
+        Some(change.in_scope(scope()))
     }
 
     fn activation(&mut self, at: intermission_core::Timestamp) -> Activate {

@@ -11,9 +11,11 @@ use crate::random::Random;
 /// What a run is like. Runs that are all alike find less than runs of which each overdoes something else.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Weather {
-    /// Of a hundred nodes, how many fence themselves, and how many hold; the others wait.
+    /// Of a hundred nodes, how many fence themselves, how many hold, and how many serve nobody and leave by silence; the
+    /// others wait.
     pub(super) fence: u64,
     pub(super) hold: u64,
+    pub(super) leave: u64,
     /// How many milliseconds after its lease at most a node drops what it runs, or is waited for.
     pub(super) patience: u64,
     /// How many milliseconds a node waits for an answer.
@@ -60,6 +62,7 @@ impl Weather {
         Self {
             fence: random.pick(&[0, 45, 100]),
             hold: random.pick(&[0, 15]),
+            leave: random.pick(&[0, 20]),
             patience: random.pick(&[0, 2_000, 6_000]),
             timeout: random.pick(&[600, 2_500]),
             slow_reports: random.pick(&[5, 30, 80]),
@@ -116,6 +119,7 @@ impl Weather {
         // Nothing goes wrong but in the network, and nodes are out of contact now and then.
         let cuts = Self {
             cuts: 60,
+            leave: 0,
             crashes: 0,
             goodbyes: 0,
             pauses: 0,
@@ -178,6 +182,15 @@ impl Weather {
                 hold: 50,
                 ..cuts
             },
+            Mutation::ServesAfterAll => Self {
+                fence: 0,
+                hold: 0,
+                leave: 50,
+                slow_work: 80,
+                longest_cut: 20_000,
+                peace: 1_500,
+                ..cuts
+            },
             Mutation::GivenUpNotNamed | Mutation::NeverConfirmed => Self {
                 fence: 0,
                 hold: 0,
@@ -224,6 +237,7 @@ impl Weather {
             },
             Mutation::ForceNotObeyed
             | Mutation::DrainedTooEarly
+            | Mutation::ScopesDrainedTooEarly
             | Mutation::SequenceIgnored
             | Mutation::AcknowledgementsKept => cuts,
             Mutation::QuietTooEarly => Self {
