@@ -324,7 +324,7 @@ async fn on_redis_as_many_as_there_may_be() {
     new_site(&url).await;
     let options = RedisOptions::from_url(&url.parse().expect("a URL")).expect("a Redis");
     // On a machine that is busy with other tests, a step with all of them may take its time.
-    let options = options.with_timeout(std::time::Duration::from_secs(30));
+    let options = options.with_timeout(Duration::from_secs(30));
     as_many_scopes_as_there_may_be(SharedState::new(options.build()), &url).await;
 }
 
