@@ -44,6 +44,12 @@ impl ExecutionInfo {
         self
     }
 
+    /// All of it, leaving nothing.
+    #[inline]
+    fn take(&mut self) -> Self {
+        std::mem::replace(self, Self::new(""))
+    }
+
     /// What kind of work it is.
     #[must_use]
     pub fn kind(&self) -> &str {
@@ -98,18 +104,18 @@ pub struct Execution {
 }
 
 impl Execution {
-    /// Begins one; `None` if a door is closed past which it may not.
+    /// Begins one, and takes what it is; `None`, and leaves it, if a door is closed past which it may not.
     #[inline]
     pub(crate) fn begin(
         shard: &Arc<CachePadded<Shard>>,
-        info: ExecutionInfo,
+        info: &mut ExecutionInfo,
         started_at: Timestamp,
         doors: Past<'_>,
     ) -> Option<Self> {
         let place = if info.scopes.is_empty() {
             let past = Vec::new();
             let running = || Running {
-                info,
+                info: info.take(),
                 started_at,
                 past,
             };
@@ -184,7 +190,7 @@ impl Execution {
 /// What is known of an execution of scopes that begins now; `None` if one of them is closed to it.
 fn running_in(
     closed: Option<&Installed>,
-    info: ExecutionInfo,
+    info: &mut ExecutionInfo,
     started_at: Timestamp,
     past_scopes: Option<&Snapshot>,
 ) -> Option<Running> {
@@ -208,7 +214,7 @@ fn running_in(
         }
     }
     Some(Running {
-        info,
+        info: info.take(),
         started_at,
         past,
     })

@@ -304,7 +304,17 @@ impl Shared {
     /// Begins an execution; `None` if a door is closed past which it may not, or if this node is fenced, past which nothing
     /// is.
     #[inline]
-    pub(crate) fn begin(&self, info: ExecutionInfo, past: Past<'_>) -> Option<Execution> {
+    pub(crate) fn begin(&self, mut info: ExecutionInfo, past: Past<'_>) -> Option<Execution> {
+        self.begin_or_leave(&mut info, past)
+    }
+
+    /// The same, and leaves what it is to who asks, if it does not begin.
+    #[inline]
+    pub(crate) fn begin_or_leave(
+        &self,
+        info: &mut ExecutionInfo,
+        past: Past<'_>,
+    ) -> Option<Execution> {
         if self.is_fenced() {
             return None;
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::Gate;
 use crate::execution::{Execution, ExecutionInfo, ExecutionRefused, Past, RunError};
-use crate::scopes::{self, RequestScopes};
+use crate::scopes;
 use crate::shared::Installed;
 
 impl Gate {
@@ -16,22 +16,12 @@ impl Gate {
     ///
     /// No execution may start now.
     #[inline]
-    pub fn execution(&self, info: ExecutionInfo) -> Result<Execution, ExecutionRefused> {
+    pub fn execution(&self, mut info: ExecutionInfo) -> Result<Execution, ExecutionRefused> {
         let shared = self.shared();
-        if info.scopes().is_empty() {
-            return match shared.begin(info, Past::default()) {
-                Some(execution) => Ok(execution),
-                None => Err(ExecutionRefused {
-                    reason: shared.execution_refusal(&[]),
-                }),
-            };
-        }
-        let scopes = RequestScopes::from(info.scopes());
-        shared
-            .begin(info, Past::default())
-            .ok_or_else(|| ExecutionRefused {
-                reason: shared.execution_refusal(&scopes),
-            })
+        let begun = shared.begin_or_leave(&mut info, Past::default());
+        begun.ok_or_else(|| ExecutionRefused {
+            reason: shared.execution_refusal(info.scopes()),
+        })
     }
 
     /// Begins a piece of work as soon as executions may start. A loop of work is better made with
