@@ -288,7 +288,11 @@ fn ending_of<'a>(
                 | HistoryEvent::Ended
                 | HistoryEvent::Restored
         );
-        is_end && entry.scope() == scope && entry.revision > activation.began()
+        is_end && entry.revision > activation.began()
     };
-    history.iter().rev().find(ends)
+    let all = || history.iter().rev().filter(ends);
+    // Where it happened to many scopes at once, none of them has a line of its own.
+    all()
+        .find(|entry| entry.scope() == scope)
+        .or_else(|| all().find(|entry| scope.is_some() && entry.scope_count().is_some()))
 }
