@@ -20,8 +20,8 @@ pub struct Line<'a> {
     pub origin: Option<&'a str>,
     /// More, in words.
     pub note: Option<&'a str>,
-    /// The part of the site in which it happened, and whose phase this is; `None` for what happened to the whole, or to
-    /// several parts at once.
+    /// The part of the site in which it happened, and whose phase this is; [`HistoryEntry::SCOPES`] for many parts at once.
+    /// `None` for what happened to the whole, and for a change by which somebody touched several parts.
     pub scope: Option<&'a str>,
 }
 

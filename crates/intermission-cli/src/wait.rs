@@ -288,7 +288,42 @@ fn ending_of<'a>(
                 | HistoryEvent::Ended
                 | HistoryEvent::Restored
         );
-        is_end && entry.scope() == scope && entry.revision > activation.began()
+        is_end && entry.revision > activation.began()
     };
-    history.iter().rev().find(ends)
+    let all = || history.iter().rev().filter(ends);
+    // Where it happened to many scopes at once, none of them has a line of its own.
+    all()
+        .find(|entry| entry.scope() == scope)
+        .or_else(|| all().find(|entry| scope.is_some() && entry.scope_count().is_some()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `null` for no note.
+    fn entry(event: &str, revision: u64, note: &str) -> HistoryEntry {
+        let json = format!(
+            r#"{{"at":"2026-11-30T10:00:00.000Z","revision":{revision},"event":"{event}","phase":"deactivated","by":null,"origin":null,"note":{note}}}"#
+        );
+        serde_json::from_str(&json).unwrap()
+    }
+
+    #[test]
+    fn the_end_in_many_scopes_at_once_is_that_of_a_scope_and_not_of_the_site() {
+        let history = [
+            entry("ended", 9, r#""300 scopes""#),
+            entry("aborted", 8, r#""scope search""#),
+            entry("plan-started", 5, r#""300 scopes""#),
+        ];
+        let activation = ActivationId::new(intermission::Revision::new(5));
+        let found = |scope| ending_of(activation, scope, &history).map(|end| end.revision.number());
+        assert_eq!(found(None), None);
+        assert_eq!(found(Some("billing")), Some(9));
+        assert_eq!(found(Some("search")), Some(8));
+        let and_site = [entry("deactivated", 10, "null")];
+        let history = [&and_site[..], &history].concat();
+        let end = ending_of(activation, None, &history).map(|end| end.revision.number());
+        assert_eq!(end, Some(10));
+    }
 }

@@ -29,10 +29,17 @@ pub struct HistoryEntry {
 }
 
 impl HistoryEntry {
-    /// The name of the scope in which it happened; `None` for what happened to the whole site, or to several scopes at
-    /// once. The note begins with it, and the phase is the scope's.
+    /// What stands for the name of a scope where something happened to many of them at once. No scope has this name.
+    pub const SCOPES: &str = "*";
+
+    /// The name of the scope in which it happened, or [`SCOPES`](Self::SCOPES) for many at once; `None` for what happened to
+    /// the whole site, and for a change by which somebody touched several scopes. The note begins with it, and the phase is
+    /// the scope's.
     #[must_use]
     pub fn scope(&self) -> Option<&str> {
+        if self.scope_count().is_some() {
+            return Some(Self::SCOPES);
+        }
         let rest = self.note.as_deref()?.strip_prefix("scope ")?;
         Some(rest.split_once(':').map_or(rest, |(name, _)| name))
     }

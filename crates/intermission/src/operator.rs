@@ -336,7 +336,11 @@ impl Operator {
             return self.state.history(limit).await;
         };
         let mut history = self.state.history(usize::MAX).await?;
-        history.retain(|line| line.scope() == Some(scope.as_str()));
+        // What happened to many at once may have happened to this one, and then nothing else says so.
+        history.retain(|line| {
+            let said = line.scope();
+            said == Some(scope.as_str()) || said == Some(HistoryEntry::SCOPES)
+        });
         history.truncate(limit);
         Ok(history)
     }

@@ -343,7 +343,7 @@ pub(crate) struct History {
 /// With --on-change, a command of yours is run for each change after the first line, one at a time and in order. It
 /// reads the change and the status as one JSON object on standard input, and finds INTERMISSION_EVENT,
 /// INTERMISSION_PHASE, INTERMISSION_REVISION and INTERMISSION_SCOPE in its environment; the last is empty but for a
-/// change in a part of the site, whose phase it is then. What it prints goes to standard error. Lines are printed while
+/// change in a part of the site, whose phase it is then, and `*` for many parts at once. What it prints goes to standard error. Lines are printed while
 /// it runs, and changes wait for it, however many. The history keeps 256 changes: should more come while the state is
 /// out of reach, say, a warning says that some are not told, and `missed` is true in what the command reads for the
 /// first one after them.

@@ -11,7 +11,7 @@ mod scopes;
 use std::time::Duration;
 
 use super::{Ledger, Moment};
-use crate::history::HistoryEvent;
+use crate::history::{HistoryEntry, HistoryEvent};
 use crate::id::{ActivationId, NodeId, OperationId, Revision};
 use crate::record::{Activation, Completion, Record};
 use crate::report::{

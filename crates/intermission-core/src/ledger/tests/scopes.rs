@@ -443,7 +443,9 @@ fn what_happens_to_many_scopes_at_once_is_one_line() {
     let counts: Vec<_> = lines.iter().map(|line| line.scope_count()).collect();
     let many = Some(300);
     assert_eq!(counts, [None, many, many, many, many]);
-    assert!(lines.iter().all(|line| line.scope().is_none()));
+    let scopes: Vec<_> = lines.iter().map(|line| line.scope()).collect();
+    let many = Some(HistoryEntry::SCOPES);
+    assert_eq!(scopes, [None, many, many, many, many]);
 }
 
 /// A few are named, each with what is to be said of it.
