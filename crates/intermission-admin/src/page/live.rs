@@ -192,7 +192,10 @@ impl Live<'_> {
     fn after_holders(&self) -> &'static str {
         let holding = self.on().and_then(|on| on.holding.as_ref());
         let opens = holding.is_some_and(|holding| holding.opens_after);
-        if opens {
+        let mut holders = self.record().holders().iter();
+        if holders.any(|holder| holder.failure.is_some() || self.is_gone(holder)) {
+            "The site does not open by itself."
+        } else if opens {
             "The site opens when all of them are done."
         } else {
             "The site stays closed when they are done."

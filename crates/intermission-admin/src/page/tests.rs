@@ -7,10 +7,10 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use intermission::{
-    Acquire, Activate, Actor, AllowChange, AllowList, Change, Clock as _, Departure, ExecutionInfo,
-    Gate, HistoryEntry, HolderId, Level, MaintenanceState, MemoryState, NodeId, NodeReport,
-    OperateReply, Operation, Pass, Phase, Record, Revision, RouteAccess, ScopeName, StateError,
-    StateErrorKind, SyncReply, SystemClock, View,
+    Acquire, Activate, Actor, AllowChange, AllowList, Change, Clock as _, Deactivate, Departure,
+    ExecutionInfo, Gate, HistoryEntry, HolderId, Level, MaintenanceState, MemoryState, NodeId,
+    NodeReport, OperateReply, Operation, Pass, Phase, Record, Revision, RouteAccess, ScopeName,
+    StateError, StateErrorKind, SyncReply, SystemClock, View,
 };
 use sha2::{Digest, Sha256};
 
@@ -481,7 +481,10 @@ async fn who_holds_the_site_is_named_and_whether_he_still_works() {
         page.contains("Gone or out of contact: <bdi>migrate</bdi>"),
         "{page}"
     );
+    assert!(page.contains("The site does not open by itself."), "{page}");
+    site.change(Change::Deactivate(Deactivate::new())).await;
     site.activated(Activate::by("ana")).await;
+    site.change(acquire(3, own, "backup")).await;
     let page = site.page().await;
     assert!(
         page.contains("The site stays closed when they are done."),

@@ -396,10 +396,12 @@ impl NodeMachine {
         self.offer_next = false;
         let theirs = reply.record.clone().unwrap_or_default();
         if theirs.supersedes(&self.snapshot.record) {
-            let opens = self.snapshot.record.phase().is_on() && !theirs.phase().is_on();
+            let before = &self.snapshot.record;
+            let opens = (before.phase().is_on() && !theirs.phase().is_on())
+                || theirs.scopes.closed() < before.scopes.closed();
             self.apply(theirs, actions);
             if opens {
-                // So that operators see at once that the site is open here. A node that closes says so anyway, as soon
+                // So that operators see at once that the site, or a scope, is open here. A node that closes says so anyway, as soon
                 // as it has drained.
                 self.sync_soon(now);
             }
