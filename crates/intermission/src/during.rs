@@ -103,8 +103,9 @@ pub enum DuringError<T, E> {
     NotDrained(StateError),
     /// The drain took longer than it may. The work was not begun, and what was before is restored.
     DrainTooLong(Duration),
-    /// Something runs on these nodes, or may: they could not be asked, or somebody else has forced the drain. The work was not begun, and what was before is restored. Once it is
-    /// certain that nothing runs there, have them [forgotten](Operator::forget).
+    /// Something runs on these nodes, or may: they could not be asked, or somebody else has forced the drain. The work was
+    /// not begun, and what was before is restored. Once it is certain that nothing runs there, have them
+    /// [forgotten](Operator::forget).
     Unconfirmed(Vec<String>),
     /// Nobody can know when the last request of a visitor ends, which was to be waited for: the drain was forced with work
     /// still running, or the state has lost data. The work was not begun, and what was before is restored.
@@ -147,7 +148,7 @@ impl<T, E> fmt::Display for DuringError<T, E> {
             }
             Self::Unconfirmed(nodes) => write!(
                 f,
-                "nobody knows what still runs on {}, so the work was not begun",
+                "something runs, or may run, on {}, so the work was not begun",
                 nodes.join(", ")
             ),
             Self::NotQuiescent => f.write_str(
@@ -250,24 +251,15 @@ impl Gate {
         let (node, node_name) = (self.status().node, self.node_name().to_owned());
         let acquire = Acquire::new(id, node, &node_name, &during.label, during.activate.clone());
         let mut held = Held {
-            operator: operator.clone(),
+            operator,
             id,
             label: during.label.clone(),
             on_drop: OnDrop::Release,
             acquiring: None,
         };
-        // A task of its own: were it dropped on its way, it could arrive after what takes it back.
-        let acquiring = tokio::spawn(async move { acquired(&operator, acquire).await });
-        let acquired = held.acquiring.insert(acquiring).await;
-        held.acquiring = None;
-        let activation = match acquired.map_err(JoinError::try_into_panic) {
-            Ok(Ok(accepted)) => accepted.record.activation().map(|on| on.id),
-            // Whether it is held nobody knows; `held` sees to it.
-            Ok(Err(error)) => return Err(not_closed(error)),
-            Err(Ok(panic)) => resume_unwind(panic),
-            // The runtime ends, and whoever asks ends with it.
-            Err(Err(_)) => return pending().await,
-        };
+        // If it fails, nobody knows whether the site is held; `held` sees to it.
+        let accepted = held.acquire(&acquire).await.map_err(not_closed)?;
+        let activation = accepted.record.activation().map(|on| on.id);
         // Without an activation the drain was aborted in the same step.
         let activation = activation.ok_or(DuringError::OpenedBefore)?;
         drained(&held.operator, activation, &during).await?;
@@ -304,16 +296,6 @@ impl Gate {
             error,
             stays_closed,
         })
-    }
-}
-
-/// Closes the site, or joins those who have, once the state knows for certain what it is.
-async fn acquired(operator: &Operator, acquire: Acquire) -> Result<Accepted, OperatorError> {
-    loop {
-        match operator.change(Change::Acquire(acquire.clone())).await {
-            Err(OperatorError::Reconciling { after }) => sleep(after.min(TRY_EVERY)).await,
-            done => return done,
-        }
     }
 }
 
@@ -396,6 +378,24 @@ enum OnDrop {
 }
 
 impl Held {
+    /// Closes the site, or joins those who have, once the state knows for certain what it is.
+    async fn acquire(&mut self, acquire: &Acquire) -> Result<Accepted, OperatorError> {
+        loop {
+            let (operator, change) = (self.operator.clone(), Change::Acquire(acquire.clone()));
+            // A task of its own: were it dropped on its way, it could arrive after what takes it back.
+            let acquiring = tokio::spawn(async move { operator.change(change).await });
+            let acquired = self.acquiring.insert(acquiring).await;
+            self.acquiring = None;
+            match acquired.map_err(JoinError::try_into_panic) {
+                Ok(Err(OperatorError::Reconciling { after })) => sleep(after.min(TRY_EVERY)).await,
+                Ok(done) => return done,
+                Err(Ok(panic)) => resume_unwind(panic),
+                // The runtime ends, and whoever asks ends with it.
+                Err(Err(_)) => return pending().await,
+            }
+        }
+    }
+
     /// Says the last word about it. A state that is out of reach is waited for.
     async fn end(mut self, change: Change) -> Result<(), OperatorError> {
         let ended = told(&self.operator, change, &self.label).await;
