@@ -1,4 +1,5 @@
-//! What the library does around the mode, on each state: workers, executions that wait, probes and subscriptions. Two
+//! What the library does around the mode, on each state: workers, executions that wait, probes, subscriptions, work that
+//! holds a site closed, and scopes. Two
 //! nodes, each with a handle of its own on the state, as if they were processes.
 #![expect(
     clippy::expect_used,
@@ -16,9 +17,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use intermission::{
-    Activate, Actor, Change, Deactivate, ExecutionInfo, Gate, Hold, Level, MaintenanceState as _,
-    MemoryState, Operator, Phase, Probe, RefuseReason, SharedState, StateLocation, StateUrl, Turn,
-    WhenClosed,
+    Activate, Actor, Change, Deactivate, During, DuringError, ExecutionInfo, Gate, Hold, Level,
+    MaintenanceState as _, MemoryState, Operator, Phase, Probe, Record, RefuseReason, ScopeName,
+    SharedState, StateLocation, StateUrl, Turn, WhenClosed,
 };
 use intermission_file::FileOptions;
 use intermission_redis::RedisOptions;
@@ -254,6 +255,77 @@ async fn subscribers_hear_of_changes(fleet: &Fleet) {
     in_time(second.shutdown()).await;
 }
 
+/// Work meets no execution of another node, and the site is as it was when it is done; what fails keeps it closed.
+async fn work_holds_the_site_closed(fleet: &Fleet) {
+    let gates = [fleet.gate(0).await, fleet.gate(1).await];
+    let execution = gates[1].execution(mails()).expect("it is open");
+    let migration = || During::new("migration", Activate::by("deploy"));
+    let work = async {
+        let closed = gates[1].reached(|record| record.phase() == Phase::Activated);
+        let holders = in_time(closed).await.holders().len();
+        let refused = gates[1].execution(mails()).is_err();
+        Ok::<_, ()>((holders, refused))
+    };
+    let ended = async {
+        in_time(gates[1].reached(|record| record.phase() == Phase::Activating)).await;
+        drop(execution);
+    };
+    let (met, ()) = tokio::join!(in_time(gates[0].during(migration(), work)), ended);
+    assert_eq!(met.expect("it is done"), (1, true));
+    in_time(gates[1].reached(|record| record.phase() == Phase::Deactivated)).await;
+
+    let failed = gates[0].during(migration(), async { Err::<(), _>("no such table") });
+    let failed = in_time(failed).await.expect_err("it fails");
+    assert!(
+        matches!(
+            &failed,
+            DuringError::Failed {
+                error: "no such table",
+                stays_closed: true
+            }
+        ),
+        "{failed:?}"
+    );
+    let has_failed = |record: &Record| {
+        let mut holders = record.holders().iter();
+        holders.any(|holder| holder.failure.is_some())
+    };
+    in_time(gates[1].reached(has_failed)).await;
+    fleet.open(&gates[1]).await;
+    let [first, second] = gates;
+    in_time(first.shutdown()).await;
+    in_time(second.shutdown()).await;
+}
+
+/// A part of the site drains, closes and opens by itself, on all nodes.
+async fn a_scope_is_closed_by_itself(fleet: &Fleet) {
+    let gates = [fleet.gate(0).await, fleet.gate(1).await];
+    let acme: ScopeName = "acme".parse().expect("a name");
+    let of_acme = || mails().with_scope(acme.clone());
+    let execution = gates[1].execution(of_acme()).expect("it is open");
+    let operator = fleet.operator().for_scope(acme.clone());
+    let activate = Change::Activate(Activate::by("ana"));
+    operator.change(activate).await.expect("it closes");
+    for gate in &gates {
+        in_time(gate.reached(|record| record.scopes().phase(&acme) == Phase::Activating)).await;
+        assert!(gate.execution(of_acme()).is_err());
+        drop(gate.execution(mails()).expect("others go on"));
+    }
+    drop(execution);
+    for gate in &gates {
+        in_time(gate.reached(|record| record.scopes().phase(&acme) == Phase::Activated)).await;
+    }
+    let deactivate = Change::Deactivate(Deactivate::new());
+    operator.change(deactivate).await.expect("it opens");
+    for gate in &gates {
+        in_time(gate.reached(|record| record.scopes().is_empty())).await;
+        drop(in_time(gate.execution_when_open(of_acme())).await);
+    }
+    let [first, second] = gates;
+    in_time(first.shutdown()).await;
+    in_time(second.shutdown()).await;
+}
+
 /// Each case in memory, on files and on Redis.
 macro_rules! on_each_state {
     ($($case:ident),* $(,)?) => {$(
@@ -290,6 +362,8 @@ on_each_state![
     executions_wait_until_it_is_open,
     a_probe_holds_its_node_alone,
     subscribers_hear_of_changes,
+    work_holds_the_site_closed,
+    a_scope_is_closed_by_itself,
 ];
 
 #[tokio::test(flavor = "multi_thread")]
