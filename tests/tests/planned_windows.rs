@@ -451,6 +451,26 @@ async fn a_redis_that_is_away_at_the_start_opens_nothing() {
     on_and_off_again(&state, &apps).await;
 }
 
+/// The nodes bring the plan back, and nobody is let in while the state hears them first, nor while it drains.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redis_that_comes_back_empty_after_the_start_opens_nothing() {
+    let (server, state) = on_redis().await;
+    let apps = two_on(&state, Framework::Axum).await;
+    plan(&state, &apps).await;
+    server.stop().await;
+    closed_and_told_why(&apps).await;
+    server.start_again_empty().await;
+    until("the maintenance is on", || async {
+        for app in &apps {
+            assert_eq!(app.get("/").await.status, 503);
+        }
+        let status = intermission(state.as_str(), &["status", "--json"]).await;
+        (status.code == 0 && status.json()["phase"] == "activated").then_some(())
+    })
+    .await;
+    on_and_off_again(&state, &apps).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn files_that_cannot_be_read_at_the_start_open_nothing() {
     let folder = tempfile::tempdir().expect("a folder");
