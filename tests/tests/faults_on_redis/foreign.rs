@@ -26,6 +26,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         damage_to_what_is_kept_of_the_fleet_is_a_loss_and_mended,
         a_record_of_a_newer_version_is_followed_and_left_alone,
         keys_of_a_newer_format_are_left_alone,
+        keys_of_an_older_format_are_heard_anew,
     ]
 }
 
@@ -456,7 +457,7 @@ async fn keys_of_a_newer_format_are_left_alone() {
     let before = a.record();
     let visitors = Visitors::at(&[a, b]);
     let meta = scene.site.key("meta");
-    server.set_field(&meta, "format", "2").await;
+    server.set_field(&meta, "format", "3").await;
     for node in [a, b] {
         notices(node, StateErrorKind::Unsupported).await;
     }
@@ -473,8 +474,32 @@ async fn keys_of_a_newer_format_are_left_alone() {
         advice,
     );
     assert_eq!(scene.contents().await, contents);
-    server.set_field(&meta, "format", "1").await;
+    server.set_field(&meta, "format", "2").await;
     scene.recovers(&before).await;
     visitors.nobody_got_in();
     scene.site.open_all(&[a, b]).await;
+}
+
+/// What an older version has stored of the nodes is read otherwise, so they are heard anew: a loss like any other.
+async fn keys_of_an_older_format_are_heard_anew() {
+    let server = Arc::new(RedisServer::start().await);
+    let scene = Scene::new(Arc::clone(&server), "older-format").await;
+    let [a, b] = &scene.nodes;
+    let visitors = Visitors::at(&[a, b]);
+    let meta = scene.site.key("meta");
+    server.set_field(&meta, "format", "1").await;
+    let view = scene
+        .site
+        .view_when("both are heard anew", |view| {
+            view.lost_at.is_some() && view.count.nodes == 2
+        })
+        .await;
+    assert_eq!(
+        view.record.activation().map(|on| on.id),
+        a.record().activation().map(|on| on.id)
+    );
+    visitors.nobody_got_in();
+    scene.site.open_all(&[a, b]).await;
+    let stored = server.field(&meta, "format").await;
+    assert_eq!(stored.as_deref(), Some("2"));
 }
