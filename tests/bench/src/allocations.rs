@@ -1,7 +1,7 @@
 //! What an adapter does for a request that it lets in, with the mode off, allocates nothing: but where its framework
 //! forces it to.
 
-use crate::cases::{Case, prepare};
+use intermission_bench::cases::{Case, prepare};
 
 /// How many allocations one request of a case costs. They are counted for this thread alone, and the keeper runs on it
 /// only while a case is set up.

@@ -21,7 +21,7 @@ use intermission::{
 };
 
 /// Does one thing that many times. What it needs is there already.
-pub(crate) type Case = Box<dyn FnMut(u64) -> Result<()>>;
+pub type Case = Box<dyn FnMut(u64) -> Result<()>>;
 
 const GATE: &[&str] = &[
     "nothing",
@@ -49,7 +49,8 @@ const FRAMEWORKS: &[(&str, &[&str])] = &[
 ];
 
 /// The names of all cases.
-pub(crate) fn names() -> Vec<String> {
+#[must_use]
+pub fn names() -> Vec<String> {
     let frameworks = FRAMEWORKS
         .iter()
         .flat_map(|(framework, names)| names.iter().map(move |name| format!("{framework}-{name}")));
@@ -58,7 +59,10 @@ pub(crate) fn names() -> Vec<String> {
 }
 
 /// Sets a case up.
-pub(crate) async fn prepare(name: &str) -> Result<Case> {
+///
+/// # Errors
+/// If there is no case of this name, or what it needs cannot be set up.
+pub async fn prepare(name: &str) -> Result<Case> {
     let page = Visitor::new("GET", "/hello");
     Ok(match name {
         "nothing" => Box::new(|times| {

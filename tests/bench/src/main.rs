@@ -7,13 +7,13 @@
 
 #[cfg(test)]
 mod allocations;
-mod cases;
 mod fleet;
 mod flip;
 
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
+use intermission_bench::cases;
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
