@@ -337,17 +337,12 @@ impl<'a> Question<'a> {
                 })*
             };
         }
-        first_of!(
-            RouteAlways,
-            Deactivated,
-            Draining,
-            Preflight,
-            ReadOnly,
-            Exclusive,
-            Permission,
-            AllowedAddress,
-            Pass
-        );
+        first_of!(RouteAlways, Deactivated, Draining, Preflight);
+        // These two are about the other levels.
+        if self.level != Level::Full {
+            first_of!(ReadOnly, Exclusive);
+        }
+        first_of!(Permission, AllowedAddress, Pass);
         self.refusal()
     }
 
@@ -367,15 +362,18 @@ impl<'a> Question<'a> {
                 AdmitReason::RouteAlways,
             ),
             Rule::Deactivated => {
-                let suspended = self.starts_execution && self.snapshot.executions_suspended;
-                admit(!self.phase.is_on() && !suspended, AdmitReason::Deactivated)
+                let suspended = || self.starts_execution && self.snapshot.executions_suspended;
+                admit(
+                    !self.phase.is_on() && !suspended(),
+                    AdmitReason::Deactivated,
+                )
             }
             Rule::Draining => admit(
                 self.phase == Phase::Activating && !self.starts_execution,
                 AdmitReason::Draining,
             ),
             Rule::Preflight => admit(
-                self.policy.preflight && self.visitor.preflight,
+                self.visitor.preflight && self.policy.preflight,
                 AdmitReason::Preflight,
             ),
             Rule::ReadOnly => {
