@@ -8,7 +8,7 @@ use intermission::{Clock, Gate, RouteAccess, SystemClock, View, Visitor};
 
 use super::Fleet;
 use super::caller::{Call, Called};
-use super::statistics::{Sample, millis_between};
+use intermission_bench::statistics::{Sample, millis_between};
 
 /// Measurements of one kind, in milliseconds.
 #[derive(Debug)]

@@ -9,7 +9,6 @@ mod accounts;
 mod caller;
 mod flips;
 mod listeners;
-mod statistics;
 mod table;
 
 use std::time::Duration;

@@ -1,8 +1,8 @@
 //! What is printed.
 
 use super::flips::{Flips, Spread};
-use super::statistics::{Sample, growth};
 use super::{Bytes, Idle, QUESTIONS};
+use intermission_bench::statistics::{Sample, growth};
 
 /// How long the last node may take, as a multiple of the last bare subscriber of the same client library.
 const MEDIAN_AT_MOST: f64 = 1.5;
