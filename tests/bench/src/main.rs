@@ -14,6 +14,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
 use intermission_bench::cases;
+use intermission_bench::report::Report;
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -21,6 +22,9 @@ fn main() -> Result<()> {
     if let ["fleet", options @ ..] = words.as_slice() {
         ensure!(fleet::run(&plan(options)?)?, "a budget is broken");
         return Ok(());
+    }
+    if let ["report", folder, options @ ..] = words.as_slice() {
+        return report(Path::new(folder), options);
     }
     // One thread, on which the keeper runs only while somebody waits: what is counted is the caller's work alone.
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -40,6 +44,20 @@ fn main() -> Result<()> {
             cases::names().join(", ")
         ),
     }
+}
+
+/// Writes the report of the sections that are kept in this folder, or prints its budgets.
+fn report(folder: &Path, options: &[&str]) -> Result<()> {
+    let report = Report::read(folder)?;
+    match options {
+        [] => {
+            report.write(folder)?;
+            println!("{}", folder.join("report.html").display());
+        }
+        ["--markdown"] => println!("{}", report.markdown()),
+        _ => bail!("`report` takes a folder, and --markdown"),
+    }
+    Ok(())
 }
 
 /// What `fleet` is to measure.
