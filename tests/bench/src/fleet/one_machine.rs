@@ -12,13 +12,26 @@ use intermission::{
     Activate, Actor, Change, Clock, Deactivate, Gate, Operator, SystemClock, Visitor,
 };
 use intermission_file::FileState;
-use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::Command;
+use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::process::{ChildStdout, Command};
+use tokio::time::timeout;
+
+use crate::statistics::{Sample, millis_between};
 
 const FLIPS: usize = 200;
 
-/// Flips the mode that often, and prints how long the other process took to enforce it.
-pub(crate) async fn parent() -> Result<()> {
+/// Longer than any change takes to reach another process of the machine.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Flips the mode; how long the other process took to enforce it each time, in milliseconds.
+pub(super) fn measure() -> Result<Sample> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(parent())
+}
+
+async fn parent() -> Result<Sample> {
     let folder = tempfile::tempdir()?;
     let state = FileState::open_or_create(folder.path())?;
     let operator = Operator::new(state, Actor::new("bench", "bench"));
@@ -27,10 +40,10 @@ pub(crate) async fn parent() -> Result<()> {
         .stdout(Stdio::piped())
         .kill_on_drop(true)
         .spawn()?;
-    let mut lines =
-        BufReader::new(child.stdout.take().context("the child's output is piped")?).lines();
+    let output = child.stdout.take().context("the child's output is piped")?;
+    let mut lines = BufReader::new(output).lines();
     ensure!(
-        lines.next_line().await?.as_deref() == Some("ready"),
+        next(&mut lines).await? == "ready",
         "the child does not start"
     );
     let mut took = Vec::with_capacity(FLIPS);
@@ -43,34 +56,25 @@ pub(crate) async fn parent() -> Result<()> {
         // From before the call: the child may enforce the change before the parent's call has returned.
         let began = SystemClock.steady();
         operator.change(change).await?;
-        let line = lines.next_line().await?.context("the child ended")?;
-        let enforced = Duration::from_nanos(line.parse()?);
-        took.push(enforced.saturating_sub(began));
+        let enforced = Duration::from_nanos(next(&mut lines).await?.parse()?);
+        took.push(millis_between(began, enforced));
     }
     child.kill().await?;
-    took.sort_unstable();
-    let at = |hundredths: usize| {
-        took.get(took.len() * hundredths / 100)
-            .or_else(|| took.last())
-            .copied()
-            .unwrap_or_default()
-    };
-    let millis = |duration: Duration| duration.as_secs_f64() * 1_000.0;
-    println!(
-        "\na change, from the operator's call until the other process enforces it (file state, {FLIPS} changes)"
-    );
-    println!(
-        "  median {:.1} ms   p90 {:.1} ms   worst {:.1} ms",
-        millis(at(50)),
-        millis(at(90)),
-        millis(at(100))
-    );
-    println!("  budget: median under 20 ms where a file watcher works, 250 ms at most");
-    Ok(())
+    Ok(Sample::new(took))
 }
 
-/// Says `ready`, and then for each change of its answer when it was.
-pub(crate) async fn child(directory: &Path) -> Result<()> {
+/// What the child says next.
+async fn next(lines: &mut Lines<BufReader<ChildStdout>>) -> Result<String> {
+    let line = timeout(PATIENCE, lines.next_line()).await;
+    let line = line.context("the other process says nothing: a change does not reach it")?;
+    line?.context("the other process has ended")
+}
+
+/// The other process: says `ready`, and then for each change of its answer when it was.
+///
+/// # Errors
+/// If the state in this directory cannot be used.
+pub async fn child(directory: &Path) -> Result<()> {
     let gate = Gate::builder(FileState::open(directory)?).start().await?;
     println!("ready");
     let page = Visitor::new("POST", "/");
