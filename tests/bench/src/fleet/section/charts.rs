@@ -18,11 +18,11 @@ impl Measured {
         let curves = KINDS.map(|(name, kind)| Curve {
             label: name.to_owned(),
             points: medians(self.flips.iter(), |flips| {
-                (flips.nodes, &kind(flips).from_return)
+                (flips.nodes, &kind(flips).from_call)
             }),
         });
         curves_over_nodes(
-            "A call, from its return until the last one knows",
+            "A call, from its start until the last one knows",
             "median, ms",
             curves.into(),
         )
@@ -83,7 +83,7 @@ fn at_the_largest(largest: &Flips) -> Chart {
         }
     });
     Chart::Bars {
-        title: format!("The same with {}", nodes_of(largest.nodes)),
+        title: format!("With {}, from its return", nodes_of(largest.nodes)),
         unit: "ms, median".to_owned(),
         bars: bars.into(),
     }

@@ -78,10 +78,11 @@ impl Measured {
              whoever waits. An opening flip waits for each node's own question and is not in a hurry: nobody must be \
              let in too early."
                 .to_owned(),
-            "Times depend on what else the machine does; nothing fails by them. Commands, bytes and growth do not."
+            "Times depend on what else the machine does, and so does their growth; nothing fails by them. Commands and bytes \
+             do not. A time below zero is no mistake: the last one knew before the call had returned."
                 .to_owned(),
-            "A drain's times are by Redis' clock, in whole milliseconds. The operator waits as `activate --wait` does: \
-             it is told, and looks now and then besides."
+            "When all have drained and when the site is activated is told by Redis' clock, in whole milliseconds. The \
+             operator waits as `activate --wait` does: it is told, and looks now and then besides."
                 .to_owned(),
             "An idle node renews its lease every three seconds. That rate is for each node, so the fleet's grows with \
              N^1 and a node's with N^0."
@@ -101,8 +102,15 @@ fn per_second_and_node(idle: &Idle) -> f64 {
 fn nodes_of(count: usize) -> String {
     match count {
         1 => "1 node".to_owned(),
-        1_000.. => format!("{},{:03} nodes", count / 1_000, count % 1_000),
-        _ => format!("{count} nodes"),
+        _ => format!("{} nodes", grouped(count)),
+    }
+}
+
+/// With a comma at the thousands, of which there are fewer than a thousand.
+fn grouped(count: usize) -> String {
+    match count {
+        1_000.. => format!("{},{:03}", count / 1_000, count % 1_000),
+        _ => count.to_string(),
     }
 }
 

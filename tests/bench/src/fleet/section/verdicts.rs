@@ -1,6 +1,6 @@
 //! The budgets.
 
-use super::{Measured, nodes_of, per_second_and_node};
+use super::{Measured, grouped, nodes_of, per_second_and_node};
 use crate::budgets::FleetBudgets;
 use crate::fleet::costs::QUESTIONS;
 use crate::report::Verdict;
@@ -20,7 +20,10 @@ impl Measured {
                 true,
             ),
             verdict(
-                &format!("commands caused by {QUESTIONS} requests and executions, open and closed"),
+                &format!(
+                    "commands caused by {} requests and executions, open and closed",
+                    grouped(QUESTIONS)
+                ),
                 match budgets.commands_of_requests {
                     0 => "none".to_owned(),
                     at_most => format!("at most {at_most}"),

@@ -23,7 +23,7 @@ pub(super) struct Tick {
 }
 
 impl Scale {
-    /// From zero, or from the lowest value if that is less. It ends with a tick.
+    /// From zero, or from the lowest value if that is less, to a tick.
     pub(super) fn linear(values: impl IntoIterator<Item = f64>) -> Self {
         let (low, high) = ends(values);
         let (low, high) = (low.min(0.0), high.max(0.0));
@@ -31,11 +31,12 @@ impl Scale {
         let step = steps(range / TICKS)
             .find(|step| range / step <= TICKS - 1.0)
             .unwrap_or(range);
-        let (first, last) = ((low / step).floor(), (high / step).ceil());
+        // Slack, so that 1.1 is not above eleven times 0.1.
+        let (first, last) = ((low / step).ceil(), (high / step - 1e-9).ceil());
         let last = if last > first { last } else { first + 1.0 };
         let ticks = std::iter::successors(Some(first), |at| Some(at + 1.0));
         Self {
-            low: first * step,
+            low,
             high: last * step,
             is_logarithmic: false,
             ticks: ticks
@@ -147,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_linear_axis_begins_at_zero_and_ends_with_a_tick() {
+    fn a_linear_axis_begins_at_zero_or_below_and_ends_with_a_tick() {
         let scale = Scale::linear([12.0, 95.0]);
         assert_eq!(labels(&scale), ["0", "20", "40", "60", "80", "100"]);
         assert!((scale.at(50.0) - 0.5).abs() < 1e-9);
@@ -155,7 +156,7 @@ mod tests {
             labels(&Scale::linear([0.93, 1.01])),
             ["0", "0.5", "1", "1.5"]
         );
-        assert_eq!(labels(&Scale::linear([-3.0, 8.0])), ["-5", "0", "5", "10"]);
+        assert_eq!(labels(&Scale::linear([-3.0, 8.0])), ["0", "5", "10"]);
     }
 
     #[test]
