@@ -1,13 +1,15 @@
 //! What is drawn.
 
 use super::{Idle, KINDS, Measured, nodes_of, number, per_second, per_second_and_node};
+use crate::budgets::FleetBudgets;
 use crate::fleet::flips::Flips;
 use crate::report::{Axis, Bar, Chart, Curve};
 use crate::statistics::Sample;
 
 impl Measured {
-    pub(super) fn charts(&self) -> Vec<Chart> {
-        let largest = self.flips.last().map(at_the_largest);
+    pub(super) fn charts(&self, budgets: &FleetBudgets) -> Vec<Chart> {
+        let largest = self.flips.last();
+        let largest = largest.map(|flips| at_the_largest(flips, budgets));
         let mut charts = vec![self.flip_curves()];
         charts.extend(largest);
         charts.extend([self.drain_curves(), self.idle_curves()]);
@@ -71,21 +73,27 @@ impl Measured {
     }
 }
 
-/// How long it takes until the last one knows, at the largest size, with its spread.
-fn at_the_largest(largest: &Flips) -> Chart {
-    let bars = KINDS.map(|(name, kind)| {
-        let sample = &kind(largest).from_return;
-        Bar {
-            label: name.to_owned(),
-            value: sample.median(),
-            spread: sample.spread(),
-            budget: None,
-        }
-    });
+/// What the budget compares: how long it takes until the last one knows, at the largest size.
+fn at_the_largest(largest: &Flips, budgets: &FleetBudgets) -> Chart {
+    let at_most = largest.clients.from_return.median() * budgets.median_of_bare_publish;
+    let bar = |name: &str, sample: &Sample, budget| Bar {
+        label: name.to_owned(),
+        value: sample.median(),
+        spread: sample.spread(),
+        budget,
+    };
+    let (closing, clients, sockets) = (&largest.closing, &largest.clients, &largest.sockets);
     Chart::Bars {
-        title: format!("With {}, from its return", nodes_of(largest.nodes)),
+        title: format!(
+            "A call with {}, from its return until the last one knows",
+            nodes_of(largest.nodes)
+        ),
         unit: "ms, median".to_owned(),
-        bars: bars.into(),
+        bars: vec![
+            bar("closing flip", &closing.from_return, Some(at_most)),
+            bar("bare PUBLISH, same client", &clients.from_return, None),
+            bar("bare PUBLISH, bare sockets", &sockets.from_return, None),
+        ],
     }
 }
 

@@ -51,7 +51,7 @@ impl Measured {
                 self.memory(),
                 self.file_state(),
             ],
-            charts: self.charts(),
+            charts: self.charts(budgets),
             verdicts: self.verdicts(budgets),
             reading: self.reading(),
             ..Section::new(
