@@ -3,6 +3,7 @@
 //! The parent changes the mode; the child enforces it and says when. Both read the same clock, which all processes of
 //! a machine share.
 
+use std::io;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
@@ -37,6 +38,7 @@ async fn parent() -> Result<Sample> {
     let operator = Operator::new(state, Actor::new("bench", "bench"));
     let mut child = Command::new(std::env::current_exe()?)
         .args(["flip-child".as_ref(), folder.path().as_os_str()])
+        .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .kill_on_drop(true)
         .spawn()?;
@@ -70,22 +72,27 @@ async fn next(lines: &mut Lines<BufReader<ChildStdout>>) -> Result<String> {
     line?.context("the other process has ended")
 }
 
-/// The other process: says `ready`, and then for each change of its answer when it was.
+/// The other process: says `ready`, and then for each change of its answer when it was. It ends with its input, and so with
+/// the one who started it, whatever ends that.
 ///
 /// # Errors
-/// If the state in this directory cannot be used.
+/// If the state in this directory or the input cannot be used.
 pub async fn child(directory: &Path) -> Result<()> {
     let gate = Gate::builder(FileState::open(directory)?).start().await?;
-    println!("ready");
     let page = Visitor::new("POST", "/");
     let mut admitted = gate.decide(&page).is_admit();
     let mut changes = gate.subscribe();
-    while changes.next().await.is_some() {
-        let now_admitted = gate.decide(&page).is_admit();
-        if now_admitted != admitted {
-            println!("{}", SystemClock.steady().as_nanos());
-            admitted = now_admitted;
+    println!("ready");
+    tokio::spawn(async move {
+        while changes.next().await.is_some() {
+            let now_admitted = gate.decide(&page).is_admit();
+            if now_admitted != admitted {
+                println!("{}", SystemClock.steady().as_nanos());
+                admitted = now_admitted;
+            }
         }
-    }
+    });
+    let input = || io::copy(&mut io::stdin().lock(), &mut io::sink());
+    tokio::task::spawn_blocking(input).await??;
     Ok(())
 }
