@@ -27,6 +27,7 @@ use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 
 use crate::budgets::Budgets;
+use crate::machine::Machine;
 use crate::report::Section;
 use accounts::Accounts;
 use caller::Caller;
@@ -75,6 +76,8 @@ struct Fleet {
 /// what it should.
 pub fn measure(plan: &Plan) -> Result<Section> {
     let budgets = Budgets::load()?.fleet;
+    // Now: later, its load is that of the bench itself.
+    let machine = Machine::this();
     allow_files(u64::try_from(plan.largest())? * 3 + 200)?;
     let one_machine = one_machine::measure()?;
     let mut fleet = Fleet::start()?;
@@ -100,6 +103,7 @@ pub fn measure(plan: &Plan) -> Result<Section> {
         bytes: fleet.memory()?,
         payload: fleet.payload,
         one_machine,
+        machine,
         redis: fleet.runtime.block_on(fleet.accounts.version())?,
     };
     Ok(measured.section(&budgets))

@@ -8,6 +8,7 @@ use super::costs::{Bytes, Idle};
 use super::drain::Drains;
 use super::flips::{Flips, Spread};
 use crate::budgets::FleetBudgets;
+use crate::machine::Machine;
 use crate::report::Section;
 use crate::statistics::Sample;
 
@@ -35,6 +36,8 @@ pub(super) struct Measured {
     pub(super) payload: usize,
     /// From one process to another through a file state.
     pub(super) one_machine: Sample,
+    /// As it was before.
+    pub(super) machine: Machine,
     /// The version of redis-server.
     pub(super) redis: String,
 }
@@ -42,6 +45,7 @@ pub(super) struct Measured {
 impl Measured {
     pub(super) fn section(&self, budgets: &FleetBudgets) -> Section {
         Section {
+            machine: self.machine.clone(),
             versions: vec![format!("redis-server {}", self.redis)],
             tables: vec![
                 self.times("from its return", |spread| &spread.from_return),

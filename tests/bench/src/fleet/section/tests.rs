@@ -48,6 +48,7 @@ fn measured(sizes: &[u16]) -> Measured {
         asked: 0,
         payload: 547,
         one_machine: sample(12.0),
+        machine: Machine::this(),
         redis: "7.0.15".to_owned(),
     }
 }
