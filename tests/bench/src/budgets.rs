@@ -11,6 +11,8 @@ use serde::Deserialize;
 pub struct Budgets {
     /// By the name of the case.
     pub instructions: BTreeMap<String, InstructionBudget>,
+    /// Of how a change spreads.
+    pub fleet: FleetBudgets,
 }
 
 /// What one operation may cost.
@@ -21,6 +23,26 @@ pub enum InstructionBudget {
     AtMost(u64),
 }
 
+/// What a fleet may cost Redis, and how long a change may take.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct FleetBudgets {
+    /// Commands per second of an idle node, at most.
+    pub commands_per_second_and_node: f64,
+    /// Commands that requests and executions may cause, at most.
+    pub commands_of_requests: u64,
+    /// Bytes of Redis' keys for each node, at most.
+    pub bytes_per_node: u64,
+    /// How long the last node may take to close, as a multiple of the last bare subscriber: the median.
+    pub median_of_bare_publish: f64,
+    /// The same, the p99.
+    pub p99_of_bare_publish: f64,
+    /// From one process to another through a file state, in milliseconds: the median, where a watcher works.
+    pub file_median_millis: f64,
+    /// The same, the longest.
+    pub file_longest_millis: f64,
+}
+
 impl Budgets {
     /// The budgets of this build.
     ///
@@ -28,5 +50,15 @@ impl Budgets {
     /// If `budgets.toml` says something that is no budget.
     pub fn load() -> Result<Self> {
         toml::from_str(include_str!("../budgets.toml")).context("budgets.toml cannot be understood")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_budgets_of_this_build_can_be_understood() {
+        Budgets::load().unwrap();
     }
 }

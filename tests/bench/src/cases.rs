@@ -1,4 +1,4 @@
-//! The cases. Those of a framework are in a file of its own; a new one gets a file, and a line in [`FRAMEWORKS`] and
+//! The cases. Those of a framework are in a file of its own; a new one gets a file, and a line in `FRAMEWORKS` and
 //! in [`prepare`].
 
 mod actix;

@@ -11,5 +11,7 @@
 
 pub mod budgets;
 pub mod cases;
+pub mod fleet;
 pub mod machine;
 pub mod report;
+pub mod statistics;

@@ -1,34 +1,37 @@
-//! What a request pays, counted in instructions.
+//! The benches: `intermission-bench NAME FOLDER` measures a section of the report and keeps it in the folder, and
+//! `intermission-bench report FOLDER` makes the report of what is kept there.
 //!
 //! `intermission-bench CASE TIMES` does one thing that many times. `cargo xtask bench` runs it under callgrind with
 //! two numbers of times and divides the difference, so that the start of the process counts for nothing. Counts do
-//! not depend on what else the machine does. `intermission-bench flip` times how fast a change spreads.
+//! not depend on what else the machine does.
 #![expect(clippy::print_stdout, reason = "what a bench prints is what it is for")]
 
 #[cfg(test)]
 mod allocations;
-mod fleet;
-mod flip;
 
 use std::path::Path;
 
-use anyhow::{Context, Result, bail, ensure};
-use intermission_bench::cases;
+use anyhow::{Context, Result, bail};
+use intermission_bench::report::{Report, Section};
+use intermission_bench::{cases, fleet};
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    if let ["fleet", options @ ..] = words.as_slice() {
-        ensure!(fleet::run(&plan(options)?)?, "a budget is broken");
-        return Ok(());
+    match words.as_slice() {
+        ["fleet", folder, options @ ..] => {
+            let section = fleet::measure(&fleet::Plan::from_options(options)?)?;
+            return keep(&section, Path::new(folder));
+        }
+        ["report", folder, options @ ..] => return report(Path::new(folder), options),
+        _ => {}
     }
     // One thread, on which the keeper runs only while somebody waits: what is counted is the caller's work alone.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     match words.as_slice() {
-        ["flip"] => runtime.block_on(flip::parent()),
-        ["flip-child", directory] => runtime.block_on(flip::child(Path::new(directory))),
+        ["flip-child", directory] => runtime.block_on(fleet::child(Path::new(directory))),
         [name, times] => {
             let times = times
                 .parse()
@@ -36,34 +39,28 @@ fn main() -> Result<()> {
             runtime.block_on(cases::prepare(name))?(times)
         }
         _ => bail!(
-            "usage: intermission-bench fleet [--nodes N,N…] [--flips N], or flip, or CASE TIMES with a case of: {}",
+            "usage: intermission-bench fleet FOLDER [--nodes N,N…] [--flips N], or report FOLDER [--markdown], or CASE TIMES with a case of: {}",
             cases::names().join(", ")
         ),
     }
 }
 
-/// What `fleet` is to measure.
-fn plan(mut options: &[&str]) -> Result<fleet::Plan> {
-    let mut plan = fleet::Plan {
-        sizes: vec![1, 10, 100, 1_000],
-        flips: 100,
-    };
-    while let [name, value, rest @ ..] = options {
-        let number = |text: &str| {
-            text.parse::<usize>()
-                .with_context(|| format!("`{text}` is not a number"))
-        };
-        match *name {
-            "--nodes" => plan.sizes = value.split(',').map(number).collect::<Result<_>>()?,
-            "--flips" => plan.flips = number(value)?,
-            _ => bail!("`fleet` has no option `{name}`"),
+/// Shows what was measured, and keeps it for the report.
+fn keep(section: &Section, folder: &Path) -> Result<()> {
+    section.print();
+    section.keep(folder)
+}
+
+/// Writes the report of the sections that are kept in this folder, or prints its budgets.
+fn report(folder: &Path, options: &[&str]) -> Result<()> {
+    let report = Report::read(folder)?;
+    match options {
+        [] => {
+            report.write(folder)?;
+            println!("{}", folder.join("report.html").display());
         }
-        options = rest;
+        ["--markdown"] => println!("{}", report.markdown()),
+        _ => bail!("`report` takes a folder, and --markdown"),
     }
-    ensure!(options.is_empty(), "an option of `fleet` lacks its number");
-    ensure!(
-        plan.sizes.is_sorted(),
-        "a fleet only grows: name the numbers of nodes in ascending order"
-    );
-    Ok(plan)
+    Ok(())
 }
