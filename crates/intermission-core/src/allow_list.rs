@@ -22,7 +22,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use ipnet::IpNet;
-use serde::de::{self, SeqAccess, Visitor};
+use serde::de::{self, DeserializeSeed, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// One network, in canonical form. A single address is a network of one.
@@ -185,11 +185,18 @@ impl AllowList {
     ///
     /// Any entry is no network. The error names all that are none.
     pub fn parse(entries: impl IntoIterator<Item: AsRef<str>>) -> Result<Self, BadNetworks> {
-        let mut reader = Reader::default();
+        let nothing = Self::default();
+        let mut reader = Reader::after(&nothing);
         for entry in entries {
             reader.read(entry.as_ref());
         }
         reader.finish()
+    }
+
+    /// Whether both are one list in memory, and not only equal.
+    #[must_use]
+    pub fn is_shared_with(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 
     /// Whether a visitor from `address` may pass. An IPv4-mapped address counts as the IPv4 one.
@@ -290,25 +297,57 @@ impl Serialize for AllowList {
 
 impl<'de> Deserialize<'de> for AllowList {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Entries;
+        ReadAfter(&Self::default()).deserialize(deserializer)
+    }
+}
 
-        impl<'de> Visitor<'de> for Entries {
-            type Value = AllowList;
+/// Reads a list of which another is known already. If they are equal, the known one is shared: each entry is compared as
+/// it is read, and nothing is sorted, merged or allocated.
+pub(crate) struct ReadAfter<'a>(pub(crate) &'a AllowList);
 
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("a list of networks as strings")
-            }
+impl<'de> DeserializeSeed<'de> for ReadAfter<'_> {
+    type Value = AllowList;
 
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<AllowList, A::Error> {
-                let mut reader = Reader::default();
-                while let Some(entry) = seq.next_element::<String>()? {
-                    reader.read(&entry);
-                }
-                reader.finish().map_err(de::Error::custom)
-            }
-        }
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<AllowList, D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
 
-        deserializer.deserialize_seq(Entries)
+impl<'de> Visitor<'de> for ReadAfter<'_> {
+    type Value = AllowList;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a list of networks as strings")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<AllowList, A::Error> {
+        let mut reader = Reader::after(self.0);
+        while seq.next_element_seed(Entry(&mut reader))?.is_some() {}
+        reader.finish().map_err(de::Error::custom)
+    }
+}
+
+/// One entry, read without a copy of its text.
+struct Entry<'a, 'known>(&'a mut Reader<'known>);
+
+impl<'de> DeserializeSeed<'de> for Entry<'_, '_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for Entry<'_, '_> {
+    type Value = ();
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a network as a string")
+    }
+
+    fn visit_str<E>(self, entry: &str) -> Result<(), E> {
+        self.0.read(entry);
+        Ok(())
     }
 }
 
@@ -474,26 +513,54 @@ impl fmt::Display for Bare {
 }
 
 /// Collects the good entries and the bad ones, so that all bad ones can be named.
-#[derive(Default)]
-struct Reader {
+struct Reader<'known> {
+    known: &'known AllowList,
+    /// With how many networks of the known list this one begins. They are not copied before it goes on otherwise.
+    same: usize,
     networks: Vec<Network>,
     bad: Vec<BadNetwork>,
 }
 
-impl Reader {
+impl<'known> Reader<'known> {
+    const fn after(known: &'known AllowList) -> Self {
+        Self {
+            known,
+            same: 0,
+            networks: Vec::new(),
+            bad: Vec::new(),
+        }
+    }
+
     fn read(&mut self, entry: &str) {
         match entry.parse() {
-            Ok(network) => self.networks.push(network),
+            Ok(network) if self.goes_on_as_known(network) => self.same += 1,
+            Ok(network) => {
+                self.copy_what_is_same();
+                self.networks.push(network);
+            }
             Err(bad) => self.bad.push(bad),
         }
     }
 
-    fn finish(self) -> Result<AllowList, BadNetworks> {
-        if self.bad.is_empty() {
-            Ok(self.networks.into_iter().collect())
-        } else {
-            Err(BadNetworks(self.bad))
+    fn goes_on_as_known(&self, network: Network) -> bool {
+        self.networks.is_empty() && self.known.0.networks.get(self.same) == Some(&network)
+    }
+
+    fn copy_what_is_same(&mut self) {
+        if self.networks.is_empty() {
+            self.networks.extend(self.known.networks().take(self.same));
         }
+    }
+
+    fn finish(mut self) -> Result<AllowList, BadNetworks> {
+        if !self.bad.is_empty() {
+            return Err(BadNetworks(self.bad));
+        }
+        if self.networks.is_empty() && self.same == self.known.len() {
+            return Ok(self.known.clone());
+        }
+        self.copy_what_is_same();
+        Ok(self.networks.into_iter().collect())
     }
 }
 
