@@ -11,5 +11,9 @@
 
 pub mod budgets;
 pub mod cases;
+pub mod cold_start;
+pub mod contention;
+pub mod lists;
 pub mod machine;
 pub mod report;
+mod spread;

@@ -11,9 +11,11 @@ mod fleet;
 mod flip;
 
 use std::path::Path;
+use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
-use intermission_bench::cases;
+use intermission_bench::report::Section;
+use intermission_bench::{cases, cold_start, contention, lists};
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -21,6 +23,13 @@ fn main() -> Result<()> {
     if let ["fleet", options @ ..] = words.as_slice() {
         ensure!(fleet::run(&plan(options)?)?, "a budget is broken");
         return Ok(());
+    }
+    match words.as_slice() {
+        [lists::NAME, folder] => return counted(lists::NAME, folder),
+        [contention::NAME, folder] => return keep(&contention::measure()?, folder),
+        [cold_start::NAME, folder] => return keep(&cold_start::measure()?, folder),
+        [cold_start::CHILD, start] => return cold_start::child(start),
+        _ => {}
     }
     // One thread, on which the keeper runs only while somebody waits: what is counted is the caller's work alone.
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -36,10 +45,29 @@ fn main() -> Result<()> {
             runtime.block_on(cases::prepare(name))?(times)
         }
         _ => bail!(
-            "usage: intermission-bench fleet [--nodes N,N…] [--flips N], or flip, or CASE TIMES with a case of: {}",
+            "usage: intermission-bench lists|contention|cold-start FOLDER, or fleet [--nodes N,N…] [--flips N], or flip, or CASE TIMES with a case of: {}",
             cases::names().join(", ")
         ),
     }
+}
+
+fn keep(section: &Section, folder: &str) -> Result<()> {
+    section.print();
+    section.keep(Path::new(folder))
+}
+
+/// The program beside this one whose allocator counts.
+fn counted(name: &str, folder: &str) -> Result<()> {
+    let program = std::env::current_exe()?.with_file_name("intermission-bench-counted");
+    let ended = Command::new(&program)
+        .args([name, folder])
+        .status()
+        .with_context(|| {
+            let program = program.display();
+            format!("{program} cannot be started: `cargo build --release --package intermission-bench` makes it")
+        })?;
+    ensure!(ended.success(), "the bench `{name}` failed: {ended}");
+    Ok(())
 }
 
 /// What `fleet` is to measure.
