@@ -345,8 +345,8 @@ impl Visitor<'_> for Entry<'_, '_> {
         formatter.write_str("a network as a string")
     }
 
-    fn visit_str<E>(self, entry: &str) -> Result<(), E> {
-        self.0.read(entry);
+    fn visit_str<E>(self, v: &str) -> Result<(), E> {
+        self.0.read(v);
         Ok(())
     }
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use intermission::{Clock, SystemClock};
+
 /// Measurements, in ascending order.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Spread(Vec<f64>);
@@ -44,8 +46,14 @@ pub(crate) fn time(seconds: f64) -> String {
     format!("{value:.decimals$} {unit}")
 }
 
-pub(crate) fn seconds(duration: Duration) -> f64 {
-    duration.as_secs_f64()
+/// The present, on the clock that all of a machine share.
+pub(crate) fn now() -> Duration {
+    SystemClock.steady()
+}
+
+/// The time since then.
+pub(crate) fn since(then: Duration) -> Duration {
+    now().saturating_sub(then)
 }
 
 #[cfg(test)]

@@ -188,7 +188,7 @@ fn table(title: &str, measured: &[Measured]) -> Table {
         vec![
             format!("{state}, {from}"),
             one.scenario.policy_name().to_owned(),
-            first.or(ended.clone()).unwrap_or_default(),
+            first.or_else(|| ended.clone()).unwrap_or_default(),
             what.unwrap_or_else(|| "nothing".to_owned()),
             admitted.unwrap_or_else(never),
             if added.is_nan() || one.scenario.is_bare() {

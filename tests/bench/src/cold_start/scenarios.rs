@@ -3,7 +3,7 @@
 use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use intermission::{
@@ -17,6 +17,7 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 use super::start::{Policy, Start, State};
+use crate::spread::{now, since};
 
 /// The names of those that have budgets.
 pub(super) const MEMORY: (&str, &str) = ("memory", "always new");
@@ -254,7 +255,7 @@ fn closing() -> Change {
 /// Closes and opens it, so that it has a record; and waits until nobody doubts that.
 async fn opened(operator: &Operator) -> Result<()> {
     operator.change(closing()).await?;
-    let began = Instant::now();
+    let began = now();
     loop {
         match operator.change(Change::Deactivate(Deactivate::new())).await {
             Ok(_) => {
@@ -267,7 +268,7 @@ async fn opened(operator: &Operator) -> Result<()> {
             Err(error) => return Err(error.into()),
         }
         ensure!(
-            began.elapsed() < TO_BE_SURE,
+            since(began) < TO_BE_SURE,
             "the grace of a new site does not end"
         );
         // A ledger believes no more than a second at once, so it is looked at more often than that.

@@ -4,14 +4,14 @@ use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use intermission::StartPolicy;
 use serde::{Deserialize, Serialize};
 
 use super::CHILD;
-use crate::spread::seconds;
+use crate::spread::{now, since};
 
 /// How long it is looked away for between two looks at a port where nobody listens yet.
 const LOOK_AGAIN: Duration = Duration::from_micros(200);
@@ -87,12 +87,12 @@ pub(super) fn observe(start: &Start, awaits_admission: bool, limit: Duration) ->
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::piped());
-    let began = Instant::now();
+    let began = now();
     let mut process = Process(command.spawn().context("the bench cannot start itself")?);
     let mut seen = Seen::default();
-    while began.elapsed() < limit {
+    while since(began) < limit {
         if let Some(answer) = ask(start.address)? {
-            let after = seconds(began.elapsed());
+            let after = since(began).as_secs_f64();
             let is_admitted = answer.status == 200;
             seen.first.get_or_insert((after, answer));
             if is_admitted {
@@ -105,7 +105,7 @@ pub(super) fn observe(start: &Start, awaits_admission: bool, limit: Duration) ->
             continue;
         }
         if process.0.try_wait()?.is_some() {
-            let after = seconds(began.elapsed());
+            let after = since(began).as_secs_f64();
             seen.ended = Some((after, process.said()?));
             break;
         }
@@ -190,8 +190,8 @@ impl Process {
     /// Tells it to end, and waits.
     fn end(mut self) -> Result<()> {
         drop(self.0.stdin.take());
-        let told = Instant::now();
-        while self.0.try_wait()?.is_none() && told.elapsed() < TO_END {
+        let told = now();
+        while self.0.try_wait()?.is_none() && since(told) < TO_END {
             std::thread::sleep(LOOK_AGAIN);
         }
         Ok(())

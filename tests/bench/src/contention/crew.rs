@@ -3,12 +3,12 @@
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Barrier};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
-use crate::spread::{Spread, seconds};
+use crate::spread::{Spread, now};
 
 /// No stint takes as long, whatever else the machine does.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -28,7 +28,7 @@ pub(super) struct Crew {
 
 struct Member {
     orders: Option<Sender<Order>>,
-    done: Receiver<(Instant, Instant)>,
+    done: Receiver<(Duration, Duration)>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -100,7 +100,7 @@ impl Crew {
             let orders = member.orders.as_ref().context("the threads have ended")?;
             orders.send(order).ok().context("a thread has ended")?;
         }
-        let mut span: Option<(Instant, Instant)> = None;
+        let mut span: Option<(Duration, Duration)> = None;
         for member in &members {
             let (began, ended) = match member.done.recv_timeout(PATIENCE) {
                 Ok(done) => done,
@@ -112,7 +112,7 @@ impl Crew {
             }));
         }
         let (first, last) = span.context("somebody works")?;
-        Ok(seconds(last - first))
+        Ok(last.saturating_sub(first).as_secs_f64())
     }
 }
 
@@ -130,9 +130,9 @@ impl Member {
                 let _ = pinned.send(sched_setaffinity(None, &own));
                 for order in incoming {
                     order.together.wait();
-                    let began = Instant::now();
+                    let began = now();
                     (order.work)(order.times);
-                    let _ = outgoing.send((began, Instant::now()));
+                    let _ = outgoing.send((began, now()));
                 }
             })?;
         let member = Self {

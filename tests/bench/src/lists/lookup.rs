@@ -2,7 +2,6 @@
 
 use std::hint::black_box;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use intermission::{
@@ -12,7 +11,7 @@ use intermission::{
 
 use super::{Families, columns, count};
 use crate::report::Table;
-use crate::spread::{Spread, seconds, time};
+use crate::spread::{Spread, now, since, time};
 
 /// How many addresses are asked for in each round.
 const ADDRESSES: u32 = 4_096;
@@ -47,11 +46,11 @@ pub(super) fn measure(sizes: &[u32]) -> Result<Vec<Lookup>> {
     }
     for _ in 0..ROUNDS {
         for (_, _, gate, visitors, took) in &mut asked {
-            let began = Instant::now();
+            let began = now();
             for visitor in visitors.iter() {
                 black_box(black_box(&*gate).decide(black_box(visitor)));
             }
-            took.push(seconds(began.elapsed()) / f64::from(ADDRESSES));
+            took.push(since(began).as_secs_f64() / f64::from(ADDRESSES));
         }
     }
     let (.., first) = asked.first().context("there are sizes")?;

@@ -2,7 +2,6 @@
 
 use std::hint::black_box;
 use std::sync::Arc;
-use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
 use intermission::{
@@ -12,7 +11,7 @@ use intermission::{
 use tokio::runtime::Runtime;
 
 use super::{Allocated, Families, Meter, count};
-use crate::spread::{Spread, seconds};
+use crate::spread::{Spread, now, since};
 
 /// How long something took, in seconds, and what it allocated.
 pub(super) type Cost = (f64, Allocated);
@@ -107,9 +106,9 @@ fn cost<T>(times: usize, meter: Meter, mut step: impl FnMut() -> Result<T>) -> R
     made.context("a meter does what it measures")??;
     let mut took = Vec::with_capacity(times);
     for _ in 0..times {
-        let began = Instant::now();
+        let began = now();
         let made = black_box(step());
-        took.push(seconds(began.elapsed()));
+        took.push(since(began).as_secs_f64());
         made?;
     }
     Ok((Spread::new(took).median(), allocated))
