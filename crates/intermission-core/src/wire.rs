@@ -15,12 +15,12 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde::de::{DeserializeOwned, DeserializeSeed};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value};
 
-use crate::allow_list::{AllowList, ReadAfter};
+use crate::allow_list::AllowList;
 use crate::id::{OperationId, Revision};
 use crate::record::{Activation, Completion, DrainPolicy, Plan, Record, Settings};
 use crate::scope::Scopes;
@@ -46,7 +46,9 @@ struct KnownFields<'a> {
 impl KnownFields<'_> {
     /// The record; `None` if it needs a second look.
     fn into_record(self, known: &AllowList) -> Option<Record> {
-        let allow = self.allow.map(|text| allow_after(known, text.get()));
+        let allow = self
+            .allow
+            .map(|text| AllowList::from_json_after(text.get(), known));
         let record = Record {
             revision: self.revision,
             operation: self.operation,
@@ -126,7 +128,7 @@ impl Record {
     }
 
     /// The same for who has read a record of this site before: the allow list is shared with that, if it is still the
-    /// same. Then a list of a million networks is compared and not built anew when a message changes.
+    /// same. So a list of a million networks is not built anew when a message changes.
     ///
     /// # Errors
     ///
@@ -289,11 +291,7 @@ fn take_allow(fields: &mut Fields<'_>, known: &AllowList) -> Result<AllowList, B
         return Ok(AllowList::default());
     }
     let field = "allow";
-    allow_after(known, text).map_err(|source| BadRecord::Field { field, source })
-}
-
-fn allow_after(known: &AllowList, text: &str) -> Result<AllowList, serde_json::Error> {
-    ReadAfter(known).deserialize(&mut serde_json::Deserializer::from_str(text))
+    AllowList::from_json_after(text, known).map_err(|source| BadRecord::Field { field, source })
 }
 
 /// The types of a record have string keys and no failing `Serialize`, so there is always a value.

@@ -170,10 +170,7 @@ fn the_wire_form_is_a_sequence_of_strings_and_strict() {
 
 #[test]
 fn what_is_read_after_an_equal_list_is_that_list() {
-    let read = |json: &str, known: &AllowList| {
-        let mut json = serde_json::Deserializer::from_str(json);
-        ReadAfter(known).deserialize(&mut json)
-    };
+    let read = AllowList::from_json_after;
     let known = AllowList::parse(["192.0.2.10", "2001:db8::/64"]).unwrap();
     for same in [
         r#"["192.0.2.10/32","2001:db8::/64"]"#,
@@ -207,6 +204,29 @@ fn what_is_read_after_an_equal_list_is_that_list() {
         error.to_string().contains("`x` is not an address; `y` is"),
         "{error}"
     );
+}
+
+#[test]
+fn a_long_text_that_says_the_same_again_is_not_read_again() {
+    let networks = (0..10_000).map(|n| Network::from(IpAddr::V4(Ipv4Addr::from_bits(n * 2))));
+    let list: AllowList = networks.collect();
+    let json = serde_json::to_string(&list).unwrap();
+    assert!(json.len() >= LONG);
+    let hash: [u8; 32] = Sha256::digest(&json).into();
+    // From no text at first, then from this one.
+    for _ in 0..2 {
+        let read = AllowList::from_json_after(&json, &list).unwrap();
+        assert!(read.is_shared_with(&list));
+        assert_eq!(list.0.text.get(), Some(&hash));
+    }
+    let other = json.replacen("0.0.0.2/32", "0.0.0.3/32", 1);
+    let read = AllowList::from_json_after(&other, &list).unwrap();
+    assert!(read != list && read.contains(ip("0.0.0.3")) && !read.contains(ip("0.0.0.2")));
+    // Another text, and the same list.
+    let spaced = json.replace(',', ", ");
+    let read = AllowList::from_json_after(&spaced, &list).unwrap();
+    assert!(read.is_shared_with(&list));
+    assert_eq!(list.0.text.get(), Some(&hash));
 }
 
 #[test]
@@ -335,8 +355,7 @@ proptest! {
         let list: AllowList = networks.iter().copied().collect();
         let known: AllowList = list.networks().take(shared).chain(known).collect();
         let json = serde_json::to_string(&list).unwrap();
-        let read = ReadAfter(&known).deserialize(&mut serde_json::Deserializer::from_str(&json));
-        let read = read.unwrap();
+        let read = AllowList::from_json_after(&json, &known).unwrap();
         prop_assert_eq!(&read, &list);
         prop_assert_eq!(read.is_shared_with(&known), list == known);
     }
