@@ -220,8 +220,10 @@ fn cause(said: &str) -> String {
     let mut lines = said.lines().map(str::trim).filter(|line| !line.is_empty());
     let first = lines.next().unwrap_or("without a word");
     let first = first.strip_prefix("Error: ").unwrap_or(first);
-    // The first cause is the state's own word; those after it are ever less about this site.
+    // That is the same whatever is wrong, and its first cause is the state's own word.
+    let is_general = first.starts_with("the maintenance state cannot be used");
     let cause = lines.skip_while(|line| *line != "Caused by:").nth(1);
+    let cause = cause.filter(|_| is_general);
     let line = cause.map_or(first, |cause| cause.strip_prefix("0: ").unwrap_or(cause));
     let mut text: String = line.chars().take(SHOWN).collect();
     if line.chars().nth(SHOWN).is_some() {
@@ -255,12 +257,12 @@ mod tests {
 
     #[test]
     fn the_word_of_the_state_is_shown() {
-        let said = "Error: refused to start\n\nCaused by:\n    0: no answer\n    1: refused (os error 111)\n";
-        assert_eq!(cause(said), "no answer");
-        assert_eq!(
-            cause("Error: refused to start\n\nCaused by:\n    no answer\n"),
-            "no answer"
-        );
+        let refused = "Error: the maintenance state cannot be used, and so on\n\nCaused by:\n";
+        let two = format!("{refused}    0: no answer\n    1: refused (os error 111)\n");
+        let one = format!("{refused}    no answer\n");
+        assert_eq!([two, one].map(|said| cause(&said)), ["no answer"; 2]);
+        let said = "Error: no such directory: make it\n\nCaused by:\n    (os error 2)\n";
+        assert_eq!(cause(said), "no such directory: make it");
         assert_eq!(cause("Error: no such directory\n"), "no such directory");
         assert_eq!(cause(""), "without a word");
         assert_eq!(cause(&"x".repeat(SHOWN + 1)).chars().count(), SHOWN + 1);

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+use rustix::time::{ClockId, clock_gettime};
 
 use crate::spread::{Spread, now};
 
@@ -28,8 +29,24 @@ pub(super) struct Crew {
 
 struct Member {
     orders: Option<Sender<Order>>,
-    done: Receiver<(Duration, Duration)>,
+    done: Receiver<Stint>,
     thread: Option<JoinHandle<()>>,
+}
+
+/// When a member began and ended, and for how long a processor was its own.
+struct Stint {
+    began: Duration,
+    ended: Duration,
+    processor: Duration,
+}
+
+/// What members took for something that they did together, in seconds.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Took {
+    /// From the begin of the first to the end of the last.
+    pub(super) all: f64,
+    /// For how long each was on a processor, on average: what others of this machine do is not among it.
+    pub(super) processor: f64,
 }
 
 struct Order {
@@ -68,7 +85,7 @@ impl Crew {
         loop {
             let took = Spread::new(
                 (0..3)
-                    .map(|_| self.work(&work.run, times, &[0]))
+                    .map(|_| Ok(self.work(&work.run, times, &[0])?.all))
                     .collect::<Result<_>>()?,
             );
             let took = took.median();
@@ -79,13 +96,13 @@ impl Crew {
         }
     }
 
-    /// Has these members do it that many times each, begun together, and says in how many seconds all were done.
+    /// Has these members do it that many times each, begun together, and says what that took.
     pub(super) fn work(
         &self,
         work: &Arc<dyn Fn(u64) + Send + Sync>,
         times: u64,
         members: &[usize],
-    ) -> Result<f64> {
+    ) -> Result<Took> {
         let together = Arc::new(Barrier::new(members.len()));
         let members: Vec<&Member> = members
             .iter()
@@ -101,18 +118,25 @@ impl Crew {
             orders.send(order).ok().context("a thread has ended")?;
         }
         let mut span: Option<(Duration, Duration)> = None;
+        let mut processors = 0.0;
         for member in &members {
-            let (began, ended) = match member.done.recv_timeout(PATIENCE) {
-                Ok(done) => done,
+            let stint = match member.done.recv_timeout(PATIENCE) {
+                Ok(stint) => stint,
                 Err(RecvTimeoutError::Timeout) => bail!("a stint takes longer than {PATIENCE:?}"),
                 Err(RecvTimeoutError::Disconnected) => bail!("a thread has ended"),
             };
+            let Stint { began, ended, .. } = stint;
+            processors += stint.processor.as_secs_f64();
             span = Some(span.map_or((began, ended), |(first, last)| {
                 (first.min(began), last.max(ended))
             }));
         }
         let (first, last) = span.context("somebody works")?;
-        Ok(last.saturating_sub(first).as_secs_f64())
+        let count = u32::try_from(members.len())?;
+        Ok(Took {
+            all: last.saturating_sub(first).as_secs_f64(),
+            processor: processors / f64::from(count),
+        })
     }
 }
 
@@ -130,9 +154,14 @@ impl Member {
                 let _ = pinned.send(sched_setaffinity(None, &own));
                 for order in incoming {
                     order.together.wait();
-                    let began = now();
+                    let (began, used) = (now(), processor_time());
                     (order.work)(order.times);
-                    let _ = outgoing.send((began, now()));
+                    let stint = Stint {
+                        processor: processor_time().saturating_sub(used),
+                        ended: now(),
+                        began,
+                    };
+                    let _ = outgoing.send(stint);
                 }
             })?;
         let member = Self {
@@ -146,6 +175,14 @@ impl Member {
             .with_context(|| format!("a thread cannot be kept on processor {processor}"))?;
         Ok(member)
     }
+}
+
+/// For how long a processor has been this thread's own.
+fn processor_time() -> Duration {
+    // The system's times are never negative.
+    clock_gettime(ClockId::ThreadCPUTime)
+        .try_into()
+        .unwrap_or_default()
 }
 
 impl Drop for Member {
