@@ -3,7 +3,9 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use proptest::collection::vec;
 use proptest::prelude::*;
+use sha2::{Digest, Sha256};
 
+use super::read::LONG;
 use super::*;
 
 fn ip(text: &str) -> IpAddr {
