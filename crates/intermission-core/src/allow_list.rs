@@ -24,7 +24,6 @@ use std::str::FromStr;
 use std::sync::{Arc, OnceLock};
 
 use ipnet::IpNet;
-
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use read::Reader;
