@@ -16,14 +16,17 @@
 //! spelling of an address was another address; this list is canonical on input instead.
 //! [`Network::bare`] prints what those older versions expect.
 
+mod read;
+
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use ipnet::IpNet;
-use serde::de::{self, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+use read::Reader;
 
 /// One network, in canonical form. A single address is a network of one.
 ///
@@ -172,6 +175,8 @@ pub struct AllowList(Arc<Lists>);
 /// The networks as they are shown, and the same addresses as they are searched.
 #[derive(Default)]
 struct Lists {
+    /// The hash of a long text that says this list. It tells whether the next text says it, too, sooner than that is read.
+    text: OnceLock<[u8; 32]>,
     /// Sorted, each once.
     networks: Box<[Network]>,
     v4: Ranges<u32>,
@@ -185,11 +190,18 @@ impl AllowList {
     ///
     /// Any entry is no network. The error names all that are none.
     pub fn parse(entries: impl IntoIterator<Item: AsRef<str>>) -> Result<Self, BadNetworks> {
-        let mut reader = Reader::default();
+        let nothing = Self::default();
+        let mut reader = Reader::after(&nothing);
         for entry in entries {
             reader.read(entry.as_ref());
         }
         reader.finish()
+    }
+
+    /// Whether both are one list in memory, and not only equal.
+    #[must_use]
+    pub fn is_shared_with(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 
     /// Whether a visitor from `address` may pass. An IPv4-mapped address counts as the IPv4 one.
@@ -261,6 +273,7 @@ impl FromIterator<Network> for AllowList {
             IpNet::V6(v6) => Some((v6.network().to_bits(), v6.broadcast().to_bits())),
         });
         Self(Arc::new(Lists {
+            text: OnceLock::new(),
             v4: Ranges::merge(v4),
             v6: Ranges::merge(v6),
             networks: networks.into_boxed_slice(),
@@ -285,30 +298,6 @@ impl fmt::Debug for AllowList {
 impl Serialize for AllowList {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(self.networks())
-    }
-}
-
-impl<'de> Deserialize<'de> for AllowList {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Entries;
-
-        impl<'de> Visitor<'de> for Entries {
-            type Value = AllowList;
-
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("a list of networks as strings")
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<AllowList, A::Error> {
-                let mut reader = Reader::default();
-                while let Some(entry) = seq.next_element::<String>()? {
-                    reader.read(&entry);
-                }
-                reader.finish().map_err(de::Error::custom)
-            }
-        }
-
-        deserializer.deserialize_seq(Entries)
     }
 }
 
@@ -469,30 +458,6 @@ impl fmt::Display for Bare {
             fmt::Display::fmt(&self.0.address(), f)
         } else {
             fmt::Display::fmt(&self.0, f)
-        }
-    }
-}
-
-/// Collects the good entries and the bad ones, so that all bad ones can be named.
-#[derive(Default)]
-struct Reader {
-    networks: Vec<Network>,
-    bad: Vec<BadNetwork>,
-}
-
-impl Reader {
-    fn read(&mut self, entry: &str) {
-        match entry.parse() {
-            Ok(network) => self.networks.push(network),
-            Err(bad) => self.bad.push(bad),
-        }
-    }
-
-    fn finish(self) -> Result<AllowList, BadNetworks> {
-        if self.bad.is_empty() {
-            Ok(self.networks.into_iter().collect())
-        } else {
-            Err(BadNetworks(self.bad))
         }
     }
 }

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
+use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value};
 
 use crate::allow_list::AllowList;
@@ -37,19 +37,24 @@ struct KnownFields<'a> {
     phase: Cow<'a, str>,
     activation: Option<Activation>,
     plan: Option<Plan>,
-    allow: Option<AllowList>,
+    /// As it is written: what it is depends on the list that is known already.
+    #[serde(borrow)]
+    allow: Option<&'a RawValue>,
     scopes: Option<Scopes>,
 }
 
 impl KnownFields<'_> {
     /// The record; `None` if it needs a second look.
-    fn into_record(self) -> Option<Record> {
+    fn into_record(self, known: &AllowList) -> Option<Record> {
+        let allow = self
+            .allow
+            .map(|text| AllowList::from_json_after(text.get(), known));
         let record = Record {
             revision: self.revision,
             operation: self.operation,
             activation: self.activation,
             plan: self.plan,
-            allow: self.allow.unwrap_or_default(),
+            allow: allow.transpose().ok()?.unwrap_or_default(),
             scopes: self.scopes.unwrap_or_default(),
             newer: Newer::default(),
         };
@@ -119,8 +124,19 @@ impl Record {
     ///
     /// The text is not a whole record. That never means "deactivated": whoever reads it reports an unreadable state.
     pub fn from_json(json: &[u8]) -> Result<Self, BadRecord> {
+        Self::from_json_after(json, &Self::default())
+    }
+
+    /// The same for who has read a record of this site before: the allow list is shared with that, if it is still the
+    /// same. So a list of a million networks is not built anew when a message changes.
+    ///
+    /// # Errors
+    ///
+    /// As [`from_json`](Self::from_json).
+    pub fn from_json_after(json: &[u8], known: &Self) -> Result<Self, BadRecord> {
+        let known = &known.allow;
         if let Ok(fields) = serde_json::from_slice::<KnownFields<'_>>(json)
-            && let Some(record) = fields.into_record()
+            && let Some(record) = fields.into_record(known)
         {
             return Ok(record);
         }
@@ -128,9 +144,9 @@ impl Record {
         let mut fields: Fields<'_> = serde_json::from_slice(json).map_err(BadRecord::Json)?;
         let version: u64 = take(&mut fields, "v")?;
         if version <= Self::VERSION {
-            return Self::from_fields(version, fields);
+            return Self::from_fields(version, fields, known);
         }
-        let understood = Self::from_fields(version, fields.clone());
+        let understood = Self::from_fields(version, fields.clone(), known);
         let mut record =
             understood.or_else(|_| Self::closed_by_a_newer_version(version, fields))?;
         record.newer.text = Some(json.into());
@@ -143,22 +159,30 @@ impl Record {
         if let Some(text) = &self.newer.text {
             return text.to_vec();
         }
-        let mut fields = self.newer.unknown.clone();
-        let mut put = |name: &str, value: Value| fields.insert(name.to_owned(), value);
+        let mut fields: BTreeMap<&str, Box<RawValue>> = BTreeMap::new();
+        for (name, value) in &self.newer.unknown {
+            fields.insert(name, to_raw(value));
+        }
+        let mut put = |name, value: Value| fields.insert(name, to_raw(&value));
         put("v", self.newer.version.into());
         put("revision", self.revision.number().into());
         put("operation", self.operation.map(|id| id.to_string()).into());
         put("phase", self.phase().as_str().into());
         put("activation", to_value(&self.activation));
         put("plan", to_value(&self.plan));
-        put("allow", to_value(&self.allow));
         if !self.scopes.is_empty() {
             put("scopes", to_value(&self.scopes));
         }
-        Value::Object(fields).to_string().into_bytes()
+        // At once, since a list of a million networks is none that is first made a tree of a million strings.
+        fields.insert("allow", to_raw(&self.allow));
+        serde_json::to_vec(&fields).unwrap_or_default()
     }
 
-    fn from_fields(version: u64, mut fields: Fields<'_>) -> Result<Self, BadRecord> {
+    fn from_fields(
+        version: u64,
+        mut fields: Fields<'_>,
+        known: &AllowList,
+    ) -> Result<Self, BadRecord> {
         let revision = take(&mut fields, "revision")?;
         let phase: String = take(&mut fields, "phase")?;
         let record = Self {
@@ -166,7 +190,7 @@ impl Record {
             operation: take_optional(&mut fields, "operation")?,
             activation: take_optional(&mut fields, "activation")?,
             plan: take_optional(&mut fields, "plan")?,
-            allow: take_optional(&mut fields, "allow")?.unwrap_or_default(),
+            allow: take_allow(&mut fields, known)?,
             scopes: take_optional(&mut fields, "scopes")?.unwrap_or_default(),
             newer: Newer {
                 version,
@@ -261,9 +285,23 @@ fn take_optional<T: DeserializeOwned>(
     take::<Option<T>>(fields, field)
 }
 
+fn take_allow(fields: &mut Fields<'_>, known: &AllowList) -> Result<AllowList, BadRecord> {
+    let text = fields.remove("allow").map_or("null", RawValue::get);
+    if text == "null" {
+        return Ok(AllowList::default());
+    }
+    let field = "allow";
+    AllowList::from_json_after(text, known).map_err(|source| BadRecord::Field { field, source })
+}
+
 /// The types of a record have string keys and no failing `Serialize`, so there is always a value.
 fn to_value<T: Serialize>(part: &T) -> Value {
     serde_json::to_value(part).unwrap_or(Value::Null)
+}
+
+/// The same, as it is written.
+fn to_raw<T: Serialize>(part: &T) -> Box<RawValue> {
+    to_raw_value(part).unwrap_or_else(|_| RawValue::NULL.to_owned())
 }
 
 /// How a drain policy is written: `{"mode":"force","after_ms":30000}`.
@@ -428,6 +466,33 @@ mod tests {
             br#"{"v":2,"revision":9,"phase":"deactivated","plan":{"starts_at":1,"deep":[1,2]}}"#;
         let record = Record::from_json(text).unwrap();
         assert_eq!(record.to_json(), text);
+    }
+
+    #[test]
+    fn a_list_that_stays_the_same_is_shared_with_the_record_before() {
+        let mut before = activated();
+        before.allow = AllowList::parse(["192.0.2.10", "2001:db8::/64"]).unwrap();
+        let said = Change::Activate(Activate::by("ana").with_message("Back at nine"));
+        let Outcome::Changed(next) = before.apply(&said, Timestamp::default()).unwrap() else {
+            panic!("another message")
+        };
+        assert!(next.allow().is_shared_with(before.allow()));
+
+        let read = Record::from_json_after(&next.to_json(), &before).unwrap();
+        assert_eq!(read, next);
+        assert!(read.allow().is_shared_with(before.allow()));
+        // Also by who has to look twice, for a field of a newer version.
+        let text = String::from_utf8(next.to_json()).unwrap();
+        for newer in [
+            text.replacen('{', r#"{"colour":1,"#, 1),
+            text.replacen(r#""v":1"#, r#""v":2"#, 1),
+        ] {
+            let read = Record::from_json_after(newer.as_bytes(), &before).unwrap();
+            assert!(read.allow().is_shared_with(before.allow()), "{newer}");
+        }
+
+        let another = Record::from_json_after(&Record::default().to_json(), &before).unwrap();
+        assert_eq!(another, Record::default());
     }
 
     #[test]

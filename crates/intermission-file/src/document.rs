@@ -63,31 +63,39 @@ pub(crate) enum BadDocument {
 impl Document {
     /// Reads it.
     pub(crate) fn from_json(json: &[u8]) -> Result<Self, BadDocument> {
+        Self::from_json_after(json, &Record::default())
+    }
+
+    /// The same for who knows an earlier record: what has not changed is shared with that.
+    pub(crate) fn from_json_after(json: &[u8], known: &Record) -> Result<Self, BadDocument> {
         if json.is_empty() {
             return Err(BadDocument::Empty);
         }
-        let mut fields: BTreeMap<String, Box<RawValue>> =
+        let mut fields: BTreeMap<String, &RawValue> =
             serde_json::from_slice(json).map_err(BadDocument::Json)?;
         let mut take = |field| fields.remove(field).ok_or(BadDocument::Missing { field });
-        let version: u64 = parsed("v", &take("v")?)?;
+        let version: u64 = parsed("v", take("v")?)?;
         if version != VERSION {
             return Err(BadDocument::Version { version });
         }
         let record = take("record")?;
         // A person who puts a record back by hand knows of no edition, and may leave out the history.
-        let edition = take("edition").map_or(Ok(0), |raw| parsed("edition", &raw))?;
+        let edition = take("edition").map_or(Ok(0), |raw| parsed("edition", raw))?;
         let lines: Vec<BTreeMap<String, Value>> =
-            take("history").map_or_else(|_| Ok(Vec::new()), |raw| parsed("history", &raw))?;
+            take("history").map_or_else(|_| Ok(Vec::new()), |raw| parsed("history", raw))?;
         let record = match record.get() {
             "null" => None,
             json => Some(Arc::new(
-                Record::from_json(json.as_bytes()).map_err(BadDocument::Record)?,
+                Record::from_json_after(json.as_bytes(), known).map_err(BadDocument::Record)?,
             )),
         };
         let mut document = Self {
             edition,
             record,
-            foreign: fields,
+            foreign: fields
+                .into_iter()
+                .map(|(name, raw)| (name, raw.to_owned()))
+                .collect(),
             ..Self::default()
         };
         for line in lines {
@@ -230,6 +238,16 @@ mod tests {
                 (document.edition, document.record, document.history)
             );
         }
+    }
+
+    #[test]
+    fn a_list_that_stays_the_same_is_shared_with_the_record_before() {
+        let document = document();
+        let known = document.record.clone().unwrap();
+        let read = Document::from_json_after(&document.to_json().unwrap(), &known).unwrap();
+        let record = read.record.unwrap();
+        assert!(!record.allow().is_empty());
+        assert!(record.allow().is_shared_with(known.allow()));
     }
 
     #[test]

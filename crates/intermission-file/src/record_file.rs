@@ -24,7 +24,8 @@ pub(crate) struct RecordFile {
     last: Arc<Mutex<Option<LastRead>>>,
 }
 
-/// A list of a million networks takes seconds to parse and milliseconds to compare, and every heartbeat reads it.
+/// Every heartbeat reads it, and a text is compared sooner than it is parsed. A list of networks that another text still
+/// holds is shared with this one.
 #[derive(Debug)]
 struct LastRead {
     text: Vec<u8>,
@@ -61,7 +62,10 @@ impl RecordFile {
         if let Some(last) = last.as_ref().filter(|last| last.text == text) {
             return Ok(Some(Arc::clone(&last.document)));
         }
-        let document = Arc::new(Document::from_json(&text).map_err(|error| self.corrupt(error))?);
+        let known = last.as_ref().and_then(|last| last.document.record.clone());
+        let document = Document::from_json_after(&text, &known.unwrap_or_default())
+            .map_err(|error| self.corrupt(error))?;
+        let document = Arc::new(document);
         *last = Some(LastRead {
             text,
             document: Arc::clone(&document),

@@ -86,12 +86,17 @@ impl Answer {
         Ok(Self::new(self.operation, values))
     }
 
-    pub(crate) fn newest(&mut self) -> Result<Newest, StateError> {
+    /// What has not changed since `known` is shared with it.
+    pub(crate) fn newest(&mut self, known: Option<&Record>) -> Result<Newest, StateError> {
         match self.next() {
             Value::Nil => Ok(Newest::None),
             Value::BulkString(bytes) if bytes.is_empty() => Ok(Newest::Same),
             Value::BulkString(bytes) => {
-                let record = Record::from_json(&bytes).map_err(|error| {
+                let read = known.map_or_else(
+                    || Record::from_json(&bytes),
+                    |known| Record::from_json_after(&bytes, known),
+                );
+                let record = read.map_err(|error| {
                     StateError::new(
                         StateErrorKind::Corrupt,
                         "what is kept of the record cannot be read: restore it, or delete its key so that the nodes \

@@ -57,7 +57,8 @@ impl Heard {
 
     /// Something was published. What is not understood is a hint all the same.
     pub(crate) fn pushed(&self, message: &[u8]) {
-        let is_news = match read(message) {
+        let known = self.record().unwrap_or_default();
+        let is_news = match read(message, &known) {
             Some(Message::Record(record)) => self.take(record),
             Some(Message::Announced(revision)) => {
                 let mut latest = self.latest();
@@ -122,12 +123,14 @@ enum Message {
     Announced(Revision),
 }
 
-fn read(message: &[u8]) -> Option<Message> {
+/// What has not changed since `known` is shared with it.
+fn read(message: &[u8], known: &Record) -> Option<Message> {
     if message.first().is_some_and(u8::is_ascii_digit) {
         let number = std::str::from_utf8(message).ok()?.parse().ok()?;
         return Some(Message::Announced(Revision::new(number)));
     }
-    Record::from_json(message).ok().map(Message::Record)
+    let record = Record::from_json_after(message, known);
+    record.ok().map(Message::Record)
 }
 
 /// One who waits for another record.
@@ -206,6 +209,20 @@ mod tests {
             told = waiter.newer(Revision::new(6)) => panic!("told again: {told:?}"),
             () = std::future::ready(()) => {}
         }
+    }
+
+    #[test]
+    fn a_list_that_stays_the_same_is_shared_with_the_record_before() {
+        let json = |revision: u64| {
+            format!(r#"{{"v":1,"revision":{revision},"phase":"deactivated","allow":["::1/128"]}}"#)
+        };
+        let heard = Heard::new();
+        heard.pushed(json(5).as_bytes());
+        let before = heard.record().unwrap();
+        heard.pushed(json(6).as_bytes());
+        let after = heard.record().unwrap();
+        assert_eq!(after.revision(), Revision::new(6));
+        assert!(after.allow().is_shared_with(before.allow()));
     }
 
     #[test]

@@ -172,7 +172,7 @@ impl Inner {
         answer: &mut Answer,
         has: Option<Arc<Record>>,
     ) -> Result<Option<Arc<Record>>, StateError> {
-        Ok(match self.noting(answer.newest())? {
+        Ok(match self.noting(answer.newest(has.as_deref()))? {
             Newest::None => None,
             Newest::Same => has,
             Newest::Record(record) => {

@@ -1,6 +1,9 @@
 //! What an adapter does for a request that it lets in, with the mode off, allocates nothing: but where its framework
 //! forces it to.
 
+use std::net::IpAddr;
+
+use intermission::{Activate, AllowChange, Change, Network, Outcome, Record, Timestamp};
 use intermission_bench::cases::{Case, prepare};
 
 /// How many allocations one request of a case costs. They are counted for this thread alone, and the keeper runs on it
@@ -58,6 +61,34 @@ async fn an_adapter_allocates_nothing_for_whom_it_lets_in() {
     ] {
         assert_adds(0, bare, with).await;
     }
+}
+
+/// A change of the message, in memory and from the bytes of a state, with allow lists of these lengths.
+#[test]
+fn another_message_allocates_the_same_however_long_the_list_is() {
+    let bytes = [1, 100, 10_000].map(|count: u32| {
+        let networks = (0..count).map(|at| Network::from(IpAddr::from((at * 2).to_be_bytes())));
+        let replace = AllowChange::Replace(networks.collect());
+        let change = |record: &Record, activate| {
+            let change = Change::Activate(activate);
+            match record.apply(&change, Timestamp::default()).unwrap() {
+                Outcome::Changed(next) => next,
+                Outcome::Unchanged => panic!("it is a change"),
+            }
+        };
+        let said = |message| Activate::by("bench").with_message(message);
+        let record = change(&Record::default(), said("Back at nine").with_allow(replace));
+        let mut next = None;
+        let applied = allocation_counter::measure(|| {
+            next = Some(change(&record, said("Back at ten!")));
+        });
+        let next = next.unwrap().to_json();
+        let heard = || drop(Record::from_json_after(&next, &record).unwrap());
+        // Read twice: entry by entry, and by what is known of the text then.
+        let heard = [(); 2].map(|()| allocation_counter::measure(heard).bytes_total);
+        (applied.bytes_total, heard)
+    });
+    assert!(bytes.iter().all(|one| *one == bytes[0]), "{bytes:?}");
 }
 
 /// `axum::serve` takes responses with axum's own body alone, and that is a box around any other.

@@ -163,7 +163,7 @@ fn listed(visitor: Visitor<'static>) -> Visitor<'static> {
 }
 
 /// That many networks, of which the middle one holds the [`listed`] address.
-fn networks(count: u32) -> AllowList {
+pub(crate) fn networks(count: u32) -> AllowList {
     let middle = u32::from_be_bytes([10, 0, 0, 0]);
     let first = middle - (count / 2) * 16;
     (0..count)
@@ -207,16 +207,16 @@ async fn with_scopes(count: usize) -> Result<Gate> {
 }
 
 /// A gate with the mode off.
-async fn off() -> Result<Gate> {
+pub(crate) async fn off() -> Result<Gate> {
     Ok(Gate::builder(MemoryState::new()).start().await?)
 }
 
 /// A gate with the mode on, for everybody.
-async fn on() -> Result<Gate> {
+pub(crate) async fn on() -> Result<Gate> {
     closed(AllowList::default()).await
 }
 
-async fn closed(allow: AllowList) -> Result<Gate> {
+pub(crate) async fn closed(allow: AllowList) -> Result<Gate> {
     let state = MemoryState::new();
     let gate = Gate::builder(state.clone()).start().await?;
     let activate = Activate::by("bench").with_allow(AllowChange::Replace(allow));

@@ -11,7 +11,11 @@
 
 pub mod budgets;
 pub mod cases;
+pub mod cold_start;
+pub mod contention;
 pub mod fleet;
+pub mod lists;
 pub mod machine;
 pub mod report;
+mod spread;
 pub mod statistics;

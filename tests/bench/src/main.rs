@@ -1,54 +1,78 @@
 //! The benches: `intermission-bench NAME FOLDER` measures a section of the report and keeps it in the folder, and
-//! `intermission-bench report FOLDER` makes the report of what is kept there.
+//! `intermission-bench report FOLDER` makes the report of what is kept there. `cargo xtask bench` does both.
 //!
-//! `intermission-bench CASE TIMES` does one thing that many times. `cargo xtask bench` runs it under callgrind with
-//! two numbers of times and divides the difference, so that the start of the process counts for nothing. Counts do
-//! not depend on what else the machine does.
+//! `intermission-bench CASE TIMES` does one thing that many times, for a profiler of your choice.
 #![expect(clippy::print_stdout, reason = "what a bench prints is what it is for")]
 
 #[cfg(test)]
 mod allocations;
 
 use std::path::Path;
+use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use intermission_bench::report::{Report, Section};
-use intermission_bench::{cases, fleet};
+use intermission_bench::{cases, cold_start, contention, fleet, lists};
+
+const USAGE: &str =
+    "usage: intermission-bench SECTION FOLDER, where SECTION is lists, contention, cold-start, or
+fleet [--nodes N,N…] [--flips N]; or report FOLDER [--markdown]; or CASE TIMES with a case of: ";
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
+        [lists::NAME, folder] => counted(lists::NAME, folder),
+        [contention::NAME, folder] => keep(&contention::measure()?, folder),
+        [cold_start::NAME, folder] => keep(&cold_start::measure()?, folder),
         ["fleet", folder, options @ ..] => {
-            let section = fleet::measure(&fleet::Plan::from_options(options)?)?;
-            return keep(&section, Path::new(folder));
+            let plan = fleet::Plan::from_options(options)?;
+            keep(&fleet::measure(&plan)?, folder)
         }
-        ["report", folder, options @ ..] => return report(Path::new(folder), options),
-        _ => {}
-    }
-    // One thread, on which the keeper runs only while somebody waits: what is counted is the caller's work alone.
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    match words.as_slice() {
-        ["flip-child", directory] => runtime.block_on(fleet::child(Path::new(directory))),
-        [name, times] => {
-            let times = times
-                .parse()
-                .with_context(|| format!("`{times}` is not a number of times"))?;
-            runtime.block_on(cases::prepare(name))?(times)
+        ["report", folder, options @ ..] => report(Path::new(folder), options),
+        // These are started by those above.
+        [cold_start::CHILD, start] => cold_start::child(start),
+        ["flip-child", directory] => runtime()?.block_on(fleet::child(Path::new(directory))),
+        [case, times] if !case.starts_with('-') => {
+            let mut case = runtime()?.block_on(cases::prepare(case))?;
+            case(number(times)?)
         }
-        _ => bail!(
-            "usage: intermission-bench fleet FOLDER [--nodes N,N…] [--flips N], or report FOLDER [--markdown], or CASE TIMES with a case of: {}",
-            cases::names().join(", ")
-        ),
+        _ => bail!("{USAGE}{}", cases::names().join(", ")),
     }
 }
 
+/// One thread, on which a keeper runs only while somebody waits: what is counted is the caller's work alone.
+fn runtime() -> Result<tokio::runtime::Runtime> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    Ok(runtime)
+}
+
+fn number(times: &str) -> Result<u64> {
+    times
+        .parse()
+        .with_context(|| format!("`{times}` is not a number of times"))
+}
+
 /// Shows what was measured, and keeps it for the report.
-fn keep(section: &Section, folder: &Path) -> Result<()> {
+fn keep(section: &Section, folder: &str) -> Result<()> {
     section.print();
-    section.keep(folder)
+    section.keep(Path::new(folder))
+}
+
+/// The program beside this one whose allocator counts.
+fn counted(name: &str, folder: &str) -> Result<()> {
+    let program = std::env::current_exe()?.with_file_name("intermission-bench-counted");
+    let ended = Command::new(&program)
+        .args([name, folder])
+        .status()
+        .with_context(|| {
+            let program = program.display();
+            format!("{program} cannot be started: `cargo build --release --package intermission-bench` makes it")
+        })?;
+    ensure!(ended.success(), "the bench `{name}` failed: {ended}");
+    Ok(())
 }
 
 /// Writes the report of the sections that are kept in this folder, or prints its budgets.

@@ -3,7 +3,9 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use proptest::collection::vec;
 use proptest::prelude::*;
+use sha2::{Digest, Sha256};
 
+use super::read::LONG;
 use super::*;
 
 fn ip(text: &str) -> IpAddr {
@@ -169,6 +171,67 @@ fn the_wire_form_is_a_sequence_of_strings_and_strict() {
 }
 
 #[test]
+fn what_is_read_after_an_equal_list_is_that_list() {
+    let read = AllowList::from_json_after;
+    let known = AllowList::parse(["192.0.2.10", "2001:db8::/64"]).unwrap();
+    for same in [
+        r#"["192.0.2.10/32","2001:db8::/64"]"#,
+        r#"[" 192.0.2.10", "2001:DB8::1/64"]"#,
+        r#"["192.0.2.10\/32","2001:db8::/64"]"#,
+    ] {
+        let list = read(same, &known).unwrap();
+        assert!(list.is_shared_with(&known), "{same}");
+    }
+    for (other, networks) in [
+        ("[]", &[][..]),
+        (r#"["192.0.2.10"]"#, &["192.0.2.10"]),
+        (r#"["2001:db8::/64"]"#, &["2001:db8::/64"]),
+        (r#"["192.0.2.10","::1"]"#, &["192.0.2.10", "::1"]),
+        (
+            r#"["192.0.2.10","2001:db8::/64","::1"]"#,
+            &["::1", "192.0.2.10", "2001:db8::/64"],
+        ),
+        // Equal, and found to be so too late to be shared.
+        (
+            r#"["2001:db8::/64","192.0.2.10"]"#,
+            &["192.0.2.10", "2001:db8::/64"],
+        ),
+    ] {
+        let list = read(other, &known).unwrap();
+        assert_eq!(list, AllowList::parse(networks).unwrap(), "{other}");
+        assert!(!list.is_shared_with(&known), "{other}");
+    }
+    let error = read(r#"["192.0.2.10","x","::1","y"]"#, &known).unwrap_err();
+    assert!(
+        error.to_string().contains("`x` is not an address; `y` is"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_long_text_that_says_the_same_again_is_not_read_again() {
+    let networks = (0..10_000).map(|n| Network::from(IpAddr::V4(Ipv4Addr::from_bits(n * 2))));
+    let list: AllowList = networks.collect();
+    let json = serde_json::to_string(&list).unwrap();
+    assert!(json.len() >= LONG);
+    let hash: [u8; 32] = Sha256::digest(&json).into();
+    // From no text at first, then from this one.
+    for _ in 0..2 {
+        let read = AllowList::from_json_after(&json, &list).unwrap();
+        assert!(read.is_shared_with(&list));
+        assert_eq!(list.0.text.get(), Some(&hash));
+    }
+    let other = json.replacen("0.0.0.2/32", "0.0.0.3/32", 1);
+    let read = AllowList::from_json_after(&other, &list).unwrap();
+    assert!(read != list && read.contains(ip("0.0.0.3")) && !read.contains(ip("0.0.0.2")));
+    // Another text, and the same list.
+    let spaced = json.replace(',', ", ");
+    let read = AllowList::from_json_after(&spaced, &list).unwrap();
+    assert!(read.is_shared_with(&list));
+    assert_eq!(list.0.text.get(), Some(&hash));
+}
+
+#[test]
 fn a_million_networks_fit_into_64_mebibytes() {
     let count = 1 << 20;
     assert!(count * (size_of::<Network>() + size_of::<(u32, u32)>()) <= 64 << 20);
@@ -283,6 +346,20 @@ proptest! {
         let json = serde_json::to_string(&list).unwrap();
         prop_assert_eq!(&json, &serde_json::to_string(&printed).unwrap());
         prop_assert_eq!(&serde_json::from_str::<AllowList>(&json).unwrap(), &list);
+    }
+
+    #[test]
+    fn what_is_read_does_not_depend_on_what_was_known(
+        networks in vec(network(), 0..12),
+        known in vec(network(), 0..12),
+        shared in 0..12_usize,
+    ) {
+        let list: AllowList = networks.iter().copied().collect();
+        let known: AllowList = list.networks().take(shared).chain(known).collect();
+        let json = serde_json::to_string(&list).unwrap();
+        let read = AllowList::from_json_after(&json, &known).unwrap();
+        prop_assert_eq!(&read, &list);
+        prop_assert_eq!(read.is_shared_with(&known), list == known);
     }
 
     #[test]

@@ -381,3 +381,25 @@ fn thread_number() -> usize {
     NUMBER.set(number);
     number
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `tests/bench` shows what follows from it, by the clock.
+    #[test]
+    fn no_two_shards_share_a_pair_of_cache_lines() {
+        const PAIR: usize = 128;
+        let in_flight = InFlight::new();
+        let mut pairs = Vec::new();
+        for shard in &in_flight.shards {
+            let at = Arc::as_ptr(shard).addr();
+            // The count of who holds it lies before it.
+            pairs.extend(at / PAIR - 1..(at + size_of::<CachePadded<Shard>>()).div_ceil(PAIR));
+        }
+        let all = pairs.len();
+        pairs.sort_unstable();
+        pairs.dedup();
+        assert_eq!(pairs.len(), all);
+    }
+}
