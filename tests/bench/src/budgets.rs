@@ -11,6 +11,8 @@ use serde::Deserialize;
 pub struct Budgets {
     /// By the name of the case.
     pub instructions: BTreeMap<String, InstructionBudget>,
+    /// Of what goes through sockets.
+    pub throughput: ThroughputBudgets,
 }
 
 /// What one operation may cost.
@@ -19,6 +21,20 @@ pub struct Budgets {
 pub enum InstructionBudget {
     /// At most so many instructions.
     AtMost(u64),
+}
+
+/// What a server may lose by the gate: each is a ratio that must be reached.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct ThroughputBudgets {
+    /// Requests in a second with the gate, which lets everybody in, against the bare server.
+    pub off_of_bare: f64,
+    /// Refusals in a second, against the hello of the bare server.
+    pub refused_of_bare: f64,
+    /// Refusals in a second through axum, against those of nginx.
+    pub refused_of_nginx: f64,
+    /// Instructions of a peer's layer that lets everybody in, against those of a decision.
+    pub peer_of_decide: f64,
 }
 
 impl Budgets {

@@ -13,3 +13,4 @@ pub mod budgets;
 pub mod cases;
 pub mod machine;
 pub mod report;
+pub mod throughput;

@@ -13,7 +13,7 @@ mod flip;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
-use intermission_bench::cases;
+use intermission_bench::{cases, throughput};
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -22,6 +22,13 @@ fn main() -> Result<()> {
         ensure!(fleet::run(&plan(options)?)?, "a budget is broken");
         return Ok(());
     }
+    if let ["throughput", folder, options @ ..] = words.as_slice()
+        && !["count", "serve"].contains(folder)
+    {
+        let section = throughput::measure(&throughput::Plan::of(options)?)?;
+        section.print();
+        return section.keep(Path::new(folder));
+    }
     // One thread, on which the keeper runs only while somebody waits: what is counted is the caller's work alone.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -29,17 +36,23 @@ fn main() -> Result<()> {
     match words.as_slice() {
         ["flip"] => runtime.block_on(flip::parent()),
         ["flip-child", directory] => runtime.block_on(flip::child(Path::new(directory))),
-        [name, times] => {
-            let times = times
-                .parse()
-                .with_context(|| format!("`{times}` is not a number of times"))?;
-            runtime.block_on(cases::prepare(name))?(times)
+        ["throughput", "serve", name] => runtime.block_on(throughput::serve(name)),
+        ["throughput", "count", case, times] => {
+            runtime.block_on(throughput::count(case, number(times)?))
         }
+        [name, times] => runtime.block_on(cases::prepare(name))?(number(times)?),
         _ => bail!(
-            "usage: intermission-bench fleet [--nodes N,N…] [--flips N], or flip, or CASE TIMES with a case of: {}",
+            "usage: intermission-bench throughput FOLDER [--seconds S] [--rounds N] [--without-peers], or fleet [--nodes N,N…] \
+             [--flips N], or flip, or CASE TIMES with a case of: {}",
             cases::names().join(", ")
         ),
     }
+}
+
+fn number(times: &str) -> Result<u64> {
+    times
+        .parse()
+        .with_context(|| format!("`{times}` is not a number of times"))
 }
 
 /// What `fleet` is to measure.
