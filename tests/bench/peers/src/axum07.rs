@@ -76,10 +76,9 @@ fn state(is_on: bool) -> Arc<MaintenanceState> {
     })
 }
 
-fn function() -> impl Service<Request, Response = Response, Error = Infallible, Future: Send>
-+ Clone
-+ Send
-+ 'static {
+fn function()
+-> impl Service<Request, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static
+{
     service_fn(|_: Request| async { Ok(Response::new(Body::from("hello"))) })
 }
 

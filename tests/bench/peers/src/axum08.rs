@@ -57,11 +57,7 @@ pub(crate) fn case(name: &str) -> Option<Case> {
         "autumn-off" => requests(autumn(MaintenanceState::new()).layer(function())),
         "autumn-listed-100" => requests(last_of(100)),
         "rustango-bare" => requests(routes("hello").with_state(())),
-        "rustango-off" => requests(
-            routes("hello")
-                .maintenance(rustango(false))
-                .with_state(()),
-        ),
+        "rustango-off" => requests(routes("hello").maintenance(rustango(false)).with_state(())),
         _ => return None,
     })
 }
@@ -81,7 +77,10 @@ fn autumn(state: MaintenanceState) -> MaintenanceLayer {
 fn closed(message: String, allowed: &[&str]) -> MaintenanceConfig {
     MaintenanceConfig {
         message: Some(message),
-        allow_ips: allowed.iter().map(|network| (*network).to_owned()).collect(),
+        allow_ips: allowed
+            .iter()
+            .map(|network| (*network).to_owned())
+            .collect(),
         readonly: false,
         bypass_header: Some(("x-staff".to_owned(), "s3cret".to_owned())),
     }

@@ -27,7 +27,9 @@ pub(super) enum Program {
 impl Contestant {
     /// Whether it is one of ours, with the gate.
     pub(super) fn is_gated(&self) -> bool {
-        self.program == Program::Ours && self.bare.is_some() && !self.name.ends_with("+peer")
+        self.program == Program::Ours
+            && self.bare.is_some()
+            && (self.name.ends_with("-off") || self.name.ends_with("-on"))
     }
 
     /// Whether its body is the same as the bare ones', and not only as long: pages of peers have a form of their own.
@@ -40,6 +42,7 @@ impl Contestant {
 pub(super) const CHECKS: &[&str] = &[
     "…-bare: nothing",
     "…-bare+peer: nothing; the peer's address is put into each request (axum's ConnectInfo, or PeerAddress)",
+    "…-503: nothing; a function sends what the gate would send, header by header: no gate can be much faster",
     "Intermission, off: the flag of the route, and the phase, for which a request is counted while it runs",
     "Intermission, on: the flag of the route, the phase, the method, a pass, the peer against the list, the permission, \
      Accept; sends a reply that was rendered before, its Retry-After counted down",
@@ -112,6 +115,7 @@ pub(super) const ALL: &[Contestant] = &[
     refused(ours("service", "service-on", Some("service-bare"))),
     ours("hyper", "hyper-bare", None),
     ours("hyper", "hyper-bare+peer", Some("hyper-bare")),
+    refused(ours("hyper", "hyper-503", Some("hyper-bare"))),
     ours("hyper", "hyper-off", Some("hyper-bare")),
     refused(ours("hyper", "hyper-on", Some("hyper-bare"))),
     peer("axum08", "axum08-bare", None),

@@ -1,4 +1,4 @@
-//! What a layer costs while it lets everybody in, counted by callgrind: in instructions, in one process, with nothing
+//! What a layer costs for a request that it lets in, counted by callgrind: in instructions, in one process, with nothing
 //! around it but a function.
 
 use std::ffi::OsStr;
@@ -7,6 +7,7 @@ use std::process::Stdio;
 
 use anyhow::{Context, Result, bail, ensure};
 
+use super::listed;
 use super::process::mortal;
 use crate::cases;
 
@@ -32,7 +33,7 @@ pub(super) enum Kind {
     Ours,
     /// A layer of a peer which keeps a list of who may pass.
     PeerWithList,
-    /// A layer of a peer without any.
+    /// Of a peer, shown and not judged.
     Peer,
 }
 
@@ -59,11 +60,25 @@ const CASES: &[Case] = &[
         kind: Kind::Ours,
     },
     Case {
+        of: "Intermission's layer, on, one of 100 networks",
+        around: "a function",
+        layered: "tower-listed-100",
+        bare: "tower-known",
+        kind: Kind::Ours,
+    },
+    Case {
         of: "autumn-web 0.9.0",
         around: "a function",
         layered: "autumn-off",
         bare: "autumn-bare",
         kind: Kind::PeerWithList,
+    },
+    Case {
+        of: "autumn-web 0.9.0, on, one of 100 networks",
+        around: "a function",
+        layered: "autumn-listed-100",
+        bare: "autumn-bare",
+        kind: Kind::Peer,
     },
     Case {
         of: "rustango 0.62.0",
@@ -103,7 +118,10 @@ impl Counted {
 /// # Errors
 /// If there is no such case, or it fails.
 pub async fn count(case: &str, times: u64) -> Result<()> {
-    cases::prepare(case).await?(times)
+    match listed::prepare(case).await? {
+        Some(mut listed) => listed(times),
+        None => cases::prepare(case).await?(times),
+    }
 }
 
 /// Counts all; those of the peers if there is a program of theirs.

@@ -8,6 +8,7 @@
 mod check;
 mod contestants;
 mod counts;
+mod listed;
 mod nginx;
 mod peers;
 mod process;

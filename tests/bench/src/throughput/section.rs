@@ -108,7 +108,7 @@ fn layers(counted: &[Counted]) -> Table {
         ]
     };
     table(
-        "What a layer costs while off, in instructions for each request",
+        "What a layer costs for a request that it lets in, in instructions: while off, unless it says something else",
         &["layer", "around", "without it", "with it", "it adds"],
         counted.iter().map(row),
     )

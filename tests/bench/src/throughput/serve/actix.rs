@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use intermission::RouteAccess;
 use intermission_actix::maintenance;
 
-use super::{BODY, Mode, announce, gate};
+use super::{BODY, Mode, announce, gate_in};
 
 pub(super) async fn serve(mode: Mode) -> Result<()> {
     let here = (Ipv4Addr::LOCALHOST, 0);
@@ -27,7 +27,7 @@ pub(super) async fn serve(mode: Mode) -> Result<()> {
             let header = request.headers().get("x-staff");
             header.is_some_and(|token| token == super::STAFF)
         };
-        let maintenance = maintenance(gate(mode).await?)
+        let maintenance = maintenance(gate_in(mode).await?)
             .with_permission(is_staff)
             .with_always("/health")
             .with_route("/imports", RouteAccess::StartsExecution)

@@ -8,7 +8,7 @@ use axum::http::request::Parts;
 use axum::routing::{get, post};
 use intermission_axum::{MaintenanceRouter, MethodRouterExt, StartedExecution, maintenance};
 
-use super::{BODY, Mode, gate, listen};
+use super::{BODY, Mode, gate_in, listen};
 
 pub(super) async fn serve(mode: Mode) -> Result<()> {
     let listener = listen().await?;
@@ -18,13 +18,13 @@ pub(super) async fn serve(mode: Mode) -> Result<()> {
             let app = bare().into_make_service_with_connect_info::<SocketAddr>();
             axum::serve(listener, app).await?;
         }
-        Mode::Off | Mode::On => {
+        Mode::ByHand | Mode::Off | Mode::On => {
             let is_staff = |request: &Parts| super::is_staff(request.headers.get("x-staff"));
             let app = MaintenanceRouter::new()
                 .route("/hello", get(hello))
                 .route("/health", get(hello).always())
                 .route("/imports", post(import).starts_execution())
-                .into_service(maintenance(gate(mode).await?).with_permission(is_staff))?
+                .into_service(maintenance(gate_in(mode).await?).with_permission(is_staff))?
                 .into_make_service_with_connect_info::<SocketAddr>();
             axum::serve(listener, app).await?;
         }

@@ -4,26 +4,30 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 
 use anyhow::Result;
-use http::header::{CONTENT_TYPE, HeaderValue};
+use http::header::{
+    CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, VARY, X_CONTENT_TYPE_OPTIONS,
+};
 use http::request::Parts;
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::{Body, Bytes, Incoming};
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use intermission::RouteAccess;
+use intermission::reply::MARKER_HEADER;
 use intermission_tower::{MaintenanceLayer, PeerAddress};
 use tokio::net::TcpListener;
 use tower::{Layer, Service, ServiceExt, service_fn};
 
-use super::{BODY, Mode, gate, listen};
+use super::{BODY, Mode, gate_in, listen};
 
 pub(super) async fn serve(mode: Mode) -> Result<()> {
     let listener = listen().await?;
     match mode {
         Mode::Bare => connections(listener, |_| service_fn(hello)).await,
         Mode::BarePeer => connections(listener, |peer| known(service_fn(hello), peer)).await,
+        Mode::ByHand => connections(listener, |_| service_fn(refuse)).await,
         Mode::Off | Mode::On => {
             let layer = layer(mode).await?;
             let app = layer.layer(service_fn(hello));
@@ -35,7 +39,7 @@ pub(super) async fn serve(mode: Mode) -> Result<()> {
 /// What both, this and warp's service, have around them.
 pub(super) async fn layer(mode: Mode) -> Result<MaintenanceLayer> {
     let is_staff = |request: &Parts| super::is_staff(request.headers.get("x-staff"));
-    Ok(MaintenanceLayer::builder(gate(mode).await?)
+    Ok(MaintenanceLayer::builder(gate_in(mode).await?)
         .with_permission(is_staff)
         .with_always("/health")
         .with_route("/imports", RouteAccess::StartsExecution)
@@ -46,6 +50,24 @@ async fn hello(_: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible
     let mut response = Response::new(Full::from(BODY));
     let text = HeaderValue::from_static("text/plain; charset=utf-8");
     response.headers_mut().insert(CONTENT_TYPE, text);
+    Ok(response)
+}
+
+/// What the gate sends, without a gate.
+async fn refuse(_: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+    let mut response = Response::new(Full::from(BODY));
+    *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+    for (name, value) in [
+        (CONTENT_TYPE, "text/plain; charset=utf-8"),
+        (RETRY_AFTER, "60"),
+        (CACHE_CONTROL, "no-store"),
+        (VARY, "Accept"),
+        (HeaderName::from_static(MARKER_HEADER), "activated"),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ] {
+        let value = HeaderValue::from_static(value);
+        response.headers_mut().insert(name, value);
+    }
     Ok(response)
 }
 

@@ -20,6 +20,8 @@ enum Mode {
     Bare,
     /// Without the gate, but with what it needs to know of a connection: the peer's address.
     BarePeer,
+    /// Without the gate, and refusing with the same headers: the fastest that somebody could write.
+    ByHand,
     /// With the gate, which lets everybody in.
     Off,
     /// With the gate, which refuses.
@@ -37,16 +39,18 @@ pub async fn serve(name: &str) -> Result<()> {
     let mode = match mode {
         "bare" => Mode::Bare,
         "bare+peer" => Mode::BarePeer,
+        "503" => Mode::ByHand,
         "off" => Mode::Off,
         "on" => Mode::On,
         _ => return unknown(name),
     };
     match (framework, mode) {
-        // These know the peer's address in any case.
-        ("actix" | "warp" | "service", Mode::BarePeer) => unknown(name),
-        ("actix", mode) => actix::serve(mode).await,
-        ("axum", mode) => axum::serve(mode).await,
         ("hyper", mode) => hyper::serve(mode).await,
+        (_, Mode::ByHand) => unknown(name),
+        ("axum", mode) => axum::serve(mode).await,
+        // These know the peer's address in any case.
+        (_, Mode::BarePeer) => unknown(name),
+        ("actix", mode) => actix::serve(mode).await,
         ("warp", mode) => warp::serve(mode).await,
         ("service", mode) => warp::serve_service(mode).await,
         _ => unknown(name),
@@ -57,18 +61,22 @@ fn unknown(name: &str) -> Result<()> {
     bail!("there is no server `{name}`: they are FRAMEWORK-MODE, such as `axum-off`")
 }
 
-/// A gate that lets in or refuses, as a small site would have it.
-async fn gate(mode: Mode) -> Result<Gate> {
+/// What closes a service, as for the servers that refuse.
+pub(super) fn closed(message: &str, allowed: &[&str]) -> Result<Activate> {
+    let allow = allowed
+        .iter()
+        .map(|network| network.parse())
+        .collect::<Result<_, _>>()?;
+    Ok(Activate::by("bench")
+        .with_message(message)
+        .with_allow(AllowChange::Replace(allow)))
+}
+
+/// A gate that is open, or closed by this.
+pub(super) async fn gate(activate: Option<Activate>) -> Result<Gate> {
     let state = MemoryState::new();
     let gate = Gate::builder(state.clone()).start().await?;
-    if mode == Mode::On {
-        let allow = ALLOWED
-            .iter()
-            .map(|network| network.parse())
-            .collect::<Result<_, _>>()?;
-        let activate = Activate::by("bench")
-            .with_message(BODY.trim_end())
-            .with_allow(AllowChange::Replace(allow));
+    if let Some(activate) = activate {
         Operator::new(state, Actor::new("bench", "bench"))
             .change(Change::Activate(activate))
             .await?;
@@ -76,6 +84,15 @@ async fn gate(mode: Mode) -> Result<Gate> {
             .await;
     }
     Ok(gate)
+}
+
+/// The gate of a server that is measured in this mode.
+async fn gate_in(mode: Mode) -> Result<Gate> {
+    let activate = match mode {
+        Mode::On => Some(closed(BODY.trim_end(), &ALLOWED)?),
+        Mode::Bare | Mode::BarePeer | Mode::ByHand | Mode::Off => None,
+    };
+    gate(activate).await
 }
 
 /// Listens on a free port of this machine, and says on which.

@@ -7,14 +7,14 @@ use tower::Layer;
 use warp::{Filter, Rejection, Reply};
 
 use super::hyper::{connections, known, layer};
-use super::{BODY, Mode, gate, listen};
+use super::{BODY, Mode, gate_in, listen};
 
 pub(super) async fn serve(mode: Mode) -> Result<()> {
     let listener = listen().await?;
     if mode == Mode::Bare {
         warp::serve(routes()).incoming(listener).run().await;
     } else {
-        let maintenance = maintenance(gate(mode).await?)
+        let maintenance = maintenance(gate_in(mode).await?)
             .with_permission(|request| super::is_staff(request.headers.get("x-staff")))
             .with_always("/health")
             .with_route("/imports", RouteAccess::StartsExecution)
