@@ -59,7 +59,7 @@ async fn refuse(_: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallibl
     *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
     for (name, value) in [
         (CONTENT_TYPE, "text/plain; charset=utf-8"),
-        (RETRY_AFTER, "60"),
+        (RETRY_AFTER, "300"),
         (CACHE_CONTROL, "no-store"),
         (VARY, "Accept"),
         (HeaderName::from_static(MARKER_HEADER), "activated"),
