@@ -2,7 +2,8 @@
 //!
 //! `intermission-bench CASE TIMES` does one thing that many times. `cargo xtask bench` runs it under callgrind with
 //! two numbers of times and divides the difference, so that the start of the process counts for nothing. Counts do
-//! not depend on what else the machine does. `intermission-bench flip` times how fast a change spreads.
+//! not depend on what else the machine does. `intermission-bench flip` times how fast a change spreads, and
+//! `intermission-bench throughput FOLDER` what servers answer in a second.
 #![expect(clippy::print_stdout, reason = "what a bench prints is what it is for")]
 
 #[cfg(test)]

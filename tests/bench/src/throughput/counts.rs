@@ -20,7 +20,6 @@ struct Case {
     around: &'static str,
     layered: &'static str,
     bare: &'static str,
-    /// Whether it knows who may pass while it is closed.
     kind: Kind,
 }
 
@@ -31,10 +30,10 @@ pub(super) enum Kind {
     Decision,
     /// A layer of ours.
     Ours,
-    /// A layer of a peer which keeps a list of who may pass.
-    PeerWithList,
-    /// Of a peer, shown and not judged.
-    Peer,
+    /// A layer of a peer, off: what the decision is judged by. All of them keep a list: of addresses, or of paths.
+    PeerOff,
+    /// A layer of a peer, on.
+    PeerOn,
 }
 
 const CASES: &[Case] = &[
@@ -71,28 +70,28 @@ const CASES: &[Case] = &[
         around: "a function",
         layered: "autumn-off",
         bare: "autumn-bare",
-        kind: Kind::PeerWithList,
+        kind: Kind::PeerOff,
     },
     Case {
         of: "autumn-web 0.9.0, on, one of 100 networks",
         around: "a function",
         layered: "autumn-listed-100",
         bare: "autumn-bare",
-        kind: Kind::Peer,
+        kind: Kind::PeerOn,
     },
     Case {
         of: "rustango 0.62.0",
         around: "an axum router",
         layered: "rustango-off",
         bare: "rustango-bare",
-        kind: Kind::Peer,
+        kind: Kind::PeerOff,
     },
     Case {
         of: "backbone-maintenance 3.19.0",
         around: "a function",
         layered: "backbone-off",
         bare: "backbone-bare",
-        kind: Kind::Peer,
+        kind: Kind::PeerOff,
     },
 ];
 

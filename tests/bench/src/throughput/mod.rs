@@ -18,6 +18,8 @@ mod section;
 mod serve;
 mod wrk;
 
+use std::ops::RangeInclusive;
+
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::budgets::Budgets;
@@ -35,6 +37,9 @@ message to you when the service is open again. Thank you for your patience.\n";
 
 /// Who may pass while a server is closed, where it can know that. It is nobody who asks here.
 const ALLOWED: [&str; 3] = ["192.0.2.0/24", "198.51.100.0/24", "2001:db8::/32"];
+
+/// How many seconds or rounds there may be: a slip of the finger must not keep a machine busy for weeks.
+const MANY: RangeInclusive<u32> = 1..=100;
 
 /// What is to be measured.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,9 +71,9 @@ impl Plan {
                     rest
                 }
                 [name @ ("--seconds" | "--rounds"), value, rest @ ..] => {
-                    let number = value.parse().ok().filter(|number| *number > 0);
+                    let number = value.parse().ok().filter(|number| MANY.contains(number));
                     let number = number.with_context(|| {
-                        format!("`{name}` takes a number above 0, and `{value}` is none")
+                        format!("`{name}` takes a number from 1 to 100, and `{value}` is none")
                     })?;
                     match *name {
                         "--seconds" => plan.seconds = number,
@@ -135,7 +140,7 @@ mod tests {
         );
         for (options, words) in [
             (["--rounds"].as_slice(), "lacks its number"),
-            (&["--rounds", "0"], "above 0"),
+            (&["--rounds", "0"], "from 1 to 100"),
             (&["--seconds", "x"], "`x` is none"),
             (&["--round", "3"], "no option `--round`"),
         ] {

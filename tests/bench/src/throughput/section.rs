@@ -210,7 +210,7 @@ fn verdicts(budgets: &ThroughputBudgets, rounds: &Rounds, counted: &[Counted]) -
         .map_or(0, Counted::added);
     let cheaper = counted
         .iter()
-        .filter(|counted| counted.kind == Kind::PeerWithList)
+        .filter(|counted| counted.kind == Kind::PeerOff)
         .map(|peer| {
             let times = peer.added() as f64 / decision as f64;
             Verdict {
