@@ -34,16 +34,43 @@ pub(super) fn of(
     section
 }
 
-/// The ratios of a server and the bare one that it is compared with.
-fn of_bare(rounds: &Rounds, measured: &Measured) -> Option<Ratios> {
-    let bare = rounds.of(measured.contestant.bare?)?;
-    Ratios::new(&measured.per_second, &bare.per_second)
+/// How busy a server must have been for its requests to tell what it can do.
+const BUSY: f64 = 0.9;
+
+/// Two servers, compared.
+struct Compared {
+    /// Of their requests in a second.
+    requests: Ratios,
+    /// Of what an answer costs each of them of processor time, the other's share of the one's: what they could do in a
+    /// second if nothing else were the limit. `None` where the kernel does not tell.
+    by_time: Option<Ratios>,
+    /// Whether both were the limit themselves.
+    is_limit: bool,
 }
 
-/// The same by what each answer costs the server of processor time: the bare one's share of it.
-fn by_time(rounds: &Rounds, measured: &Measured) -> Option<Ratios> {
-    let bare = rounds.of(measured.contestant.bare?)?;
-    Ratios::new(&bare.each(), &measured.each())
+impl Compared {
+    fn of(one: &Measured, other: &Measured) -> Option<Self> {
+        Some(Self {
+            requests: Ratios::new(&one.per_second, &other.per_second)?,
+            by_time: Ratios::new(&other.each(), &one.each()),
+            is_limit: [one, other]
+                .iter()
+                .all(|measured| median(&measured.busy) >= BUSY),
+        })
+    }
+
+    /// With the bare server that it is to be compared with.
+    fn with_bare(rounds: &Rounds, measured: &Measured) -> Option<Self> {
+        Self::of(measured, rounds.of(measured.contestant.bare?)?)
+    }
+
+    /// What is judged, and what that is.
+    fn judged(&self) -> (&Ratios, &'static str) {
+        match &self.by_time {
+            Some(by_time) if !self.is_limit => (by_time, "by time"),
+            _ => (&self.requests, "by requests"),
+        }
+    }
 }
 
 fn servers(rounds: &Rounds) -> Table {
@@ -58,11 +85,12 @@ fn servers(rounds: &Rounds) -> Table {
                 text
             }
         };
-        let ratios = of_bare(rounds, measured);
-        let by_time = by_time(rounds, measured).map(|ratios| format!("{:.3}", ratios.median()));
+        let compared = Compared::with_bare(rounds, measured);
+        let by_time = compared.as_ref().and_then(|both| both.by_time.as_ref());
+        let by_time = by_time.map(|ratios| format!("{:.3}", ratios.median()));
         let ratio = |figure: fn(&Ratios) -> f64| {
-            let ratios = ratios.as_ref();
-            ratios.map_or_else(String::new, |ratios| format!("{:.3}", figure(ratios)))
+            let compared = compared.as_ref();
+            compared.map_or_else(String::new, |both| format!("{:.3}", figure(&both.requests)))
         };
         vec![
             measured.contestant.name.to_owned(),
@@ -128,13 +156,10 @@ fn charts(budgets: &ThroughputBudgets, rounds: &Rounds) -> Vec<Chart> {
         let bars = servers
             .filter(|measured| measured.contestant.is_open == is_open)
             .filter_map(|measured| {
-                let ratios = of_bare(rounds, measured)?;
+                let compared = Compared::with_bare(rounds, measured)?;
                 let judged = measured.contestant.is_gated();
-                Some(bar(
-                    measured.contestant.name,
-                    &ratios,
-                    judged.then_some(budget),
-                ))
+                let name = measured.contestant.name;
+                Some(bar(name, &compared, judged.then_some(budget)))
             });
         Chart::Bars {
             title: title.to_owned(),
@@ -148,8 +173,8 @@ fn charts(budgets: &ThroughputBudgets, rounds: &Rounds) -> Vec<Chart> {
         bars: NGINX
             .iter()
             .filter_map(|nginx| {
-                let ratios = of_nginx(rounds, nginx)?;
-                Some(bar(nginx, &ratios, Some(budgets.refused_of_nginx)))
+                let compared = with_nginx(rounds, nginx)?;
+                Some(bar(nginx, &compared, Some(budgets.refused_of_nginx)))
             })
             .collect(),
     };
@@ -167,12 +192,12 @@ fn charts(budgets: &ThroughputBudgets, rounds: &Rounds) -> Vec<Chart> {
 /// How nginx refuses: as people have it, and as fast as it can.
 const NGINX: [&str; 2] = ["nginx-on", "nginx-on-inline"];
 
-fn of_nginx(rounds: &Rounds, nginx: &str) -> Option<Ratios> {
-    let (axum, nginx) = (rounds.of("axum-on")?, rounds.of(nginx)?);
-    Ratios::new(&axum.per_second, &nginx.per_second)
+fn with_nginx(rounds: &Rounds, nginx: &str) -> Option<Compared> {
+    Compared::of(rounds.of("axum-on")?, rounds.of(nginx)?)
 }
 
-fn bar(label: &str, ratios: &Ratios, budget: Option<f64>) -> Bar {
+fn bar(label: &str, compared: &Compared, budget: Option<f64>) -> Bar {
+    let (ratios, _) = compared.judged();
     Bar {
         label: label.to_owned(),
         value: ratios.median(),
@@ -187,22 +212,18 @@ fn verdicts(budgets: &ThroughputBudgets, rounds: &Rounds, counted: &[Counted]) -
         if !contestant.is_gated() {
             return None;
         }
-        let ratios = of_bare(rounds, measured)?;
-        let by_time = by_time(rounds, measured);
+        let compared = Compared::with_bare(rounds, measured)?;
         let limit = if contestant.is_open {
             budgets.off_of_bare
         } else {
             budgets.refused_of_bare
         };
         let bare = contestant.bare.unwrap_or_default();
-        Some(timed(contestant.name, bare, limit, &ratios, by_time))
+        Some(timed(contestant.name, bare, limit, &compared))
     });
     let of_nginx = NGINX.iter().filter_map(|nginx| {
-        let ratios = of_nginx(rounds, nginx)?;
-        let by_time = rounds.of("axum-on").zip(rounds.of(nginx));
-        let by_time = by_time.and_then(|(axum, nginx)| Ratios::new(&nginx.each(), &axum.each()));
-        let limit = budgets.refused_of_nginx;
-        Some(timed("axum-on", nginx, limit, &ratios, by_time))
+        let compared = with_nginx(rounds, nginx)?;
+        Some(timed("axum-on", nginx, budgets.refused_of_nginx, &compared))
     });
     let decision = counted
         .iter()
@@ -225,15 +246,13 @@ fn verdicts(budgets: &ThroughputBudgets, rounds: &Rounds, counted: &[Counted]) -
 }
 
 /// A budget of what depends on what else the machine does.
-fn timed(of: &str, against: &str, limit: f64, ratios: &Ratios, by_time: Option<Ratios>) -> Verdict {
-    let by_time = by_time.map_or_else(String::new, |ratios| {
-        format!(", by time {:.3}", ratios.median())
-    });
+fn timed(of: &str, against: &str, limit: f64, compared: &Compared) -> Verdict {
+    let (ratios, by) = compared.judged();
     Verdict {
         what: format!("{of} against {against}"),
         budget: format!("at least {limit:.2}"),
         measured: format!(
-            "{:.3} ({:.3} to {:.3}){by_time}",
+            "{:.3} ({:.3} to {:.3}) {by}",
             ratios.median(),
             ratios.lowest(),
             ratios.highest()
@@ -266,11 +285,12 @@ fn reading(plan: &Plan, rounds: &Rounds) -> Vec<String> {
              their own, the same bytes. `bytes` is head and body.",
             BODY.len()
         ),
-        "`of its bare` is the median of the ratios of each round, with the lowest and the highest: what slows the \
+        "`of its bare` is the median of the ratios of requests in each round, with the lowest and the highest: what slows the \
          machine for a while slows both. A difference that is smaller than the spread is noise. `busy` is how much of \
          the time the server used a processor: where it is far from 100 %, wrk or something else on the machine was the limit, \
          and the ratio tends to 1. `µs each` is what the server used of a processor for one answer, and `by time` the \
-         ratio of that: it does not depend on who was the limit, and hardly on what else runs."
+         ratio of that: it does not depend on who was the limit, and hardly on what else runs. So it is what is drawn \
+         and judged, unless both servers were busy for 90 % of the time: then it is their requests."
             .to_owned(),
         "The bare servers do what their framework does by itself. Those with the gate also put the peer's address into \
          each request where the framework does not, as the README does: `+peer` shows what that costs without the gate."
