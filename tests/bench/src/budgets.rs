@@ -19,6 +19,8 @@ pub struct Budgets {
     pub contention: ContentionBudgets,
     /// What a start may take longer than without Intermission.
     pub cold_start: ColdStartBudgets,
+    /// Of what goes through sockets.
+    pub throughput: ThroughputBudgets,
 }
 
 /// What an allow list of a million networks may cost.
@@ -77,6 +79,20 @@ pub struct FleetBudgets {
     pub file_median_millis: f64,
     /// The same, the longest.
     pub file_longest_millis: f64,
+}
+
+/// What a server may lose by the gate: each is a ratio that must be reached.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct ThroughputBudgets {
+    /// Requests in a second with the gate, which lets everybody in, against the bare server.
+    pub off_of_bare: f64,
+    /// Refusals in a second, against the hello of the bare server.
+    pub refused_of_bare: f64,
+    /// Refusals in a second through axum, against those of nginx.
+    pub refused_of_nginx: f64,
+    /// Instructions of a peer's layer that lets everybody in, against those of a decision.
+    pub peer_of_decide: f64,
 }
 
 impl Budgets {

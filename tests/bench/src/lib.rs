@@ -19,3 +19,4 @@ pub mod machine;
 pub mod report;
 mod spread;
 pub mod statistics;
+pub mod throughput;

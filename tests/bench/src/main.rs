@@ -12,7 +12,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 use intermission_bench::report::{Report, Section};
-use intermission_bench::{cases, cold_start, contention, fleet, lists};
+use intermission_bench::{cases, cold_start, contention, fleet, lists, throughput};
 
 const USAGE: &str =
     "usage: intermission-bench SECTION FOLDER, where SECTION is lists, contention, cold-start, or
@@ -28,6 +28,15 @@ fn main() -> Result<()> {
         ["fleet", folder, options @ ..] => {
             let plan = fleet::Plan::from_options(options)?;
             keep(&fleet::measure(&plan)?, folder)
+        }
+        // These two are started by the next.
+        ["throughput", "serve", name] => runtime()?.block_on(throughput::serve(name)),
+        ["throughput", "count", case, times] => {
+            runtime()?.block_on(throughput::count(case, number(times)?))
+        }
+        ["throughput", folder, options @ ..] => {
+            let plan = throughput::Plan::of(options)?;
+            keep(&throughput::measure(&plan)?, folder)
         }
         ["report", folder, options @ ..] => report(Path::new(folder), options),
         // These are started by those above.

@@ -141,7 +141,7 @@ pub(super) fn long_tests(repository: &Repository) -> impl Iterator<Item = String
     repository
         .files
         .iter()
-        .filter(|file| is_test(file))
+        .filter(|file| file.path.ends_with(".rs") && is_test(file))
         .filter_map(|file| {
             let lines = file.text.lines().count();
             (lines > LONGEST).then(|| {

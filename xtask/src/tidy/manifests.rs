@@ -1,6 +1,7 @@
 //! Manifests: where versions and lints come from.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use super::files::{File, Repository};
 use super::finding::Finding;
@@ -15,6 +16,8 @@ pub(super) fn check(metadata: &Metadata, repository: &Repository) -> Vec<Finding
         .flat_map(|manifest| {
             if manifest.path == "Cargo.toml" {
                 root(manifest)
+            } else if is_root(manifest) {
+                apart(manifest, repository)
             } else {
                 member(manifest)
             }
@@ -25,7 +28,7 @@ pub(super) fn check(metadata: &Metadata, repository: &Repository) -> Vec<Finding
         if repository
             .files()
             .iter()
-            .all(|file| path != std::path::Path::new(&file.path))
+            .all(|file| path != Path::new(&file.path))
         {
             findings.push(Finding {
                 place: path.display().to_string(),
@@ -57,6 +60,38 @@ fn root(manifest: &File) -> Vec<Finding> {
             remedy: "add a comment at the end of the line: what it is used for".to_owned(),
         })
         .collect()
+}
+
+/// Whether it begins a workspace of its own, such as one of what others have made: nothing of it gets into our lock file.
+fn is_root(manifest: &File) -> bool {
+    let mut lines = manifest.text.lines().map(|line| split_comment(line).0);
+    lines.any(|line| line.trim() == "[workspace]")
+}
+
+/// A workspace apart: it has a lock file, and every dependency says why it is there.
+fn apart(manifest: &File, repository: &Repository) -> Vec<Finding> {
+    let entries = entries(&manifest.text);
+    let mut findings: Vec<Finding> = entries
+        .iter()
+        .filter(|entry| entry.section == ["dependencies"] && entry.comment.is_empty())
+        .map(|entry| Finding {
+            place: format!("{}:{}", manifest.path, entry.line),
+            wrong: format!("`{}` has no reason beside it", entry.key.join(".")),
+            remedy: "add a comment at the end of the line: what it is used for".to_owned(),
+        })
+        .collect();
+    let lock = Path::new(&manifest.path).with_file_name("Cargo.lock");
+    if !repository.has(&lock) {
+        findings.push(Finding {
+            place: manifest.path.clone(),
+            wrong: "begins a workspace that has no lock file".to_owned(),
+            remedy: format!(
+                "add {}, so that everybody builds the same, or take `[workspace]` out",
+                lock.display()
+            ),
+        });
+    }
+    findings
 }
 
 /// Every dependency and the lints come from the workspace.
@@ -338,6 +373,31 @@ worse = { version = \"1\" } #
             found[1].starts_with("Cargo.toml:5: `worse` has no reason"),
             "{}",
             found[1]
+        );
+    }
+
+    #[test]
+    fn a_workspace_apart_has_reasons_and_a_lock_file() {
+        let manifest = file(
+            "tests/apart/Cargo.toml",
+            "[workspace] # of its own\n[dependencies]\ngood = \"1\" # for the good of all\nbad = \"1\"\n",
+        );
+        assert!(is_root(&manifest));
+        assert!(!is_root(&file("crates/a/Cargo.toml", GOOD)));
+        let found = |files: Vec<File>| {
+            let found = apart(&manifest, &Repository::of(files));
+            found
+                .into_iter()
+                .map(|finding| finding.place)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            found(vec![file("tests/apart/Cargo.lock", "")]),
+            ["tests/apart/Cargo.toml:4"]
+        );
+        assert_eq!(
+            found(vec![file("Cargo.lock", "")]),
+            ["tests/apart/Cargo.toml:4", "tests/apart/Cargo.toml"]
         );
     }
 

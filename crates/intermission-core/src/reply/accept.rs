@@ -16,21 +16,32 @@ pub(super) fn negotiate<'a>(
     lines: impl IntoIterator<Item = &'a [u8]>,
     content_type: Option<&[u8]>,
 ) -> Form {
+    let sends_json = || content_type.is_some_and(is_json_content);
+    let mut lines = lines.into_iter();
+    let (first, second) = (lines.next(), lines.next());
+    // What most programs send. All of what follows would come to the same.
+    if second.is_none() && first.is_none_or(|line| line == b"*/*") {
+        return if sends_json() {
+            Form::Problem
+        } else {
+            Form::Text
+        };
+    }
+    let lines = first.into_iter().chain(second).chain(lines);
+
     let mut wishes = [
         Wish::new(Form::Html),
         Wish::new(Form::Problem),
         Wish::new(Form::Text),
     ];
-    let parts = lines
-        .into_iter()
-        .flat_map(|line| Separated::new(line, b','));
+    let parts = lines.flat_map(|line| Separated::new(line, b','));
     for range in parts.filter_map(MediaRange::parse) {
         for wish in &mut wishes {
             wish.consider(&range);
         }
     }
 
-    let sends_json = content_type.is_some_and(is_json_content);
+    let sends_json = sends_json();
     if let Some(best) = wishes
         .iter()
         .filter(|wish| wish.quality > 0)
