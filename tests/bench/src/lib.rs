@@ -11,5 +11,6 @@
 
 pub mod budgets;
 pub mod cases;
+pub mod instructions;
 pub mod machine;
 pub mod report;

@@ -1,8 +1,8 @@
 //! What a request pays, counted in instructions.
 //!
-//! `intermission-bench CASE TIMES` does one thing that many times. `cargo xtask bench` runs it under callgrind with
-//! two numbers of times and divides the difference, so that the start of the process counts for nothing. Counts do
-//! not depend on what else the machine does. `intermission-bench flip` times how fast a change spreads.
+//! `intermission-bench NAME FOLDER` measures a section of the report, prints it and keeps it in the folder: `cargo xtask
+//! bench` runs it. `intermission-bench CASE TIMES` does one thing that many times, for a profiler of your choice, and
+//! `intermission-bench flip` times how fast a change spreads.
 #![expect(clippy::print_stdout, reason = "what a bench prints is what it is for")]
 
 #[cfg(test)]
@@ -10,19 +10,30 @@ mod allocations;
 mod fleet;
 mod flip;
 
+use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
-use intermission_bench::cases;
+use intermission_bench::cases::{self, Prepared};
+use intermission_bench::instructions;
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        [instructions::NAME, folder] => return count(Path::new(folder)),
+        ["profile", home] => return instructions::print_profile(Path::new(home)),
+        _ => {}
+    }
     if let ["fleet", options @ ..] = words.as_slice() {
+        // It prints its table, and keeps nothing in the folder that each bench is given.
+        let options = match options {
+            [folder, options @ ..] if !folder.starts_with("--") => options,
+            options => options,
+        };
         ensure!(fleet::run(&plan(options)?)?, "a budget is broken");
         return Ok(());
     }
-    // One thread, on which the keeper runs only while somebody waits: what is counted is the caller's work alone.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -33,13 +44,24 @@ fn main() -> Result<()> {
             let times = times
                 .parse()
                 .with_context(|| format!("`{times}` is not a number of times"))?;
-            runtime.block_on(cases::prepare(name))?(times)
+            (Prepared::new(name)?.case)(times)
         }
         _ => bail!(
-            "usage: intermission-bench fleet [--nodes N,N…] [--flips N], or flip, or CASE TIMES with a case of: {}",
+            "usage: intermission-bench instructions FOLDER, or profile HOME, or fleet [--nodes N,N…] [--flips N], or flip, or CASE TIMES with a case of: {}",
             cases::names().join(", ")
         ),
     }
+}
+
+/// Reads what gungraun has counted into its home in this folder.
+fn count(folder: &Path) -> Result<()> {
+    let home = folder.join("gungraun");
+    let section = instructions::section(&home)?;
+    section.print();
+    section.keep(folder)?;
+    let record = folder.join("ratchet.toml");
+    fs::write(&record, instructions::record(&home)?)
+        .with_context(|| format!("cannot write {}", record.display()))
 }
 
 /// What `fleet` is to measure.
