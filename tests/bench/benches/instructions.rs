@@ -1,9 +1,10 @@
 //! Counts the instructions of each case under callgrind. `cargo xtask bench instructions` runs it, and
 //! `intermission_bench::instructions` reads what it counted.
 #![expect(
+    clippy::exit,
     missing_docs,
     unused_qualifications,
-    reason = "the macros write what has neither"
+    reason = "what the macros of gungraun write"
 )]
 
 use std::hint::black_box;
@@ -36,7 +37,11 @@ fn chosen() -> Vec<String> {
     std::env::var(PROFILED).map_or_else(|_| names(), |case| vec![case])
 }
 
-#[expect(clippy::panic, reason = "that is how a benchmark of gungraun fails")]
+#[expect(
+    clippy::needless_pass_by_value,
+    clippy::panic,
+    reason = "that is how a benchmark of gungraun is set up, and how it fails"
+)]
 fn prepared(name: String) -> Prepared {
     let prepared = Prepared::new(&name).and_then(|mut prepared| {
         // What is made once, at the first requests.

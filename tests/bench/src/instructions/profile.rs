@@ -88,14 +88,44 @@ fn lines(text: &str) -> Vec<(u64, String)> {
         let function = function
             .rsplit_once(" [")
             .map_or(function, |(function, _)| function);
-        lines.push((count, function.trim().to_owned()));
+        lines.push((count, short(function.trim()).to_owned()));
     }
     lines
+}
+
+/// Without the folder that the standard library or the registry is in.
+fn short(function: &str) -> &str {
+    let library = function
+        .strip_prefix("/rustc/")
+        .and_then(|rest| Some(rest.split_once('/')?.1));
+    let registry = || Some(function.split_once("/registry/src/")?.1.split_once('/')?.1);
+    library.or_else(registry).unwrap_or(function)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn paths_of_others_are_shortened() {
+        for (long, brief) in [
+            (
+                "/rustc/59807616/library/core/src/cmp.rs:f",
+                "library/core/src/cmp.rs:f",
+            ),
+            (
+                "/home/x/.cargo/registry/src/index.crates.io-1/http-1.5.0/src/lib.rs:f",
+                "http-1.5.0/src/lib.rs:f",
+            ),
+            (
+                "crates/intermission/src/gate.rs:f",
+                "crates/intermission/src/gate.rs:f",
+            ),
+            ("???:malloc", "???:malloc"),
+        ] {
+            assert_eq!(short(long), brief);
+        }
+    }
 
     #[test]
     fn functions_are_read_and_the_rest_is_not() {

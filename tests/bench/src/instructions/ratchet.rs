@@ -113,13 +113,13 @@ pub(super) fn reading(counts: &Counts, ratchet: &Ratchet, toolchain: &str) -> Ve
 
 /// The part of `budgets.toml` that records these counts.
 pub(super) fn record(counts: &Counts, percent: f64, toolchain: &str) -> String {
-    let mut text = format!(
-        "[ratchet]\nrecorded-with = \"{toolchain}\"\npercent = {percent}\n\n[ratchet.counts]\n"
-    );
-    for (name, each) in counts {
-        text.push_str(&format!("{name} = {each}\n"));
-    }
-    text
+    let counts = counts
+        .iter()
+        .map(|(name, each)| format!("{name} = {each}\n"));
+    format!(
+        "[ratchet]\nrecorded-with = \"{toolchain}\"\npercent = {percent}\n\n[ratchet.counts]\n{}",
+        counts.collect::<String>()
+    )
 }
 
 #[cfg(test)]
