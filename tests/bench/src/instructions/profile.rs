@@ -114,7 +114,7 @@ mod tests {
                 "library/core/src/cmp.rs:f",
             ),
             (
-                "/home/x/.cargo/registry/src/index.crates.io-1/http-1.5.0/src/lib.rs:f",
+                "/home/ana/.cargo/registry/src/index.crates.io-1/http-1.5.0/src/lib.rs:f",
                 "http-1.5.0/src/lib.rs:f",
             ),
             (
