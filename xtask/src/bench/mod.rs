@@ -158,6 +158,9 @@ fn broken(section: &Value) -> Result<Vec<String>> {
 fn profile(workspace: &Workspace, case: &str) -> Result<()> {
     let instructions = section(sections::INSTRUCTIONS)?;
     let benches = Benches::build(workspace.clone(), &[instructions])?;
+    // No times: only whether there is such a case, before more is built for it.
+    let known = run_command(Program::new(&benches.program).args([case, "0"]))?;
+    ensure!(known.success(), "`{case}` cannot be profiled");
     let home = benches.gungraun.profile(&benches.workspace, case)?;
     let shown = run_command(Program::new(&benches.program).arg("profile").arg(home))?;
     ensure!(shown.success(), "the profile cannot be shown");
