@@ -99,7 +99,7 @@ fn table(
         let each = counts.get(*name).copied().unwrap_or_default();
         let recorded = budgets.ratchet.counts.get(*name).copied();
         let mut row = vec![
-            does(name),
+            format!("{name}: {}", does(name)),
             each.to_string(),
             recorded.map_or_else(|| "–".to_owned(), |recorded| recorded.to_string()),
             recorded.map_or_else(|| "–".to_owned(), |recorded| percent_over(each, recorded)),
@@ -118,7 +118,7 @@ fn table(
 
 fn bars(title: &str, group: &[&str], counts: &Counts, budgets: &Budgets) -> Chart {
     let bar = |name: &&str| Bar {
-        label: does(name),
+        label: does(name).to_owned(),
         value: counts.get(*name).copied().unwrap_or_default() as f64,
         spread: None,
         budget: budgets

@@ -80,3 +80,91 @@ fn instructions(part: &ProfilePart) -> Result<u64> {
         _ => anyhow::bail!("it counted no instructions"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn part(count: u64) -> Value {
+        json!({
+            "metrics": {"Ir": {"values": {"new": count}}},
+            "tool_run": {"new": {"command": "instructions", "part": 1, "pid": 1}},
+        })
+    }
+
+    fn summary(version: &str, parts: &[Value]) -> Value {
+        json!({
+            "baselines": [null, null],
+            "benchmark_exe": "instructions",
+            "benchmark_file": "tests/bench/benches/instructions.rs",
+            "duration_ns": 1,
+            "function_name": "operations",
+            "group": "cases",
+            "id": "case_0",
+            "kind": "LibraryBenchmark",
+            "module_path": "instructions::cases::operations",
+            "output_dir": "gungraun",
+            "package_dir": "tests/bench",
+            "profiles": [{
+                "data": {"parts": parts, "total": {"metrics": {}, "regressions": []}},
+                "duration_ns": 1,
+                "process_ns": 1,
+                "started_at": "2026-11-30T12:00:00Z",
+                "tool": "Callgrind",
+            }],
+            "project_root": "",
+            "started_at": "2026-11-30T12:00:00Z",
+            "version": version,
+        })
+    }
+
+    fn counted(version: &str, parts: &[Value]) -> Result<u64, String> {
+        let summary = serde_json::from_value(summary(version, parts)).unwrap();
+        of_one(&summary).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn what_all_operations_have_in_common_is_in_neither() {
+        let parts = [part(19_040), part(38_036), part(20)];
+        assert_eq!(counted(SCHEMA_VERSION, &parts), Ok(19));
+    }
+
+    #[test]
+    fn what_is_no_count_is_an_error_that_says_why() {
+        for (version, parts, why) in [
+            (
+                "6",
+                vec![part(1_000), part(2_000), part(0)],
+                "another gungraun-runner",
+            ),
+            (SCHEMA_VERSION, vec![part(3_000)], "wrote 1 parts and not 3"),
+            (
+                SCHEMA_VERSION,
+                vec![part(2), part(1), part(0)],
+                "cost fewer",
+            ),
+            (
+                SCHEMA_VERSION,
+                vec![part(0), part(0), part(0)],
+                "cost no more",
+            ),
+        ] {
+            let error = counted(version, &parts).unwrap_err();
+            assert!(error.contains(why), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_case_that_was_not_counted_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = read(folder.path(), &["decide-off".to_owned()]).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .starts_with("`decide-off` was not counted"),
+            "{error}"
+        );
+    }
+}
