@@ -18,6 +18,7 @@ fn command(arguments: &[String]) -> anyhow::Result<ExitCode> {
     no_arguments(COMMAND.name, arguments)?;
     let workspace = Workspace::find()?;
     test::provide_requirements(&workspace)?;
+    bench::provide_requirements()?;
 
     // All of them, even after a failure: a gate that stops at the first complaint makes its reader come back for each.
     let checks = [

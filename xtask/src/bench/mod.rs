@@ -108,6 +108,16 @@ fn section(name: &str) -> Result<&'static Section, UsageError> {
     })
 }
 
+/// Makes sure that what [`check`] needs is there.
+pub(crate) fn provide_requirements() -> Result<()> {
+    provide(&[section(sections::INSTRUCTIONS)?])
+}
+
+fn provide(wanted: &[&Section]) -> Result<()> {
+    let needs = wanted.iter().flat_map(|section| section.needs);
+    requirements::provide(needs, "the benches")
+}
+
 /// Counts instructions, and says which budgets are broken. Whether none is.
 pub(crate) fn check(workspace: &Workspace) -> Result<bool> {
     let instructions = section(sections::INSTRUCTIONS)?;
@@ -179,8 +189,7 @@ struct Benches {
 impl Benches {
     /// Builds them, and makes sure that what these need is there.
     fn build(workspace: Workspace, wanted: &[&Section]) -> Result<Self> {
-        let needs = wanted.iter().flat_map(|section| section.needs);
-        requirements::provide(needs, "the benches")?;
+        provide(wanted)?;
         let metadata = text_of(&mut workspace.cargo(["metadata", "--format-version", "1"]))?;
         let metadata: Value =
             serde_json::from_str(&metadata).context("cargo's metadata is no JSON")?;
