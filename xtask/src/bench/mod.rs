@@ -209,7 +209,8 @@ impl Benches {
             "build",
             "--release",
             "--bins",
-            "--benches",
+            "--bench",
+            "instructions",
             "--package",
             "intermission-bench",
         ];
