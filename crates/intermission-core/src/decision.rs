@@ -28,6 +28,7 @@ mod snapshot;
 use std::fmt;
 
 use crate::Timestamp;
+use crate::client_address::ClientAddress;
 use crate::pass::Pass;
 use crate::phase::{Level, Phase};
 use crate::route::RouteAccess;
@@ -110,6 +111,7 @@ impl Policy {
 /// assert_eq!(decide(&snapshot, &Policy::default(), &job, now), Decision::Refuse(RefuseReason::Activating));
 /// # Ok::<(), intermission_core::ChangeError>(())
 /// ```
+#[inline]
 #[must_use]
 pub fn decide(
     snapshot: &Snapshot,
@@ -128,6 +130,7 @@ pub fn decide(
 }
 
 /// What the site alone says of a request, whatever scopes it belongs to.
+#[inline]
 #[must_use]
 pub fn decide_for_site(
     snapshot: &Snapshot,
@@ -283,13 +286,12 @@ struct Question<'a> {
     phase: Phase,
     level: Level,
     starts_execution: bool,
-    /// The passes of what is asked about.
-    passes: &'a [Pass],
-    /// Whether a scope is asked about: how this node is held and suspended, the site has said already.
-    in_scope: bool,
+    /// The scope that is asked about, if one is: how this node is held and suspended, the site has said already.
+    scope: Option<ScopeClosure<'a>>,
 }
 
 impl<'a> Question<'a> {
+    #[inline]
     fn new(
         snapshot: &'a Snapshot,
         policy: &'a Policy,
@@ -306,8 +308,7 @@ impl<'a> Question<'a> {
             phase,
             level,
             starts_execution,
-            passes: snapshot.record.passes(),
-            in_scope: false,
+            scope: None,
         }
     }
 
@@ -321,26 +322,28 @@ impl<'a> Question<'a> {
         Self {
             phase: scope.phase,
             level: scope.level(),
-            passes: scope.passes,
-            in_scope: true,
+            scope: Some(scope),
             ..Self::new(snapshot, policy, visitor, now)
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn decide(&self) -> Decision {
         // The chain written out, so that each link is compiled for its rule. A test holds it to `Rule::CHAIN`.
-        let answer = None
-            .or_else(|| self.ask(Rule::RouteAlways))
-            .or_else(|| self.ask(Rule::Deactivated))
-            .or_else(|| self.ask(Rule::Draining))
-            .or_else(|| self.ask(Rule::Preflight))
-            .or_else(|| self.ask(Rule::ReadOnly))
-            .or_else(|| self.ask(Rule::Exclusive))
-            .or_else(|| self.ask(Rule::Permission))
-            .or_else(|| self.ask(Rule::AllowedAddress))
-            .or_else(|| self.ask(Rule::Pass));
-        answer.unwrap_or_else(|| self.refusal())
+        macro_rules! first_of {
+            ($($rule:ident),*) => {
+                $(if let Some(answer) = self.ask(Rule::$rule) {
+                    return answer;
+                })*
+            };
+        }
+        first_of!(RouteAlways, Deactivated, Draining, Preflight);
+        // These two are about the other levels.
+        if self.level != Level::Full {
+            first_of!(ReadOnly, Exclusive);
+        }
+        first_of!(Permission, AllowedAddress, Pass);
+        self.refusal()
     }
 
     /// The decision, and the rule that made it.
@@ -359,43 +362,50 @@ impl<'a> Question<'a> {
                 AdmitReason::RouteAlways,
             ),
             Rule::Deactivated => {
-                let suspended = self.starts_execution && self.snapshot.executions_suspended;
-                admit(!self.phase.is_on() && !suspended, AdmitReason::Deactivated)
+                let suspended = || self.starts_execution && self.snapshot.executions_suspended;
+                admit(
+                    !self.phase.is_on() && !suspended(),
+                    AdmitReason::Deactivated,
+                )
             }
             Rule::Draining => admit(
                 self.phase == Phase::Activating && !self.starts_execution,
                 AdmitReason::Draining,
             ),
             Rule::Preflight => admit(
-                self.policy.preflight && self.visitor.preflight,
+                self.visitor.preflight && self.policy.preflight,
                 AdmitReason::Preflight,
             ),
             Rule::ReadOnly => {
-                let reads = self.visitor.is_safe() && !self.starts_execution;
+                // The method last: it is the one thing here that has to be read.
+                let reads = || !self.starts_execution && self.visitor.is_safe();
                 admit(
-                    self.level == Level::ReadOnly && reads,
+                    self.level == Level::ReadOnly && reads(),
                     AdmitReason::ReadOnly,
                 )
             }
             Rule::Exclusive => {
-                let exclusive = self.phase.is_on() && self.level == Level::Exclusive;
-                let reason = if self.serves_nobody() {
-                    RefuseReason::Held
-                } else {
-                    RefuseReason::Exclusive
-                };
-                exclusive.then_some(Decision::Refuse(reason))
+                let exclusive = self.level == Level::Exclusive && self.phase.is_on();
+                exclusive.then(|| {
+                    Decision::Refuse(if self.serves_nobody() {
+                        RefuseReason::Held
+                    } else {
+                        RefuseReason::Exclusive
+                    })
+                })
             }
             Rule::Permission => admit(self.visitor.permission, AdmitReason::Permission),
             Rule::AllowedAddress => {
-                let listed = self
-                    .visitor
-                    .address
-                    .ip()
-                    .is_some_and(|ip| self.snapshot.record.allow().contains(ip));
+                let known = !matches!(self.visitor.address, ClientAddress::Unknown);
+                let listed = known && is_listed(self.snapshot, self.visitor);
                 admit(listed, AdmitReason::AllowedAddress)
             }
-            Rule::Pass => admit(self.current_pass().is_some(), AdmitReason::Pass),
+            Rule::Pass => {
+                let carried = self.visitor.pass.is_some();
+                let passes =
+                    carried && current_pass(self.passes(), self.visitor, self.now).is_some();
+                admit(passes, AdmitReason::Pass)
+            }
             Rule::Default => Some(self.refusal()),
             // Asked of each scope, when the site has answered.
             Rule::Scope => None,
@@ -403,19 +413,23 @@ impl<'a> Question<'a> {
     }
 
     /// Whether the node is closed like this by its own choice, and not by the record's level.
+    #[cold]
     fn serves_nobody(&self) -> bool {
-        !self.in_scope && self.snapshot.hold == Some(Hold::ServesNobody)
+        self.scope.is_none() && self.snapshot.hold == Some(Hold::ServesNobody)
     }
 
-    fn current_pass(&self) -> Option<&Pass> {
-        let secret = self.visitor.pass.as_ref()?;
-        self.passes
-            .iter()
-            .find(|pass| pass.accepts(secret, self.now))
+    /// The passes of what is asked about.
+    #[inline]
+    fn passes(&self) -> &'a [Pass] {
+        match self.scope {
+            Some(scope) => scope.passes,
+            None => self.snapshot.record.passes(),
+        }
     }
 
+    #[inline]
     fn refusal(&self) -> Decision {
-        Decision::Refuse(if self.snapshot.hold.is_some() && !self.in_scope {
+        Decision::Refuse(if self.snapshot.hold.is_some() && self.scope.is_none() {
             RefuseReason::Held
         } else if !self.phase.is_on() {
             RefuseReason::OutOfContact
@@ -511,7 +525,10 @@ impl<'a> Question<'a> {
                     )
                 }
             },
-            Rule::Pass => match (&visitor.pass, self.current_pass()) {
+            Rule::Pass => match (
+                &visitor.pass,
+                current_pass(self.passes(), visitor, self.now),
+            ) {
                 (None, _) => "the visitor carries no pass".to_owned(),
                 (Some(_), None) => "the visitor's pass is unknown, revoked or expired".to_owned(),
                 (Some(_), Some(pass)) => format!(
@@ -523,6 +540,20 @@ impl<'a> Question<'a> {
             Rule::Scope => "a closed scope may be stricter".to_owned(),
         }
     }
+}
+
+// Not inlined, and given no more than they need: a request by which neither is asked, as while nobody is let in by address
+// and nobody carries a pass, is decided without a call and without a question in memory.
+#[inline(never)]
+fn is_listed(snapshot: &Snapshot, visitor: &Visitor<'_>) -> bool {
+    let allow = snapshot.record.allow();
+    visitor.address.ip().is_some_and(|ip| allow.contains(ip))
+}
+
+#[inline(never)]
+fn current_pass<'a>(passes: &'a [Pass], visitor: &Visitor<'_>, now: Timestamp) -> Option<&'a Pass> {
+    let secret = visitor.pass.as_ref()?;
+    passes.iter().find(|pass| pass.accepts(secret, now))
 }
 
 fn count(number: usize, one: &str, many: &str) -> String {

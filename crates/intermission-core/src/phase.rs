@@ -29,6 +29,7 @@ pub enum Phase {
 
 impl Phase {
     /// How far a maintenance has got.
+    #[inline]
     pub(crate) fn of(activation: Option<&crate::Activation>) -> Self {
         match activation.map(|on| on.completion.is_some()) {
             None => Self::Deactivated,

@@ -61,6 +61,7 @@ impl Record {
     }
 
     /// How far the mode has got.
+    #[inline]
     #[must_use]
     pub fn phase(&self) -> Phase {
         Phase::of(self.activation.as_ref())
@@ -85,6 +86,7 @@ impl Record {
     }
 
     /// How much is closed; [`Level::Full`] while nothing is.
+    #[inline]
     #[must_use]
     pub fn level(&self) -> Level {
         self.activation
@@ -109,6 +111,7 @@ impl Record {
     }
 
     /// The passes of the maintenance that is on.
+    #[inline]
     #[must_use]
     pub fn passes(&self) -> &[Pass] {
         self.activation

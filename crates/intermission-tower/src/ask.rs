@@ -4,9 +4,9 @@ use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue, SET_COOKIE, UPGRADE};
 use http::request::Parts;
 use http::{Extensions, HeaderMap, Method, Response, StatusCode};
-use intermission::adapter::{Answer, Passage, RedeemedPass, ReplyHeaders};
+use intermission::adapter::{self, Answer, Passage, RedeemedPass, ReplyHeaders};
 use intermission::reply::ReplyRequest;
-use intermission::{AdmitReason, Decision, LetIn, Refusal, RequestScopes, RouteAccess};
+use intermission::{AdmitReason, Decision, LetIn, Refusal, RouteAccess};
 
 use crate::headers::headers_of;
 use crate::settings::Settings;
@@ -30,48 +30,25 @@ pub enum Asked {
 impl Settings {
     /// Asks about a request, which `lasts` if it begins a conversation.
     pub(crate) fn ask(&self, parts: &mut Parts, access: RouteAccess, lasts: bool) -> Asked {
-        let gate = self.gate();
-        let has_scopes = self.is_scoped();
-        let some_closed = gate.has_closed_scopes();
-        // An execution and a conversation tell their scopes in any case: one of them may close while they go on.
-        let asks = some_closed || lasts || access == RouteAccess::StartsExecution;
-        let scopes = if has_scopes && asks {
-            self.scopes_of(parts)
-        } else {
-            RequestScopes::none()
-        };
-        if has_scopes
-            && (some_closed || lasts)
-            && !gate.is_closed_in(&scopes)
-            && let Some(passage) = Passage::if_open(gate, parts.method.as_str(), access)
-        {
-            if lasts {
-                parts.extensions.insert(passage.let_in(scopes));
-            }
-            return Asked::Admitted(passage);
+        let scopes_of = self.is_scoped().then_some(|| self.scopes_of(parts));
+        let head = self.head(parts);
+        let adapter::Asked { answer, let_in } = self
+            .entrance
+            .ask_with_scopes(&head, access, lasts, scopes_of);
+        if let Some(let_in) = let_in {
+            parts.extensions.insert(let_in);
         }
-        match self.entrance.ask_in(&self.head(parts), access, &scopes) {
-            Answer::Admitted {
-                reason,
-                passage,
-                execution,
-            } => {
-                parts.extensions.insert(Decision::Admit(reason));
-                if !scopes.is_empty() {
-                    parts.extensions.insert(passage.let_in(scopes));
+        match answer {
+            Answer::Admitted { passage, execution } => {
+                if let Some(reason) = passage.reason() {
+                    parts.extensions.insert(Decision::Admit(reason));
                 }
                 if let Some(execution) = execution {
                     parts.extensions.insert(execution);
                 }
                 Asked::Admitted(passage)
             }
-            Answer::Refused(refusal) => {
-                if lasts {
-                    // For whoever asks for a conversation that has begun.
-                    parts.extensions.insert(LetIn::while_open(scopes));
-                }
-                Asked::Answered(refusal_response(&refusal, parts))
-            }
+            Answer::Refused(refusal) => Asked::Answered(refusal_response(&refusal, parts)),
             Answer::PassRedeemed(pass) => Asked::Answered(redirect(&pass)),
         }
     }
@@ -79,21 +56,12 @@ impl Settings {
 
 /// Whether a request begins a conversation that outlives it, as far as its head shows.
 pub(crate) fn begins_conversation(method: &Method, headers: &HeaderMap) -> bool {
-    let is_stream = |accept: &HeaderValue| {
-        let accept = accept.as_bytes();
-        let mut windows = accept.windows(EVENT_STREAM.len());
-        windows.any(|part| part.eq_ignore_ascii_case(EVENT_STREAM))
-    };
-    match *method {
-        Method::CONNECT => true,
-        Method::GET => {
-            headers.contains_key(UPGRADE) || headers.get_all(ACCEPT).iter().any(is_stream)
-        }
-        _ => false,
-    }
+    adapter::begins_conversation(
+        method.as_str(),
+        || headers.contains_key(UPGRADE),
+        || headers.get_all(ACCEPT).iter().map(HeaderValue::as_bytes),
+    )
 }
-
-const EVENT_STREAM: &[u8] = b"text/event-stream";
 
 /// How a request was let in, by its extensions: for [`LongLived`](intermission::LongLived).
 pub fn let_in(extensions: &Extensions) -> LetIn {

@@ -1,73 +1,14 @@
 //! Work that a drain waits for.
 
-use std::borrow::Cow;
-use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 
 use crossbeam_utils::CachePadded;
-use intermission_core::{RefuseReason, ScopeName, Snapshot, Timestamp};
+use intermission_core::{RefuseReason, Snapshot, Timestamp};
 
+use crate::execution_info::ExecutionInfo;
 use crate::in_flight::{Order, Place, Running, Shard};
 use crate::shared::Installed;
-
-/// What a piece of work is, for the lists that operators read while they wait.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[must_use]
-pub struct ExecutionInfo {
-    kind: Cow<'static, str>,
-    label: Option<Box<str>>,
-    scopes: Vec<ScopeName>,
-}
-
-impl ExecutionInfo {
-    /// Work of this kind: `job`, `import`, `mail`.
-    #[inline]
-    pub fn new(kind: impl Into<Cow<'static, str>>) -> Self {
-        Self {
-            kind: kind.into(),
-            label: None,
-            scopes: Vec::new(),
-        }
-    }
-
-    /// It is done for this part of the site, too: while the scope is closed it cannot begin, and the scope's drain waits for
-    /// it.
-    pub fn with_scope(mut self, scope: ScopeName) -> Self {
-        self.scopes.push(scope);
-        self
-    }
-
-    /// Which piece of work it is: an order's number, a file's name. Operators see it; put no secret into it.
-    pub fn with_label(mut self, label: impl Into<Box<str>>) -> Self {
-        self.label = Some(label.into());
-        self
-    }
-
-    /// All of it, leaving nothing.
-    #[inline]
-    fn take(&mut self) -> Self {
-        std::mem::replace(self, Self::new(""))
-    }
-
-    /// What kind of work it is.
-    #[must_use]
-    pub fn kind(&self) -> &str {
-        &self.kind
-    }
-
-    /// The parts of the site for which it is done.
-    #[must_use]
-    pub fn scopes(&self) -> &[ScopeName] {
-        &self.scopes
-    }
-
-    /// Which piece of work it is.
-    #[must_use]
-    pub fn label(&self) -> Option<&str> {
-        self.label.as_deref()
-    }
-}
 
 /// Past which closed doors an execution may begin. The site's and those of scopes are moved one by one: who was let in
 /// past the one has not been let in past the others, should they close in between.
@@ -104,31 +45,39 @@ pub struct Execution {
 }
 
 impl Execution {
-    /// Begins one, and takes what it is; `None`, and leaves it, if a door is closed past which it may not.
+    /// Begins one that belongs to no scope; `None` if a door is closed past which it may not.
     #[inline]
     pub(crate) fn begin(
+        shard: &Arc<CachePadded<Shard>>,
+        info: ExecutionInfo,
+        started_at: Timestamp,
+        doors: Past<'_>,
+    ) -> Option<Self> {
+        let running = Running { info, started_at };
+        let place = shard.executions.begin(running, !doors.site)?;
+        Some(Self::listed(shard, place))
+    }
+
+    /// Begins one that belongs to scopes, and takes what it is; `None`, and leaves it, if a door is closed past which it
+    /// may not.
+    pub(crate) fn begin_in_scopes(
         shard: &Arc<CachePadded<Shard>>,
         info: &mut ExecutionInfo,
         started_at: Timestamp,
         doors: Past<'_>,
     ) -> Option<Self> {
-        let place = if info.scopes.is_empty() {
-            let past = Vec::new();
-            let running = || Running {
-                info: info.take(),
-                started_at,
-                past,
-            };
-            shard.executions.begin(running, !doors.site)?
-        } else {
-            let running =
-                |closed: Option<&Installed>| running_in(closed, info, started_at, doors.scopes);
-            shard.executions.begin_in_part(running, !doors.site)?
-        };
-        Some(Self {
+        let running =
+            |closed: Option<&Installed>| running_in(closed, info, started_at, doors.scopes);
+        let place = shard.executions.begin_in_part(running, !doors.site)?;
+        Some(Self::listed(shard, place))
+    }
+
+    #[inline]
+    fn listed(shard: &Arc<CachePadded<Shard>>, place: Place) -> Self {
+        Self {
             shard: Arc::clone(shard),
             place,
-        })
+        }
     }
 
     /// Its id, unique on its node.
@@ -197,7 +146,7 @@ fn running_in(
     let mut past = Vec::new();
     if let Some(closed) = closed {
         let snapshot = &closed.snapshot;
-        for name in &info.scopes {
+        for name in info.scopes() {
             let Some(closure) = snapshot.scope(name) else {
                 continue;
             };
@@ -214,9 +163,8 @@ fn running_in(
         }
     }
     Some(Running {
-        info: info.take(),
+        info: info.take().with_past(past),
         started_at,
-        past,
     })
 }
 
@@ -246,13 +194,4 @@ pub enum RunError {
     /// It was dropped because the drain's limit was reached, or because a node that fences itself was out of contact.
     #[error("the execution was dropped at its deadline")]
     Dropped,
-}
-
-impl fmt::Display for ExecutionInfo {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.label {
-            Some(label) => write!(f, "{} {label}", self.kind),
-            None => f.write_str(&self.kind),
-        }
-    }
 }

@@ -12,14 +12,15 @@ use arc_swap::Guard;
 use intermission_core::{
     Actor, AdmitReason, Clock, Decision, Explanation, Hold, MaintenanceState, NodeId, Plan, Policy,
     Record, RefuseReason, RouteAccess, ScopeName, SharedState, Snapshot, StateErrorKind, Timestamp,
-    Visitor, decide, decide_for_site, decide_in_scopes, explain, is_safe,
+    Visitor, decide_for_site, decide_in_scopes, explain, is_safe,
 };
 use tokio::sync::mpsc;
 
 use crate::admission::{Admission, Admitted, RequestInFlight};
 use crate::builder::GateBuilder;
 use crate::dependencies::DependencyStatus;
-use crate::execution::{ExecutionInfo, Past};
+use crate::execution::Past;
+use crate::execution_info::ExecutionInfo;
 use crate::in_flight::{Entered, RequestClass};
 use crate::metrics::{Counted, publish};
 use crate::operator::Operator;
@@ -136,12 +137,13 @@ impl Gate {
     #[cold]
     fn decide_closed(&self, visitor: &Visitor<'_>) -> Decision {
         let shared = self.shared();
-        decide(
-            &shared.installed.load().snapshot,
-            &shared.policy,
-            visitor,
-            shared.now_for(visitor),
-        )
+        let installed = shared.installed.load();
+        if visitor.pass.is_none() && visitor.scopes.is_empty() {
+            // Only passes end by the time.
+            let now = Timestamp::default();
+            return decide_for_site(&installed.snapshot, &shared.policy, visitor, now);
+        }
+        shared.decide_at_length(&installed, visitor)
     }
 
     /// Whether a scope is closed, so that it matters to which ones a request belongs. For adapters, which ask the

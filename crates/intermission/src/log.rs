@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use intermission_core::{Hold, Record, RefuseReason, StateError, StateErrorKind};
 
-use crate::execution::ExecutionInfo;
+use crate::execution_info::ExecutionInfo;
 use crate::operator::OperatorError;
 
 /// What is worth a line.

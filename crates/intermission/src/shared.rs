@@ -30,14 +30,15 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use intermission_core::reply::{Marker, Notice, Replies, ReplyPolicy, ReplyRequest, Scheduled};
 use intermission_core::{
-    ActivationId, Clock, Hold, Level, Moment, NodeFacts, NodeId, Phase, Policy, Record,
-    RefuseReason, Revision, ScopeName, Snapshot, StateErrorKind, Timestamp, Visitor,
+    ActivationId, Clock, Decision, Hold, Level, Moment, NodeFacts, NodeId, Phase, Policy, Record,
+    RefuseReason, Revision, ScopeName, Snapshot, StateErrorKind, Timestamp, Visitor, decide,
 };
 use tokio::sync::watch;
 
 use crate::admission::Refusal;
 use crate::dependencies::Dependencies;
-use crate::execution::{Execution, ExecutionInfo, Past};
+use crate::execution::{Execution, Past};
+use crate::execution_info::ExecutionInfo;
 use crate::in_flight::InFlight;
 use crate::metrics::{Counted, Tally, Told};
 use crate::node_clock::NodeClock;
@@ -282,6 +283,17 @@ impl Shared {
         }
     }
 
+    /// Decides about somebody who carries a pass, or who belongs to scopes.
+    #[inline(never)]
+    pub(crate) fn decide_at_length(
+        &self,
+        installed: &Installed,
+        visitor: &Visitor<'_>,
+    ) -> Decision {
+        let now = self.now_for(visitor);
+        decide(&installed.snapshot, &self.policy, visitor, now)
+    }
+
     pub(crate) fn contact(&self) -> Contact {
         *self.contact.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -305,12 +317,19 @@ impl Shared {
     /// is.
     #[inline]
     pub(crate) fn begin(&self, mut info: ExecutionInfo, past: Past<'_>) -> Option<Execution> {
-        self.begin_or_leave(&mut info, past)
+        if !info.scopes().is_empty() {
+            return self.begin_in_scopes(&mut info, past);
+        }
+        if self.is_fenced() {
+            return None;
+        }
+        let now = self.clock.now();
+        Execution::begin(self.in_flight.shard(), info, now, past)
     }
 
-    /// The same, and leaves what it is to who asks, if it does not begin.
-    #[inline]
-    pub(crate) fn begin_or_leave(
+    /// The same for one that belongs to scopes; leaves what it is to who asks, if it does not begin.
+    #[cold]
+    pub(crate) fn begin_in_scopes(
         &self,
         info: &mut ExecutionInfo,
         past: Past<'_>,
@@ -319,7 +338,7 @@ impl Shared {
             return None;
         }
         let now = self.clock.now();
-        Execution::begin(self.in_flight.shard(), info, now, past)
+        Execution::begin_in_scopes(self.in_flight.shard(), info, now, past)
     }
 
     /// Why an execution of these scopes found a door closed.

@@ -4,7 +4,8 @@ use intermission_core::{Level, RefuseReason, ScopeName, Snapshot};
 use tokio::sync::watch;
 use tokio::task::yield_now;
 
-use crate::execution::{Execution, ExecutionInfo, Past};
+use crate::execution::{Execution, Past};
+use crate::execution_info::ExecutionInfo;
 use crate::gate::Gate;
 use crate::log::{Line, line};
 use crate::scopes::execution_refusal;

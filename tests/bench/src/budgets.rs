@@ -15,6 +15,8 @@ pub struct Budgets {
     pub instructions_not_judged: BTreeMap<String, String>,
     /// What was counted when somebody last looked.
     pub ratchet: Ratchet,
+    /// Of how a change spreads.
+    pub fleet: FleetBudgets,
 }
 
 /// What one operation may cost.
@@ -48,6 +50,26 @@ pub struct Ratchet {
     pub percent: f64,
     /// What one operation cost, by the name of the case.
     pub counts: BTreeMap<String, u64>,
+}
+
+/// What a fleet may cost Redis, and how long a change may take.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct FleetBudgets {
+    /// Commands per second of an idle node, at most.
+    pub commands_per_second_and_node: f64,
+    /// Commands that requests and executions may cause, at most.
+    pub commands_of_requests: u64,
+    /// Bytes of Redis' keys for each node, at most.
+    pub bytes_per_node: u64,
+    /// How long the last node may take to close, as a multiple of the last bare subscriber: the median.
+    pub median_of_bare_publish: f64,
+    /// The same, the p99.
+    pub p99_of_bare_publish: f64,
+    /// From one process to another through a file state, in milliseconds: the median, where a watcher works.
+    pub file_median_millis: f64,
+    /// The same, the longest.
+    pub file_longest_millis: f64,
 }
 
 impl Budgets {

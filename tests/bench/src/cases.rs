@@ -1,5 +1,5 @@
 //! The cases. Those of a framework are in a file of its own; a new one gets a file, and a line in `FRAMEWORKS` and
-//! in `prepare`.
+//! in [`prepare`].
 
 mod actix;
 mod axum;

@@ -11,6 +11,8 @@
 
 pub mod budgets;
 pub mod cases;
+pub mod fleet;
 pub mod instructions;
 pub mod machine;
 pub mod report;
+pub mod statistics;

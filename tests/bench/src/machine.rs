@@ -47,6 +47,34 @@ impl Machine {
             intermission: env!("CARGO_PKG_VERSION").to_owned(),
         }
     }
+
+    /// Whether figures of the two may be compared: all is the same but the load.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.differences(other).is_empty()
+    }
+
+    /// What is different there, but for the load.
+    #[must_use]
+    pub fn differences(&self, there: &Self) -> Vec<String> {
+        let hardware = |machine: &Self| {
+            format!(
+                "{}, {} processors, {}",
+                machine.processor, machine.processors, machine.system
+            )
+        };
+        let mut differences = Vec::new();
+        if hardware(self) != hardware(there) {
+            differences.push(format!("on another machine ({})", hardware(there)));
+        }
+        if self.intermission != there.intermission {
+            differences.push(format!("with Intermission {}", there.intermission));
+        }
+        if self.rustc != there.rustc {
+            differences.push(format!("with {}", there.rustc));
+        }
+        differences
+    }
 }
 
 impl fmt::Display for Machine {

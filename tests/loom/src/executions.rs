@@ -17,7 +17,7 @@ fn nobody_works_after_drained_was_said() {
             .map(|_| {
                 let (table, drained) = (Arc::clone(&table), Arc::clone(&drained));
                 thread::spawn(move || {
-                    if let Some(listed) = table.begin(|| (), true) {
+                    if let Some(listed) = table.begin((), true) {
                         assert!(!drained.load(Ordering::SeqCst), "begun after the drain");
                         table.end(listed);
                     }
@@ -46,7 +46,7 @@ fn the_last_one_to_end_is_always_noticed() {
             .map(|awaited| {
                 let (table, woken) = (Arc::clone(&table), Arc::clone(&woken));
                 thread::spawn(move || {
-                    if let Some(listed) = table.begin(|| (), awaited)
+                    if let Some(listed) = table.begin((), awaited)
                         && table.end(listed)
                     {
                         woken.fetch_add(1, Ordering::SeqCst);
@@ -76,7 +76,7 @@ fn nobody_who_came_past_the_closed_door_is_forgotten_by_the_next_drain() {
         let worker = {
             let (table, working) = (Arc::clone(&table), Arc::clone(&working));
             thread::spawn(move || {
-                let listed = table.begin(|| (), false).unwrap();
+                let listed = table.begin((), false).unwrap();
                 working.store(true, Ordering::SeqCst);
                 working.store(false, Ordering::SeqCst);
                 table.end(listed);

@@ -49,11 +49,6 @@ fn run(arguments: &[String]) -> Result<ExitCode> {
             if failed.len() < wanted.len() {
                 benches.run(Program::new(&benches.program).arg("report"), &[])?;
             }
-            // What a change in a folder takes to reach other processes, which is no section of the report.
-            if arguments.is_empty() {
-                let flip = run_command(Program::new(&benches.program).arg("flip"))?;
-                ensure!(flip.success(), "the flip bench failed");
-            }
             ensure!(failed.is_empty(), "not measured: {}", failed.join(", "));
             Ok(ExitCode::SUCCESS)
         }

@@ -66,18 +66,26 @@ impl Snapshot {
 
     /// How closed this node is: a hold closes it fully, whatever the record says, and never opens it. A plan that began
     /// while the state is away closes it as far as was planned; a node that serves nobody is closed to those, too, who pass.
+    #[inline]
     #[must_use]
     pub fn closure(&self) -> (Phase, Level) {
+        match &self.hold {
+            None => (self.record.phase(), self.record.level()),
+            Some(hold) => self.closure_by(hold),
+        }
+    }
+
+    #[cold]
+    fn closure_by(&self, hold: &Hold) -> (Phase, Level) {
         let (phase, level) = (self.record.phase(), self.record.level());
-        match (&self.hold, self.record.plan()) {
-            (None, _) => return (phase, level),
-            (Some(Hold::ServesNobody), _) => return (Phase::Activated, Level::Exclusive),
-            (Some(Hold::PlanBegan), Some(plan)) if !phase.is_on() => {
+        match (hold, self.record.plan()) {
+            (Hold::ServesNobody, _) => return (Phase::Activated, Level::Exclusive),
+            (Hold::PlanBegan, Some(plan)) if !phase.is_on() => {
                 return (Phase::Activated, plan.settings.level);
             }
             // The state has begun it since, and waits for what runs.
-            (Some(Hold::PlanBegan), _) if phase.is_on() => return (Phase::Activated, level),
-            (Some(_), _) => {}
+            (Hold::PlanBegan, _) if phase.is_on() => return (Phase::Activated, level),
+            _ => {}
         }
         let exclusive = phase == Phase::Activated && level == Level::Exclusive;
         (

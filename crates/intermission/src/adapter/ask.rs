@@ -13,6 +13,8 @@ use crate::adapter::head::RequestHead;
 use crate::adapter::pass_link::{self, RedeemedPass};
 use crate::adapter::passage::Passage;
 use crate::admission::{Admission, Refusal};
+use crate::long_lived::LetIn;
+use crate::scopes::RequestScopes;
 
 /// What an adapter is to do with a request.
 #[derive(Debug)]
@@ -23,9 +25,8 @@ use crate::admission::{Admission, Refusal};
 pub enum Answer {
     /// Let it in.
     Admitted {
-        /// By which rule: for the request's extensions, and the response's.
-        reason: AdmitReason,
-        /// To be kept until the response's body has ended.
+        /// To be kept until the response's body has ended. It [says](Passage::reason) by which rule, for the request's
+        /// extensions and the response's.
         passage: Passage,
         /// The execution that the route has started, for the handler to find.
         execution: Option<ExecutionHandle>,
@@ -36,7 +37,88 @@ pub enum Answer {
     PassRedeemed(RedeemedPass),
 }
 
+/// What an adapter is to do with a request that may belong to scopes.
+#[derive(Debug)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "an adapter must do what each of them says"
+)]
+pub struct Asked {
+    /// What to do.
+    pub answer: Answer,
+    /// For the request's extensions, if there is one: what a conversation that begins with it is to know.
+    pub let_in: Option<LetIn>,
+}
+
+/// The media type of a stream of server-sent events.
+const EVENT_STREAM: &[u8] = b"text/event-stream";
+
+/// Whether a request begins a conversation that outlives it, as far as its head shows: a tunnel, an upgrade, a stream of
+/// events. Only of a `GET` is asked whether it `upgrades`, and which lines of `Accept` it has.
+pub fn begins_conversation<'a, A>(
+    method: &str,
+    upgrades: impl FnOnce() -> bool,
+    accept: impl FnOnce() -> A,
+) -> bool
+where
+    A: IntoIterator<Item = &'a [u8]>,
+{
+    let is_stream = |accept: &[u8]| {
+        let mut windows = accept.windows(EVENT_STREAM.len());
+        windows.any(|part| part.eq_ignore_ascii_case(EVENT_STREAM))
+    };
+    match method {
+        "CONNECT" => true,
+        "GET" => upgrades() || accept().into_iter().any(is_stream),
+        _ => false,
+    }
+}
+
 impl<P> Entrance<P> {
+    /// Asks the gate about a request to a route with this flag, as [`ask_in`](Self::ask_in) does, and finds its scopes
+    /// before, if they matter: `scopes_of` is `None` where requests belong to no scope, and it is called while a scope is
+    /// closed, and for what goes on when it may close: an execution, and a request that `lasts`, since it
+    /// [begins a conversation](begins_conversation).
+    pub fn ask_with_scopes<H>(
+        &self,
+        head: &H,
+        access: RouteAccess,
+        lasts: bool,
+        scopes_of: Option<impl FnOnce() -> RequestScopes>,
+    ) -> Asked
+    where
+        H: RequestHead<Permission = P>,
+    {
+        let has_scopes = scopes_of.is_some();
+        let some_closed = self.gate.has_closed_scopes();
+        let asks = some_closed || lasts || access == RouteAccess::StartsExecution;
+        let scopes = scopes_of
+            .filter(|_| asks)
+            .map_or_else(RequestScopes::none, |find| find());
+        if has_scopes
+            && (some_closed || lasts)
+            && !self.gate.is_closed_in(&scopes)
+            && let Some(passage) = Passage::if_open(&self.gate, head.method(), access)
+        {
+            let let_in = lasts.then(|| passage.let_in(scopes));
+            let execution = None;
+            return Asked {
+                answer: Answer::Admitted { passage, execution },
+                let_in,
+            };
+        }
+        let answer = self.ask_in(head, access, &scopes);
+        let let_in = match &answer {
+            Answer::Admitted { passage, .. } => {
+                (!scopes.is_empty()).then(|| passage.let_in(scopes))
+            }
+            // For whoever asks for a conversation that has begun.
+            Answer::Refused(_) => lasts.then(|| LetIn::while_open(scopes)),
+            Answer::PassRedeemed(_) => None,
+        };
+        Asked { answer, let_in }
+    }
+
     /// Asks the gate about a request to a route with this flag, which belongs to no scope.
     pub fn ask<H>(&self, head: &H, access: RouteAccess) -> Answer
     where
@@ -108,13 +190,8 @@ impl From<Admission> for Answer {
     fn from(admission: Admission) -> Self {
         match admission {
             Admission::Admitted(admitted) => {
-                let reason = admitted.reason;
                 let (passage, execution) = Passage::asked(admitted);
-                Self::Admitted {
-                    reason,
-                    passage,
-                    execution,
-                }
+                Self::Admitted { passage, execution }
             }
             Admission::Refused(refusal) => Self::Refused(refusal),
         }

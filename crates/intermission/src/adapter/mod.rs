@@ -10,8 +10,9 @@
 //!    [`Gate::has_closed_scopes`](crate::Gate::has_closed_scopes); otherwise it finds the request's scopes first (what the
 //!    application says, and [`Entrance::scopes_of`]), and then tries unless
 //!    [`Gate::is_closed_in`](crate::Gate::is_closed_in) them.
-//! 3. Otherwise it shows the request as a [`RequestHead`] to [`Entrance::ask`], or with scopes to [`Entrance::ask_in`], which reads what the decision depends
-//!    on: the visitor's address, the permission, the pass. What comes back is an [`Answer`].
+//! 3. Otherwise it shows the request as a [`RequestHead`] to [`Entrance::ask`], or where requests may belong to
+//!    scopes to [`Entrance::ask_with_scopes`], which does the rest of step 2 as well. They read what the decision depends on:
+//!    the visitor's address, the permission, the pass. What comes back is an [`Answer`].
 //! 4. It keeps the [`Passage`] until the response's body has ended or was dropped. Then the request has ended.
 //! 5. If the gate had to be asked, it puts the [`Decision`](crate::Decision) where the handler finds it, and the
 //!    [`ExecutionHandle`] too, and the decision into the response for what is outside. The response gets the
@@ -93,7 +94,7 @@ mod pass_link;
 mod passage;
 mod reply_headers;
 
-pub use ask::Answer;
+pub use ask::{Answer, Asked, begins_conversation};
 pub use builder::{ConfigError, EntranceBuilder};
 pub use entrance::{Entrance, FlagOf, UnknownRoutes};
 pub use execution_handle::ExecutionHandle;

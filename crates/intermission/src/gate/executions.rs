@@ -5,7 +5,8 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use super::Gate;
-use crate::execution::{Execution, ExecutionInfo, ExecutionRefused, Past, RunError};
+use crate::execution::{Execution, ExecutionRefused, Past, RunError};
+use crate::execution_info::ExecutionInfo;
 use crate::scopes;
 use crate::shared::Installed;
 
@@ -16,9 +17,21 @@ impl Gate {
     ///
     /// No execution may start now.
     #[inline]
-    pub fn execution(&self, mut info: ExecutionInfo) -> Result<Execution, ExecutionRefused> {
+    pub fn execution(&self, info: ExecutionInfo) -> Result<Execution, ExecutionRefused> {
+        if !info.scopes().is_empty() {
+            return self.execution_in_scopes(info);
+        }
         let shared = self.shared();
-        let begun = shared.begin_or_leave(&mut info, Past::default());
+        let begun = shared.begin(info, Past::default());
+        begun.ok_or_else(|| ExecutionRefused {
+            reason: shared.execution_refusal(&[]),
+        })
+    }
+
+    #[cold]
+    fn execution_in_scopes(&self, mut info: ExecutionInfo) -> Result<Execution, ExecutionRefused> {
+        let shared = self.shared();
+        let begun = shared.begin_in_scopes(&mut info, Past::default());
         begun.ok_or_else(|| ExecutionRefused {
             reason: shared.execution_refusal(info.scopes()),
         })

@@ -25,7 +25,7 @@ use crossbeam_utils::CachePadded;
 use intermission_core::{ActivationId, ExecutionView, Level, Record, ScopeName, Timestamp};
 use tokio::sync::{Notify, watch};
 
-use crate::execution::ExecutionInfo;
+use crate::execution_info::ExecutionInfo;
 use crate::metrics::Counted;
 #[cfg(feature = "metrics")]
 use crate::metrics::Tally;
@@ -78,8 +78,6 @@ pub(crate) struct Shard {
 pub(crate) struct Running {
     pub(crate) info: ExecutionInfo,
     pub(crate) started_at: Timestamp,
-    /// The activations of its scopes past which it was let in: nobody waits for it on their account.
-    pub(crate) past: Vec<ActivationId>,
 }
 
 impl InFlight {
@@ -168,13 +166,13 @@ impl InFlight {
     pub(crate) fn watch_scopes(&self, record: &Record) -> Vec<ActivationId> {
         let mut undrained = Vec::new();
         for shard in &self.shards {
-            shard.executions.watch_parts(|Running { info, past, .. }| {
+            shard.executions.watch_parts(|Running { info, .. }| {
                 for name in info.scopes() {
                     let scope = record.scopes().get(name.as_str());
                     let id = scope
                         .and_then(|scope| scope.activation.as_ref())
                         .map(|on| on.id);
-                    undrained.extend(id.filter(|id| !past.contains(id)));
+                    undrained.extend(id.filter(|id| !info.past().contains(id)));
                 }
             });
         }

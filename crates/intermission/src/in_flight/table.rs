@@ -91,7 +91,7 @@ impl<T, P> Table<T, P> {
     /// Lists an execution; `None` if the door is closed. Those that are not to be `awaited` find no door closed, and
     /// nobody waits for them until the door has been open again.
     #[inline]
-    pub(crate) fn begin(&self, entry: impl FnOnce() -> T, awaited: bool) -> Option<Place> {
+    pub(crate) fn begin(&self, entry: T, awaited: bool) -> Option<Place> {
         let mut inner = self.0.lock();
         if inner.closed && awaited {
             return None;
@@ -111,7 +111,7 @@ impl<T, P> Table<T, P> {
             return None;
         }
         let entry = entry(inner.parts.as_deref())?;
-        Some(inner.list(|| entry, true))
+        Some(inner.list(entry, true))
     }
 
     /// From now on, these parts are closed.
@@ -165,23 +165,26 @@ impl<T, P> Table<T, P> {
     /// belonged to one.
     #[inline]
     pub(crate) fn end(&self, place: Place) -> bool {
-        let mut inner = self.0.lock();
-        let next = inner.first_free;
-        let (mut awaited, mut part) = (false, false);
+        let mut guard = self.0.lock();
+        let inner = &mut *guard;
+        let mut was_in_part = false;
         if let Some(slot) = inner.slots.get_mut(place.0) {
             if let Slot::Taken {
-                awaited: was_awaited,
-                in_part,
-                ..
+                awaited, in_part, ..
             } = slot
             {
-                (awaited, part) = (*was_awaited, *in_part);
+                inner.awaited -= u64::from(*awaited);
+                was_in_part = *in_part;
             }
+            let next = inner.first_free;
             *slot = Slot::Free { next };
             inner.first_free = place.0;
         }
-        inner.awaited -= u64::from(awaited);
-        (inner.watched && inner.awaited == 0) || (inner.parts_watched && part)
+        // Nearly always nobody waits, which one look tells.
+        if !(inner.watched | inner.parts_watched) {
+            return false;
+        }
+        (inner.watched && inner.awaited == 0) || (inner.parts_watched && was_in_part)
     }
 
     /// From now on, no execution that a drain waits for begins.
@@ -288,7 +291,7 @@ impl<T, P> Table<T, P> {
 
 impl<T, P> Inner<T, P> {
     #[inline]
-    fn list(&mut self, entry: impl FnOnce() -> T, in_part: bool) -> Place {
+    fn list(&mut self, entry: T, in_part: bool) -> Place {
         // Only past a closed door is anybody let in for whom nobody waits.
         let awaited = !self.closed;
         self.awaited += u64::from(awaited);
@@ -299,7 +302,7 @@ impl<T, P> Inner<T, P> {
             awaited,
             in_part,
             told: Told::default(),
-            entry: entry(),
+            entry,
         };
         if let Some(slot) = self.slots.get_mut(place) {
             let Slot::Free { next } = *slot else {

@@ -8,7 +8,7 @@ use intermission::{Clock, Gate, RouteAccess, SystemClock, View, Visitor};
 
 use super::Fleet;
 use super::caller::{Call, Called};
-use super::statistics::{Sample, millis_between};
+use crate::statistics::{Sample, millis_between};
 
 /// Measurements of one kind, in milliseconds.
 #[derive(Debug)]
@@ -32,7 +32,7 @@ pub(super) struct Flips {
 }
 
 /// Longer than any flip takes in a fleet that works.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How long to wait between two looks at who is awaited. One who looked all the time would take a processor of those
 /// who are to be measured.
@@ -53,12 +53,14 @@ struct Measured {
     from_call: Vec<f64>,
 }
 
-/// Flips so often in each direction, with a bare publish of each kind between two flips.
-pub(super) fn measure(fleet: &mut Fleet, times: usize) -> Result<Flips> {
+/// Flips so often in each direction, as long as that takes less than `at_most`, with a bare publish of each kind between
+/// two flips.
+pub(super) fn measure(fleet: &mut Fleet, times: usize, at_most: Duration) -> Result<Flips> {
+    let limit = SystemClock.steady() + at_most;
     let (mut closing, mut opening) = (Measured::default(), Measured::default());
     let (mut clients, mut sockets) = (Measured::default(), Measured::default());
     let mut drained = Vec::with_capacity(times);
-    for _ in 0..times {
+    while drained.is_empty() || (drained.len() < times && SystemClock.steady() < limit) {
         closing.add(fleet.flip(Call::Activate)?);
         let view = fleet.settled(|view| view.quiescent_at.is_some())?;
         drained.push(drain(&view)?);
@@ -66,10 +68,7 @@ pub(super) fn measure(fleet: &mut Fleet, times: usize) -> Result<Flips> {
         clients.add(fleet.publish_to_clients()?);
         sleep(REST);
         opening.add(fleet.flip(Call::Deactivate)?);
-        fleet.settled(|view| {
-            let newest = view.record.revision();
-            view.nodes.iter().all(|node| node.seen == newest)
-        })?;
+        fleet.all_have_seen_it()?;
         sleep(REST);
         sockets.add(fleet.publish_to_sockets()?);
         sleep(REST);
@@ -143,6 +142,14 @@ impl Fleet {
         }
         let last = SystemClock.steady();
         Ok((self.caller.finish()?, last))
+    }
+
+    /// Waits until all nodes have said that they know the newest record.
+    pub(super) fn all_have_seen_it(&self) -> Result<View> {
+        self.settled(|view| {
+            let newest = view.record.revision();
+            view.nodes.iter().all(|node| node.seen == newest)
+        })
     }
 
     /// Waits until the state says so of all nodes.

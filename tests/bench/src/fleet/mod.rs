@@ -7,18 +7,18 @@
 
 mod accounts;
 mod caller;
+mod costs;
+mod drain;
 mod flips;
 mod listeners;
-mod statistics;
-mod table;
+mod one_machine;
+mod plan;
+mod section;
 
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use intermission::{
-    Activate, Actor, Change, Clock, Deactivate, ExecutionInfo, Gate, Operator, StateUrl,
-    SystemClock, Timing, Visitor,
-};
+use intermission::{Actor, Clock, Gate, Operator, StateUrl, SystemClock, Timing};
 use intermission_redis::{RedisOptions, RedisState};
 use intermission_tests::redis::RedisServer;
 use redis::AsyncConnectionConfig;
@@ -26,9 +26,16 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 
-use accounts::{Accounts, Work};
+use crate::budgets::Budgets;
+use crate::machine::Machine;
+use crate::report::Section;
+use accounts::Accounts;
 use caller::Caller;
 use listeners::{Listener, connection};
+use section::Measured;
+
+pub use one_machine::child;
+pub use plan::Plan;
 
 /// What the operator tells the visitors.
 const MESSAGE: &str = "We are moving to a new shelf. Back in half an hour.";
@@ -36,20 +43,12 @@ const MESSAGE: &str = "We are moving to a new shelf. Back in half an hour.";
 /// How many nodes join at the same time.
 const JOIN_AT_ONCE: usize = 50;
 
-/// For how many heartbeats the idle fleet is watched.
-const IDLE_HEARTBEATS: u32 = 5;
+/// For how long the flips of one size may go on, and then its drains: so all ends, however slow the machine is.
+const FLIPS_AT_MOST: Duration = Duration::from_secs(75);
+const DRAINS_AT_MOST: Duration = Duration::from_secs(15);
 
-/// How often a node is asked, to see whether that causes a command.
-const QUESTIONS: usize = 100_000;
-
-/// What is to be measured.
-#[derive(Debug)]
-pub(crate) struct Plan {
-    /// Numbers of nodes, ascending.
-    pub(crate) sizes: Vec<usize>,
-    /// How many flips in each direction.
-    pub(crate) flips: usize,
-}
+/// How many drains with something that runs there are for each size.
+const DRAINS: usize = 20;
 
 /// The nodes, and those with whom they are compared.
 struct Fleet {
@@ -70,45 +69,44 @@ struct Fleet {
     server: RedisServer,
 }
 
-/// What the fleet does while nothing happens.
-struct Idle {
-    nodes: usize,
-    seconds: f64,
-    work: Work,
-}
-
-/// What a node takes of Redis' memory, in bytes.
-struct Bytes {
-    deactivated: u64,
-    activated: u64,
-    connection: u64,
-}
-
-/// Measures, and prints tables. Says whether the budgets are kept that do not depend on what else the machine does.
-pub(crate) fn run(plan: &Plan) -> Result<bool> {
-    let largest = plan.sizes.last().copied().unwrap_or_default();
-    ensure!(largest > 0, "a fleet has at least one node");
-    allow_files(u64::try_from(largest)? * 3 + 200)?;
+/// Measures the section `fleet`. Not to be called within a runtime.
+///
+/// # Errors
+/// If the system does not allow so many files, if redis-server or the budgets cannot be used, or if the fleet does not do
+/// what it should.
+pub fn measure(plan: &Plan) -> Result<Section> {
+    let budgets = Budgets::load()?.fleet;
+    // Now: later, its load is that of the bench itself.
+    let machine = Machine::this();
+    allow_files(u64::try_from(plan.largest())? * 3 + 200)?;
+    let one_machine = one_machine::measure()?;
     let mut fleet = Fleet::start()?;
     fleet.grow(1)?;
     fleet.wait_out_the_grace()?;
     let asked = fleet.commands_of_requests()?;
-    let mut measured = Vec::new();
+    let (mut flips, mut drains, mut idle) = (Vec::new(), Vec::new(), Vec::new());
     for &size in &plan.sizes {
         fleet.grow(size)?;
-        if plan.flips > 0 {
-            measured.push(flips::measure(&mut fleet, plan.flips)?);
-        }
+        flips.push(flips::measure(&mut fleet, plan.flips, FLIPS_AT_MOST)?);
+        drains.push(drain::measure(
+            &fleet,
+            DRAINS.min(plan.flips),
+            DRAINS_AT_MOST,
+        )?);
+        idle.push(fleet.idle()?);
     }
-    let idle = fleet.idle()?;
-    let bytes = fleet.memory()?;
-    let version = fleet.runtime.block_on(fleet.accounts.version())?;
-    println!(
-        "\nthe fleet on redis-server {version}; {}",
-        table::machine()
-    );
-    table::flips(&measured, plan.flips, fleet.payload);
-    Ok(table::costs(&idle, &bytes, asked))
+    let measured = Measured {
+        flips,
+        drains,
+        idle,
+        asked,
+        bytes: fleet.memory()?,
+        payload: fleet.payload,
+        one_machine,
+        machine,
+        redis: fleet.runtime.block_on(fleet.accounts.version())?,
+    };
+    Ok(measured.section(&budgets))
 }
 
 impl Fleet {
@@ -197,73 +195,6 @@ impl Fleet {
             );
             std::thread::sleep(Duration::from_millis(100));
         }
-    }
-
-    /// How many commands are caused by [`QUESTIONS`] requests and as many executions, open and closed.
-    fn commands_of_requests(&mut self) -> Result<u64> {
-        let open = self.commands_of_questions()?;
-        let activate = Change::Activate(Activate::by("bench").with_message(MESSAGE));
-        self.runtime.block_on(self.inspector.change(activate))?;
-        let view = self.settled(|view| view.quiescent_at.is_some())?;
-        self.payload = view.record.to_json().len();
-        let closed = self.commands_of_questions()?;
-        let deactivate = Change::Deactivate(Deactivate::new());
-        self.runtime.block_on(self.inspector.change(deactivate))?;
-        Ok(open + closed)
-    }
-
-    fn commands_of_questions(&mut self) -> Result<u64> {
-        let gate = self.gates.first().context("one has joined")?;
-        let page = Visitor::new("POST", "/");
-        let mut fewest = u64::MAX;
-        // A heartbeat may come in between. Not each time.
-        for _ in 0..10 {
-            let before = self.runtime.block_on(self.accounts.work())?;
-            for _ in 0..QUESTIONS {
-                drop(gate.admit(&page));
-                drop(gate.execution(ExecutionInfo::new("job")));
-            }
-            // What they have caused is sent now, if it was not at once.
-            std::thread::sleep(Duration::from_millis(50));
-            let work = self.runtime.block_on(self.accounts.work())?.since(before);
-            // The first of the two questions to the server is counted by the second.
-            fewest = fewest.min(work.commands.saturating_sub(1));
-            if fewest == 0 {
-                break;
-            }
-        }
-        Ok(fewest)
-    }
-
-    fn idle(&mut self) -> Result<Idle> {
-        std::thread::sleep(Timing::default().heartbeat);
-        let from = SystemClock.steady();
-        let before = self.runtime.block_on(self.accounts.work())?;
-        std::thread::sleep(Timing::default().heartbeat * IDLE_HEARTBEATS);
-        let work = self.runtime.block_on(self.accounts.work())?.since(before);
-        Ok(Idle {
-            nodes: self.gates.len(),
-            seconds: (SystemClock.steady() - from).as_secs_f64(),
-            work,
-        })
-    }
-
-    fn memory(&mut self) -> Result<Bytes> {
-        let nodes = u64::try_from(self.gates.len())?;
-        let keys = "{intermission:";
-        let deactivated = self.runtime.block_on(self.accounts.bytes_of_keys(keys))?;
-        let activate = Change::Activate(Activate::by("bench").with_message(MESSAGE));
-        self.runtime.block_on(self.inspector.change(activate))?;
-        self.settled(|view| view.quiescent_at.is_some())?;
-        let activated = self.runtime.block_on(self.accounts.bytes_of_keys(keys))?;
-        let connection = self
-            .runtime
-            .block_on(self.accounts.bytes_of_a_connection())?;
-        Ok(Bytes {
-            deactivated: deactivated / nodes,
-            activated: activated / nodes,
-            connection,
-        })
     }
 }
 

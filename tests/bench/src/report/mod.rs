@@ -1,5 +1,10 @@
 //! The report: sections of tables, charts and verdicts, the same on the terminal, in `report.json` and in `report.html`.
 
+mod document;
+#[cfg(test)]
+mod fixtures;
+mod markdown;
+mod page;
 mod terminal;
 
 use std::fs;
@@ -9,6 +14,7 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
 use crate::machine::Machine;
+pub use document::{NotMeasured, ORDER, Report};
 
 /// What one bench has found.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -23,6 +29,9 @@ pub struct Section {
     pub measured_at: String,
     /// Where it was measured.
     pub machine: Machine,
+    /// What else took part, each with its version: `redis-server 7.0.15`.
+    #[serde(default)]
+    pub versions: Vec<String>,
     /// The figures.
     pub tables: Vec<Table>,
     /// What is drawn of them.
@@ -126,6 +135,7 @@ impl Section {
             question: question.to_owned(),
             measured_at: crate::machine::now(),
             machine: Machine::this(),
+            versions: Vec::new(),
             tables: Vec::new(),
             charts: Vec::new(),
             verdicts: Vec::new(),

@@ -7,6 +7,9 @@ pub(super) fn print(section: &Section) {
     println!("{}", "=".repeat(section.title.chars().count()));
     println!("{}", section.question);
     println!("{}, {}", section.measured_at, section.machine);
+    if !section.versions.is_empty() {
+        println!("with {}", section.versions.join(", "));
+    }
     for table in &section.tables {
         println!("\n{}", table.title);
         print_table(table);

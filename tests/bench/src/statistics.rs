@@ -1,23 +1,57 @@
 //! What is made of many measurements.
+//!
+//! # Examples
+//!
+//! ```
+//! use intermission_bench::statistics::{Sample, growth};
+//!
+//! let sample = Sample::new(vec![3.0, 1.0, 2.0]);
+//! assert_eq!((sample.median(), sample.at(100)), (2.0, 3.0));
+//! let exponent = growth(&[(10.0, 3.0), (100.0, 30.0)]).unwrap_or_default();
+//! assert!((exponent - 1.0).abs() < 1e-9);
+//! ```
 
 use std::time::Duration;
 
-/// Measurements, in milliseconds, in ascending order.
-#[derive(Debug)]
-pub(super) struct Sample(Vec<f64>);
+/// Measurements of one kind, in ascending order.
+#[derive(Debug, Clone)]
+pub struct Sample(Vec<f64>);
 
 impl Sample {
-    pub(super) fn new(mut millis: Vec<f64>) -> Self {
-        millis.sort_by(f64::total_cmp);
-        Self(millis)
+    /// Of these measurements, in whatever order.
+    #[must_use]
+    pub fn new(mut measured: Vec<f64>) -> Self {
+        measured.sort_by(f64::total_cmp);
+        Self(measured)
     }
 
-    pub(super) fn median(&self) -> f64 {
+    /// How many there are.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The lowest and the highest; `None` if there are none.
+    #[must_use]
+    pub fn spread(&self) -> Option<(f64, f64)> {
+        Some((*self.0.first()?, *self.0.last()?))
+    }
+
+    /// What half of the measurements do not exceed; 0 if there are none.
+    #[must_use]
+    pub fn median(&self) -> f64 {
         self.at(50)
     }
 
     /// The smallest measurement that so many hundredths of all do not exceed; 0 if there are none.
-    pub(super) fn at(&self, hundredths: usize) -> f64 {
+    #[must_use]
+    pub fn at(&self, hundredths: usize) -> f64 {
         let rank = (self.0.len() * hundredths).div_ceil(100);
         let found = self.0.get(rank.saturating_sub(1));
         found.copied().unwrap_or_default()
@@ -25,13 +59,15 @@ impl Sample {
 }
 
 /// The time between two readings of the steady clock, which may be in either order.
-pub(super) fn millis_between(from: Duration, to: Duration) -> f64 {
+#[must_use]
+pub fn millis_between(from: Duration, to: Duration) -> f64 {
     (to.as_secs_f64() - from.as_secs_f64()) * 1_000.0
 }
 
 /// `b` in the `a * x^b` that fits the points best: 1 for what grows with the number of nodes, 0 for what does not grow.
 /// `None` unless there are two points at least.
-pub(super) fn growth(points: &[(f64, f64)]) -> Option<f64> {
+#[must_use]
+pub fn growth(points: &[(f64, f64)]) -> Option<f64> {
     let logs: Vec<(f64, f64)> = points
         .iter()
         .filter(|(x, y)| *x > 0.0 && *y > 0.0)
