@@ -5,12 +5,12 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 
 use crate::workspace::{Workspace, line_of, run};
-use crate::{Command, demo, no_arguments, test, tidy};
+use crate::{Command, bench, demo, no_arguments, test, tidy};
 
 pub(crate) const COMMAND: Command = Command {
     name: "ci",
     arguments: "",
-    does: "the gate: format, tidy, clippy, documentation, every test, the demo; changes nothing",
+    does: "the gate: format, tidy, clippy, documentation, every test, the demo, instructions; changes nothing",
     run: command,
 };
 
@@ -18,6 +18,7 @@ fn command(arguments: &[String]) -> anyhow::Result<ExitCode> {
     no_arguments(COMMAND.name, arguments)?;
     let workspace = Workspace::find()?;
     test::provide_requirements(&workspace)?;
+    bench::provide_requirements()?;
 
     // All of them, even after a failure: a gate that stops at the first complaint makes its reader come back for each.
     let checks = [
@@ -30,11 +31,21 @@ fn command(arguments: &[String]) -> anyhow::Result<ExitCode> {
     let tested = test::everything(&workspace, &[]).with_context(|| verdict.clone())?;
     println!("\n== cargo xtask demo --once");
     let shown = demo::once().with_context(|| verdict.clone())?;
+    println!("\n== cargo xtask bench --check");
+    // It comes last, so that its failure hides nothing that the others have found.
+    let within = bench::check(&workspace).unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        false
+    });
     println!("\n{verdict}");
     println!("ci: the demo {}", if shown { "passed" } else { "FAILED" });
+    println!(
+        "ci: the budgets of instructions are {}",
+        if within { "kept" } else { "BROKEN" }
+    );
     // The runner's own summary stays the last line.
     tested.print();
-    let passed = shown && checks.iter().all(|(_, passed)| *passed);
+    let passed = shown && within && checks.iter().all(|(_, passed)| *passed);
     Ok(if passed {
         tested.code()
     } else {

@@ -13,6 +13,7 @@ mod ci;
 mod demo;
 mod fix;
 mod patience;
+mod requirements;
 mod test;
 mod tidy;
 mod workspace;
@@ -134,6 +135,7 @@ mod tests {
             "ci --fast",
             "fix me",
             "test --release",
+            "bench everything",
         ] {
             let error = dispatch(&words(line)).unwrap_err();
             assert!(error.is::<UsageError>(), "{line}: {error}");

@@ -7,6 +7,7 @@ use std::process::{Command, Output, Stdio};
 use anyhow::{Context as _, bail};
 
 /// The checkout that the commands work on.
+#[derive(Clone)]
 pub(crate) struct Workspace {
     root: PathBuf,
 }

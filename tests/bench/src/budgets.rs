@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 
 /// All budgets.
@@ -11,6 +11,10 @@ use serde::Deserialize;
 pub struct Budgets {
     /// By the name of the case.
     pub instructions: BTreeMap<String, InstructionBudget>,
+    /// Those of [`instructions`](Self::instructions) by which `--check` does not fail, each with the reason.
+    pub instructions_not_judged: BTreeMap<String, String>,
+    /// What was counted when somebody last looked.
+    pub ratchet: Ratchet,
     /// Of how a change spreads.
     pub fleet: FleetBudgets,
     /// What an allow list may cost.
@@ -55,10 +59,35 @@ pub struct ColdStartBudgets {
 
 /// What one operation may cost.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(
+    rename_all = "kebab-case",
+    rename_all_fields = "kebab-case",
+    deny_unknown_fields
+)]
 pub enum InstructionBudget {
     /// At most so many instructions.
     AtMost(u64),
+    /// At most so many percent more than another case.
+    Over {
+        /// The other case.
+        case: String,
+        /// How much more.
+        percent: f64,
+    },
+    /// Fewer than another case.
+    Below(String),
+}
+
+/// Counts that were recorded.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Ratchet {
+    /// The compiler, the C library and the architecture with which they were counted. With others they are not judged.
+    pub recorded_with: String,
+    /// How many percent more a count may be.
+    pub percent: f64,
+    /// What one operation cost, by the name of the case.
+    pub counts: BTreeMap<String, u64>,
 }
 
 /// What a fleet may cost Redis, and how long a change may take.
@@ -103,6 +132,31 @@ impl Budgets {
     pub fn load() -> Result<Self> {
         toml::from_str(include_str!("../budgets.toml")).context("budgets.toml cannot be understood")
     }
+
+    /// Makes sure that every case that a budget of instructions names is one of these.
+    pub(crate) fn check(&self, cases: &[String]) -> Result<()> {
+        let others = self.instructions.values();
+        let named = self
+            .instructions
+            .keys()
+            .chain(self.ratchet.counts.keys())
+            .map(String::as_str)
+            .chain(others.filter_map(InstructionBudget::other));
+        for name in named {
+            ensure!(
+                cases.iter().any(|case| case == name),
+                "budgets.toml names `{name}`, which is no case; there are: {}",
+                cases.join(", ")
+            );
+        }
+        for name in self.instructions_not_judged.keys() {
+            ensure!(
+                self.instructions.contains_key(name),
+                "budgets.toml says why `{name}` is not judged, but it has no budget"
+            );
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -110,7 +164,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_budgets_of_this_build_can_be_understood() {
-        Budgets::load().unwrap();
+    fn the_budgets_of_this_build_name_cases_that_there_are() {
+        let budgets = Budgets::load().unwrap();
+        budgets.check(&crate::cases::names()).unwrap();
+    }
+
+    #[test]
+    fn a_budget_of_no_case_is_an_error() {
+        let mut budgets = Budgets::load().unwrap();
+        budgets
+            .instructions
+            .insert("decide-of".to_owned(), InstructionBudget::AtMost(40));
+        let error = budgets.check(&crate::cases::names()).unwrap_err();
+        assert!(error.to_string().contains("`decide-of`, which is no case"));
     }
 }

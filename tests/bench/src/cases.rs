@@ -19,15 +19,42 @@ use intermission::{
     MaintenanceState, MemoryState, Network, Operation, OperationId, Operator, Outcome, Phase,
     Record, RouteAccess, ScopeName, SystemClock, Visitor,
 };
+use tokio::runtime::{Builder, Runtime};
 
 /// Does one thing that many times. What it needs is there already.
 pub type Case = Box<dyn FnMut(u64) -> Result<()>>;
+
+/// A case that has been set up.
+#[expect(missing_debug_implementations, reason = "a case is a closure")]
+pub struct Prepared {
+    /// The case.
+    pub case: Case,
+    /// What keeps it alive. It has one thread, on which the keeper runs only while somebody waits: what is counted is
+    /// the caller's work alone.
+    _runtime: Runtime,
+}
+
+impl Prepared {
+    /// Sets the case of this name up.
+    ///
+    /// # Errors
+    /// If there is no such case, or what it needs cannot be set up.
+    pub fn new(name: &str) -> Result<Self> {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        Ok(Self {
+            case: runtime.block_on(prepare(name))?,
+            _runtime: runtime,
+        })
+    }
+}
 
 const GATE: &[&str] = &[
     "nothing",
     "decide-off",
     "decide-refused",
     "decide-address-1",
+    "decide-address-100",
+    "decide-address-10000",
     "decide-address-1000000",
     "decide-scope-none-of-10000",
     "decide-scope-open-of-10000",
@@ -74,6 +101,8 @@ pub async fn prepare(name: &str) -> Result<Case> {
         "decide-off" => decide(off().await?, page),
         "decide-refused" => decide(on().await?, page),
         "decide-address-1" => decide(closed(networks(1)).await?, listed(page)),
+        "decide-address-100" => decide(closed(networks(100)).await?, listed(page)),
+        "decide-address-10000" => decide(closed(networks(10_000)).await?, listed(page)),
         "decide-address-1000000" => decide(closed(networks(1_000_000)).await?, listed(page)),
         // All of them are closed but `open`.
         "decide-scope-none-of-10000" => decide(with_scopes(10_000).await?, page),

@@ -14,6 +14,7 @@ pub mod cases;
 pub mod cold_start;
 pub mod contention;
 pub mod fleet;
+pub mod instructions;
 pub mod lists;
 pub mod machine;
 pub mod report;

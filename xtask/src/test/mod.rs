@@ -4,7 +4,6 @@
 //! what every reader of a log knows.
 
 mod python;
-mod requirements;
 mod summary;
 
 use std::io::{Read, Write};
@@ -15,6 +14,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 
 use self::summary::Summary;
+use crate::requirements;
 use crate::workspace::{Workspace, line_of, run};
 use crate::{Command, UsageError};
 
@@ -44,7 +44,7 @@ fn command(arguments: &[String]) -> anyhow::Result<ExitCode> {
 
 /// Makes sure that everything is there that the tests need and cargo does not bring.
 pub(crate) fn provide_requirements(workspace: &Workspace) -> anyhow::Result<()> {
-    requirements::provide()?;
+    requirements::provide(requirements::TESTS, "the tests")?;
     python::provide(workspace)
 }
 

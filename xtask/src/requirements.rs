@@ -1,4 +1,4 @@
-//! What the tests need that cargo does not bring.
+//! What the tests and the benches need that cargo does not bring.
 
 use std::process::{Command, Stdio};
 
@@ -7,22 +7,22 @@ use anyhow::bail;
 use crate::workspace::{line_of, on_search_path, run};
 
 /// Something that must be there.
-struct Requirement {
-    what: What,
-    why: &'static str,
+pub(crate) struct Requirement {
+    pub(crate) what: What,
+    pub(crate) why: &'static str,
     /// What Debian and Ubuntu call it.
-    package: &'static str,
+    pub(crate) package: &'static str,
 }
 
-enum What {
+pub(crate) enum What {
     /// On the search path; any of these will do.
     Programs(&'static [&'static str]),
     /// What `python3` says with this must be success.
     Python(&'static str, &'static str),
 }
 
-// One row for each, services that tests start included.
-const REQUIREMENTS: &[Requirement] = &[
+/// Of the tests: one row for each, services that they start included.
+pub(crate) const TESTS: &[Requirement] = &[
     Requirement {
         what: What::Programs(&["cc", "gcc", "clang"]),
         why: "rustc links the tests with it",
@@ -104,9 +104,13 @@ const BROWSERS: &[&str] = &[
     "google-chrome-stable",
 ];
 
-/// Makes sure that everything needed is there: installs it where that is possible without asking, or says what to do.
-pub(crate) fn provide() -> anyhow::Result<()> {
-    let absent = missing(is_there);
+/// Makes sure that all of these are there: installs them where that is possible without asking, or says what to do.
+pub(crate) fn provide<'a>(
+    all: impl IntoIterator<Item = &'a Requirement>,
+    whose: &str,
+) -> anyhow::Result<()> {
+    let all: Vec<&Requirement> = all.into_iter().collect();
+    let absent = missing(&all, is_there);
     if absent.is_empty() {
         return Ok(());
     }
@@ -114,16 +118,16 @@ pub(crate) fn provide() -> anyhow::Result<()> {
     if may_install {
         install(&absent)?;
     }
-    match missing(is_there).as_slice() {
+    match missing(&all, is_there).as_slice() {
         [] => Ok(()),
-        absent => bail!("{}", advice(absent)),
+        absent => bail!("{}", advice(absent, whose)),
     }
 }
 
 /// What is not there, if `found` says what is.
-fn missing(found: impl Fn(&What) -> bool) -> Vec<&'static Requirement> {
-    REQUIREMENTS
-        .iter()
+fn missing<'a>(all: &[&'a Requirement], found: impl Fn(&What) -> bool) -> Vec<&'a Requirement> {
+    all.iter()
+        .copied()
         .filter(|requirement| !found(&requirement.what))
         .collect()
 }
@@ -163,8 +167,8 @@ fn install(absent: &[&Requirement]) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn advice(absent: &[&Requirement]) -> String {
-    let mut lines = vec!["something that the tests need is not installed:".to_owned()];
+fn advice(absent: &[&Requirement], whose: &str) -> String {
+    let mut lines = vec![format!("something that {whose} need is not installed:")];
     for Requirement { what, why, package } in absent {
         let name = match what {
             What::Programs(programs) => programs.join(" or "),
@@ -190,13 +194,17 @@ mod tests {
         }
     }
 
+    fn tests() -> Vec<&'static Requirement> {
+        TESTS.iter().collect()
+    }
+
     #[test]
     fn one_of_the_alternatives_is_enough() {
         for found in [["cc", "git"], ["clang", "git"], ["chromium", "cc"]] {
-            assert_eq!(missing(only(&found)).len(), REQUIREMENTS.len() - 2);
+            assert_eq!(missing(&tests(), only(&found)).len(), TESTS.len() - 2);
         }
-        assert_eq!(missing(only(&[])).len(), REQUIREMENTS.len());
-        assert!(missing(|_| true).is_empty());
+        assert_eq!(missing(&tests(), only(&[])).len(), TESTS.len());
+        assert!(missing(&tests(), |_| true).is_empty());
     }
 
     #[test]
@@ -209,8 +217,9 @@ mod tests {
 
     #[test]
     fn advice_names_the_thing_the_reason_and_the_package() {
-        let advice = advice(&missing(only(&["cc"])));
+        let advice = advice(&missing(&tests(), only(&["cc"])), "the tests");
         for line in [
+            "something that the tests need is not installed:\n",
             "  git (it knows which files",
             "apt-get install git\n",
             "  chromium or chromium-browser or",
