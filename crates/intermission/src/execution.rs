@@ -46,7 +46,7 @@ pub struct Execution {
 
 impl Execution {
     /// Begins one that belongs to no scope; `None` if a door is closed past which it may not.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn begin(
         shard: &Arc<CachePadded<Shard>>,
         info: ExecutionInfo,

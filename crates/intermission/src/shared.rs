@@ -310,16 +310,30 @@ impl Shared {
     #[inline]
     pub(crate) fn is_fenced(&self) -> bool {
         let fence_at = self.fence_at.load(Ordering::Acquire);
-        fence_at != NEVER && self.clock.steady() >= Duration::from_nanos(fence_at)
+        fence_at != NEVER && self.is_past(fence_at)
+    }
+
+    #[cold]
+    fn is_past(&self, nanos: u64) -> bool {
+        self.clock.steady() >= Duration::from_nanos(nanos)
     }
 
     /// Begins an execution; `None` if a door is closed past which it may not, or if this node is fenced, past which nothing
     /// is.
-    #[inline]
     pub(crate) fn begin(&self, mut info: ExecutionInfo, past: Past<'_>) -> Option<Execution> {
         if !info.scopes().is_empty() {
             return self.begin_in_scopes(&mut info, past);
         }
+        self.begin_in_no_scope(info, past)
+    }
+
+    /// The same for one that belongs to no scope.
+    #[inline(always)]
+    pub(crate) fn begin_in_no_scope(
+        &self,
+        info: ExecutionInfo,
+        past: Past<'_>,
+    ) -> Option<Execution> {
         if self.is_fenced() {
             return None;
         }

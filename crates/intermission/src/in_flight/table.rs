@@ -90,7 +90,7 @@ impl<T, P> Table<T, P> {
 
     /// Lists an execution; `None` if the door is closed. Those that are not to be `awaited` find no door closed, and
     /// nobody waits for them until the door has been open again.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn begin(&self, entry: T, awaited: bool) -> Option<Place> {
         let mut inner = self.0.lock();
         if inner.closed && awaited {
@@ -167,19 +167,20 @@ impl<T, P> Table<T, P> {
     pub(crate) fn end(&self, place: Place) -> bool {
         let mut guard = self.0.lock();
         let inner = &mut *guard;
-        let mut was_in_part = false;
-        if let Some(slot) = inner.slots.get_mut(place.0) {
-            if let Slot::Taken {
-                awaited, in_part, ..
-            } = slot
-            {
-                inner.awaited -= u64::from(*awaited);
-                was_in_part = *in_part;
-            }
-            let next = inner.first_free;
-            *slot = Slot::Free { next };
-            inner.first_free = place.0;
-        }
+        let Some(slot) = inner.slots.get_mut(place.0) else {
+            return false;
+        };
+        let Slot::Taken {
+            awaited, in_part, ..
+        } = slot
+        else {
+            return false;
+        };
+        inner.awaited -= u64::from(*awaited);
+        let was_in_part = *in_part;
+        let next = inner.first_free;
+        *slot = Slot::Free { next };
+        inner.first_free = place.0;
         // Nearly always nobody waits, which one look tells.
         if !(inner.watched | inner.parts_watched) {
             return false;
@@ -290,37 +291,50 @@ impl<T, P> Table<T, P> {
 }
 
 impl<T, P> Inner<T, P> {
-    #[inline]
+    #[inline(always)]
     fn list(&mut self, entry: T, in_part: bool) -> Place {
         // Only past a closed door is anybody let in for whom nobody waits.
         let awaited = !self.closed;
         self.awaited += u64::from(awaited);
         self.begun += 1;
         let place = self.first_free;
-        let taken = Slot::Taken {
-            number: self.begun,
-            awaited,
-            in_part,
-            told: Told::default(),
-            entry,
-        };
-        if let Some(slot) = self.slots.get_mut(place) {
-            let Slot::Free { next } = *slot else {
-                // INVARIANT: the list of free places holds free places only. If it does not, a new place is right.
-                return self.append(taken);
-            };
-            *slot = taken;
-            self.first_free = next;
-            return Place(place);
+        match self.slots.get_mut(place) {
+            Some(slot @ Slot::Free { .. }) => {
+                if let Slot::Free { next } = *slot {
+                    self.first_free = next;
+                }
+                *slot = Slot::taken(self.begun, awaited, in_part, entry);
+                Place(place)
+            }
+            _ => self.append(Slot::taken(self.begun, awaited, in_part, entry)),
         }
-        let place = self.append(taken);
-        self.first_free = self.slots.len();
-        place
     }
 
+    /// Lists it where nothing was listed before.
     #[cold]
     fn append(&mut self, taken: Slot<T>) -> Place {
+        let place = self.slots.len();
         self.slots.push(taken);
-        Place(self.slots.len() - 1)
+        // INVARIANT: the list of free places holds free places only. If it does not, a new place is right, and the list stays.
+        if self.first_free == place {
+            self.first_free = self.slots.len();
+        }
+        Place(place)
+    }
+}
+
+impl<T> Slot<T> {
+    #[inline(always)]
+    const fn taken(number: u64, awaited: bool, in_part: bool, entry: T) -> Self {
+        Self::Taken {
+            number,
+            awaited,
+            in_part,
+            told: Told {
+                cancelled: false,
+                dropped: false,
+            },
+            entry,
+        }
     }
 }
