@@ -57,7 +57,9 @@ fn read(clock: ClockId) -> Timespec {
 /// A calendar that was set to before 1970 reads as 1970.
 #[inline]
 fn millis(time: Timespec) -> u64 {
-    let seconds = time.tv_sec.max(0).cast_unsigned();
+    let Ok(seconds) = u64::try_from(time.tv_sec) else {
+        return 0;
+    };
     // The kernel's nanoseconds are never negative.
     seconds
         .wrapping_mul(1_000)

@@ -80,7 +80,6 @@ pub(crate) struct Shared {
         expect(dead_code, reason = "read by the feature `metrics` only")
     )]
     pub(crate) told: Told,
-    entropy: AtomicU64,
     /// What the node needs, and how the probes found it. For people; the snapshot has the hold.
     pub(crate) dependencies: Dependencies,
 }
@@ -154,7 +153,6 @@ impl Shared {
             keeper_restarts: AtomicU64::new(0),
             tally: Tally::new(),
             told: Told::new(),
-            entropy: AtomicU64::new(0),
             dependencies,
         };
         shared.in_flight.close();
@@ -309,13 +307,14 @@ impl Shared {
     /// paused gets its timers too late.
     #[inline]
     pub(crate) fn is_fenced(&self) -> bool {
-        let fence_at = self.fence_at.load(Ordering::Acquire);
-        fence_at != NEVER && self.is_past(fence_at)
+        self.fence_at.load(Ordering::Acquire) != NEVER && self.is_past_fence()
     }
 
     #[cold]
-    fn is_past(&self, nanos: u64) -> bool {
-        self.clock.steady() >= Duration::from_nanos(nanos)
+    fn is_past_fence(&self) -> bool {
+        // Read anew: it may be gone by now, and only nodes that fence themselves come here.
+        let fence_at = self.fence_at.load(Ordering::Acquire);
+        fence_at != NEVER && self.clock.steady() >= Duration::from_nanos(fence_at)
     }
 
     /// Begins an execution; `None` if a door is closed past which it may not, or if this node is fenced, past which nothing
@@ -416,10 +415,9 @@ impl Shared {
         reply.retry_after_s()
     }
 
-    /// Spreads the jitter; an odd stride visits every value.
+    /// Spreads the jitter.
     fn entropy(&self) -> u64 {
-        self.entropy
-            .fetch_add(0x9E37_79B9_7F4A_7C15, Ordering::Relaxed)
+        self.in_flight.shard().entropy()
     }
 }
 

@@ -19,7 +19,7 @@ mod sync {
 use std::cell::Cell;
 use std::num::NonZero;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use crossbeam_utils::CachePadded;
 use intermission_core::{ActivationId, ExecutionView, Level, Record, ScopeName, Timestamp};
@@ -53,7 +53,7 @@ pub(crate) struct InFlight {
     /// One for each processor, at most [`SHARDS`].
     shards: Box<[Arc<CachePadded<Shard>>]>,
     /// The same, repeated until the number of a thread needs no more than a mask to find its own.
-    by_thread: Box<[Arc<CachePadded<Shard>>; SHARDS]>,
+    by_thread: [Arc<CachePadded<Shard>>; SHARDS],
     emptied: Arc<Notify>,
     ordered: Arc<watch::Sender<()>>,
 }
@@ -69,9 +69,14 @@ pub(crate) struct Shard {
     #[cfg(feature = "metrics")]
     tally: Tally,
     index: u64,
+    /// Here, where hardly another thread counts, since each refusal draws some.
+    entropy: AtomicU64,
     emptied: Arc<Notify>,
     ordered: Arc<watch::Sender<()>>,
 }
+
+/// An odd stride, which visits every value, and no two near each other in a row.
+const STRIDE: u64 = 0x9E37_79B9_7F4A_7C15;
 
 /// What is known of a running execution.
 #[derive(Debug)]
@@ -95,13 +100,13 @@ impl InFlight {
                 )))
             })
             .collect();
-        let by_thread = Box::new(std::array::from_fn(|thread| {
+        let by_thread = std::array::from_fn(|thread| {
             #[expect(
                 clippy::indexing_slicing,
                 reason = "a remainder is less than what it was divided by"
             )]
             Arc::clone(&shards[thread % shards.len()])
-        }));
+        });
         Self {
             shards,
             by_thread,
@@ -325,9 +330,15 @@ impl Shard {
             #[cfg(feature = "metrics")]
             tally: Tally::new(),
             index,
+            entropy: AtomicU64::new(index.wrapping_mul(STRIDE >> 1)),
             emptied,
             ordered,
         }
+    }
+
+    /// What spreads the jitter of a refusal. Another one each time.
+    pub(crate) fn entropy(&self) -> u64 {
+        self.entropy.fetch_add(STRIDE, Ordering::Relaxed)
     }
 
     #[inline]

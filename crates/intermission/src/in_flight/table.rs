@@ -20,6 +20,8 @@ pub(crate) struct Table<T, P = ()>(Mutex<Inner<T, P>>);
 struct Inner<T, P> {
     closed: bool,
     watched: bool,
+    /// Whether somebody waits for anything of this: what the end of an execution looks at.
+    is_watched: bool,
     /// Which parts are closed; `None` if none is.
     parts: Option<Arc<P>>,
     /// Whether somebody waits for executions of a part to end.
@@ -46,17 +48,10 @@ enum Slot<T> {
         awaited: bool,
         /// Whether it belongs to a part.
         in_part: bool,
-        /// Whether its part was given an order of its own.
-        told: Told,
+        /// Whether its part was ended: then it has both orders, whatever all were given.
+        part_ended: bool,
         entry: T,
     },
-}
-
-/// Which orders an execution was given along with its part.
-#[derive(Clone, Copy, Debug, Default)]
-struct Told {
-    cancelled: bool,
-    dropped: bool,
 }
 
 /// Where an execution is listed. Given back once, at its end.
@@ -77,6 +72,7 @@ impl<T, P> Table<T, P> {
         Self(Mutex::new(Inner {
             closed: false,
             watched: false,
+            is_watched: false,
             parts: None,
             parts_watched: false,
             awaited: 0,
@@ -117,7 +113,7 @@ impl<T, P> Table<T, P> {
     /// From now on, these parts are closed.
     pub(crate) fn close_parts(&self, parts: Option<Arc<P>>) {
         let mut inner = self.0.lock();
-        inner.parts_watched = false;
+        inner.watch_parts(false);
         let before = std::mem::replace(&mut inner.parts, parts);
         // What may be large is not given back behind the lock.
         drop(inner);
@@ -127,7 +123,7 @@ impl<T, P> Table<T, P> {
     /// Shows what belongs to parts; from now on, each of them that ends says so.
     pub(crate) fn watch_parts(&self, mut show: impl FnMut(&T)) {
         let mut inner = self.0.lock();
-        inner.parts_watched = true;
+        inner.watch_parts(true);
         for slot in &inner.slots {
             if let Slot::Taken {
                 in_part: true,
@@ -142,7 +138,7 @@ impl<T, P> Table<T, P> {
 
     /// Nobody waits for the end of what belongs to parts any more.
     pub(crate) fn unwatch_parts(&self) {
-        self.0.lock().parts_watched = false;
+        self.0.lock().watch_parts(false);
     }
 
     /// Gives both orders to those that run now and belong to these parts.
@@ -150,13 +146,13 @@ impl<T, P> Table<T, P> {
         for slot in &mut self.0.lock().slots {
             if let Slot::Taken {
                 in_part: true,
-                told,
+                part_ended,
                 entry,
                 ..
             } = slot
                 && is_in(entry)
             {
-                (told.cancelled, told.dropped) = (true, true);
+                *part_ended = true;
             }
         }
     }
@@ -182,7 +178,7 @@ impl<T, P> Table<T, P> {
         *slot = Slot::Free { next };
         inner.first_free = place.0;
         // Nearly always nobody waits, which one look tells.
-        if !(inner.watched | inner.parts_watched) {
+        if !inner.is_watched {
             return false;
         }
         (inner.watched && inner.awaited == 0) || (inner.parts_watched && was_in_part)
@@ -197,7 +193,8 @@ impl<T, P> Table<T, P> {
     /// are now like all others: the next drain waits for them.
     pub(crate) fn open(&self) {
         let mut inner = self.0.lock();
-        (inner.closed, inner.watched) = (false, false);
+        inner.closed = false;
+        inner.watch(false);
         let mut listed = 0;
         for slot in &mut inner.slots {
             if let Slot::Taken { awaited, .. } = slot {
@@ -211,7 +208,7 @@ impl<T, P> Table<T, P> {
     /// How many a drain waits for; from now on, the last to end says so.
     pub(crate) fn watch(&self) -> u64 {
         let mut inner = self.0.lock();
-        inner.watched = true;
+        inner.watch(true);
         inner.awaited
     }
 
@@ -243,18 +240,15 @@ impl<T, P> Table<T, P> {
     /// Whether the execution with that number, which is listed there unless it has ended, was given the order.
     pub(crate) fn is_ordered(&self, order: Order, place: Place, number: u64) -> bool {
         let inner = self.0.lock();
-        let told = match inner.slots.get(place.0) {
-            Some(Slot::Taken {
-                number: listed,
-                told,
-                ..
-            }) if *listed == number => *told,
-            _ => Told::default(),
-        };
-        match order {
-            Order::Cancel => told.cancelled || number <= inner.cancelled,
-            Order::Drop => told.dropped || number <= inner.dropped,
-        }
+        let is_ended = matches!(
+            inner.slots.get(place.0),
+            Some(Slot::Taken { number: listed, part_ended: true, .. }) if *listed == number
+        );
+        is_ended
+            || match order {
+                Order::Cancel => number <= inner.cancelled,
+                Order::Drop => number <= inner.dropped,
+            }
     }
 
     /// The how-manieth execution of this table is listed there.
@@ -291,6 +285,16 @@ impl<T, P> Table<T, P> {
 }
 
 impl<T, P> Inner<T, P> {
+    fn watch(&mut self, watched: bool) {
+        self.watched = watched;
+        self.is_watched = watched || self.parts_watched;
+    }
+
+    fn watch_parts(&mut self, watched: bool) {
+        self.parts_watched = watched;
+        self.is_watched = watched || self.watched;
+    }
+
     #[inline(always)]
     fn list(&mut self, entry: T, in_part: bool) -> Place {
         // Only past a closed door is anybody let in for whom nobody waits.
@@ -330,10 +334,7 @@ impl<T> Slot<T> {
             number,
             awaited,
             in_part,
-            told: Told {
-                cancelled: false,
-                dropped: false,
-            },
+            part_ended: false,
             entry,
         }
     }
