@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use http::header::{HOST, HeaderValue};
+use http::header::{COOKIE, HOST, HeaderValue};
 use http::request::Parts;
 use http::uri::{Authority, Scheme};
 use http::{Request, Uri};
@@ -162,8 +162,13 @@ impl RequestHead for Head<'_> {
     }
 
     fn lines<'a>(&'a self, name: &str) -> impl DoubleEndedIterator<Item = &'a [u8]> {
-        let lines = self.parts.headers.get_all(name).iter();
-        lines.map(HeaderValue::as_bytes)
+        let headers = &self.parts.headers;
+        let lines = match name {
+            // Asked for each time; a name that is known need not be read.
+            "cookie" => headers.get_all(COOKIE),
+            _ => headers.get_all(name),
+        };
+        lines.iter().map(HeaderValue::as_bytes)
     }
 
     fn peer(&self) -> Option<IpAddr> {
