@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use actix_web::body::{BodySize, MessageBody};
-use actix_web::http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
+use actix_web::http::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
 use actix_web::http::{StatusCode, Version};
 use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse};
@@ -13,7 +13,7 @@ use intermission::adapter::ReplyHeaders;
 use intermission::reply::{HeaderText, Reply, ReplyForm, ReplyRequest};
 use intermission::{Decision, Refusal};
 
-use crate::headers::headers_of;
+use crate::headers::{HeaderList, headers_of};
 
 /// The body of a reply, which is there as a whole.
 ///
@@ -98,13 +98,16 @@ pub fn refusal_response(refusal: &Refusal, request: &HttpRequest) -> HttpRespons
     let reply = refusal.reply(asked);
     // The status was checked when the policy was made.
     let status = StatusCode::from_u16(reply.status()).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
-    let headers = match refusal.adapted::<ReplyHeaders<HeaderMap>>() {
+    let headers = match refusal.adapted::<ReplyHeaders<HeaderList>>() {
         Some(made) => made.of(&reply, headers_of),
         None => headers_of(&reply),
     };
     let body = ReplyBody::new(reply, request.version());
     let mut response = HttpResponse::with_body(status, body);
-    *response.headers_mut() = headers;
+    for (name, value) in headers.iter() {
+        let (name, value) = (name.clone(), value.clone());
+        response.headers_mut().append(name, value);
+    }
     let decision = Decision::Refuse(refusal.reason());
     response.extensions_mut().insert(decision);
     response

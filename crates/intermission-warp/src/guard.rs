@@ -1,18 +1,18 @@
 //! The gate around filters.
 
-use std::future::{Ready, ready};
-use std::sync::{Mutex, PoisonError};
+use std::cell::Cell;
+use std::convert::Infallible;
+use std::future::ready;
 
 use bytes::Bytes;
+use http::Response;
 use http::request::Parts;
-use http::{Method, Response};
 use intermission_tower::{Asked, MaintenanceLayer, Passage};
-use warp::filters::path::FullPath;
-use warp::reject::Reject;
-use warp::{Filter, Rejection, Reply, reply};
+use warp::log::Info;
+use warp::{Filter, Rejection, Reply, reject, reply};
 
 use crate::filter_error::FilterError;
-use crate::head::{Head, head, path_at_its_end, path_with_rest};
+use crate::head::{Head, Seen, head_of_seen, looked, path_of};
 use crate::response::{counted, marked};
 
 /// Puts the gate in front of filters: what they are for is asked about as a whole, before any of them is tried.
@@ -59,78 +59,72 @@ where
     F: Filter<Extract = (R,), Error: FilterError> + Clone + Send + Sync + 'static,
     R: Reply + 'static,
 {
-    let admit_open = {
+    let look = {
         let maintenance = maintenance.clone();
-        move |method: Method, path: Option<FullPath>| {
-            let passage = match path {
-                Some(path) => maintenance.admit_open(&method, path.as_str()),
-                None => maintenance.admit_open_anywhere(&method),
-            };
-            ready(passage.ok_or_else(warp::reject::not_found))
+        move |request: Info<'_>| match maintenance.admit_open(request.method(), path_of(&request)) {
+            Some(passage) => ADMITTED.set(Some(passage)),
+            None => Seen::keep(&request),
         }
     };
-    // Each is tried only if those before have rejected. Nobody sees these rejections, which cost nothing.
-    let open = warp::method().and(path_with_rest());
-    let open = open.and_then(admit_open.clone());
-    let open_at_end = warp::method().and(path_at_its_end().map(Some));
-    let open_at_end = open_at_end.and_then(admit_open);
-    let asked = asked(maintenance, |passage, _| Some(passage));
-    // What is rare is boxed, since every request would carry the room for it.
-    let rare = open_at_end.or(asked).unify().boxed();
-    let admitted = open.or(rare).unify();
+    let open = looked(look).and_then(|_| ready(ADMITTED.take().ok_or_else(reject::not_found)));
+    // Tried only if that has rejected. Nobody sees its rejection, which costs nothing.
+    let asked = asked(maintenance, head_of_seen(), |passage, _| Some(passage));
     answered(
-        admitted
+        open.or(asked)
+            .unify()
             .and(F::Error::rejecting(filter))
             .map(|passage, reply: R| respond(passage, reply.into_response())),
     )
 }
 
-/// Asks about a request. Gives what `take` makes of it if it may in, and otherwise rejects it with its answer, which is
-/// for [`answered`] to give. Where nothing can be taken, it is a preflight that the route is not for.
-pub(crate) fn asked<T: Send + 'static>(
+/// Asks about a request. Gives what `take` makes of it if it may in, and otherwise rejects it and leaves its answer for
+/// [`answered`] to give. Where nothing can be taken, it is a preflight that the route is not for.
+pub(crate) fn asked<F, T>(
     maintenance: &MaintenanceLayer,
+    head: F,
     take: fn(Passage, &Parts) -> Option<T>,
-) -> impl Filter<Extract = (T,), Error = Rejection> + Clone + Send + Sync + 'static + use<T> {
+) -> impl Filter<Extract = (T,), Error = Rejection> + Clone + Send + Sync + 'static + use<F, T>
+where
+    F: Filter<Extract = (Head,), Error = Infallible> + Clone + Send + Sync + 'static,
+    T: Send + 'static,
+{
     let maintenance = maintenance.clone();
     let ask = move |head: Head| {
         let mut parts = head.into_parts();
         match maintenance.ask(&mut parts) {
-            Asked::Admitted(passage) => take(passage, &parts).ok_or_else(warp::reject::not_found),
+            Asked::Admitted(passage) => take(passage, &parts),
             Asked::Answered(response) => {
-                let answered = Answered(Mutex::new(Some(response)));
-                Err(warp::reject::custom(answered))
+                ANSWER.set(Some(response));
+                None
             }
         }
     };
-    head().and_then(move |head: Head| ready(ask(head)))
+    head.and_then(move |head: Head| ready(ask(head).ok_or_else(reject::not_found)))
 }
 
-/// An answer on its way from where it is made to where it is given, past the filters that are not to be tried.
-#[derive(Debug)]
-struct Answered(Mutex<Option<Response<Bytes>>>);
-
-impl Reject for Answered {}
-
-/// Gives the answers that are on their way. All other rejections go on.
+/// Gives the answers that were left. All other rejections go on.
+///
+/// It goes around [`asked`], and around the filters that are not to be tried then.
 pub(crate) fn answered<F>(
     filter: F,
 ) -> impl Filter<Extract = (reply::Response,), Error = Rejection> + Clone + Send + Sync + 'static
 where
     F: Filter<Extract = (reply::Response,), Error = Rejection> + Clone + Send + Sync + 'static,
 {
-    filter.recover(answer).unify()
+    filter.or_else(|rejection| {
+        ready(match ANSWER.take() {
+            Some(response) => Ok((response.into_response(),)),
+            None => Err(rejection),
+        })
+    })
 }
 
-fn answer(rejection: Rejection) -> Ready<Result<reply::Response, Rejection>> {
-    let response = rejection.find::<Answered>().and_then(|Answered(response)| {
-        // Nothing in here can panic, so a poisoned cell holds what it held.
-        let mut response = response.lock().unwrap_or_else(PoisonError::into_inner);
-        response.take()
-    });
-    ready(match response {
-        Some(response) => Ok(response.into_response()),
-        None => Err(rejection),
-    })
+thread_local! {
+    /// Of who was let in at a look, on its way to the next filter.
+    static ADMITTED: Cell<Option<Passage>> = const { Cell::new(None) };
+    /// The answer to who was not, on its way past the filters that are not to be tried. A rejection goes all the way up in one
+    /// poll; to carry the answer itself, it would need a box and a lock.
+    static ANSWER: Cell<Option<Response<Bytes>>> = const { Cell::new(None) };
 }
 
 /// The application's response, which counts until its body has ended.

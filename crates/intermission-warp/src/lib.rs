@@ -48,6 +48,20 @@
 //! server of hyper's or other layers are there already: it boxes nothing, and the permission sees what outer layers have
 //! put into the request's extensions. The guard is for `warp::serve`, which takes filters only.
 //!
+//! The layer is cheaper, too. Instructions of one request, in memory (`cargo xtask bench instructions`, November 2026):
+//!
+//! | | mode off | refused |
+//! |---|---|---|
+//! | hello, without a gate | 2,270 | |
+//! | hello behind a guard | 3,880 | 7,930 |
+//! | hello behind the layer | 2,690 | 4,830 |
+//!
+//! While the mode is off, half of what a guard costs is the box of the body and its length, and the other half the filters
+//! that it is made of: each keeps its own state, and moves it with each step. A refusal costs more, since warp gives no
+//! filter the request itself: its head is copied, and its target put together and parsed again, before the gate can be
+//! asked. The layer has the request, and refuses before warp sees it. A guard also reads the clock once for each request,
+//! which is not in these counts and takes some tens of nanoseconds.
+//!
 //! # Where it differs from the other faces
 //!
 //! - **Flags beside routes.** A filter selects and handles in one, and nothing can tell from outside which one would. So a
@@ -65,9 +79,8 @@
 //! - **`Secure`** on the cookie of a pass needs [`with_https_only`](MaintenanceBuilder::with_https_only), or a trusted
 //!   proxy that sends `X-Forwarded-Proto`: filters do not see a request's scheme.
 //! - **One more box.** warp's body can be made of bytes or of a stream only, so the body of an admitted response is boxed
-//!   again, and its `Content-Length` is written by the guard: two allocations. The future is not boxed while the gate is
-//!   open, but where nothing of the path is left at a guard whose layer has a table, as for `/`. Trailers are lost, of
-//!   which warp itself has none.
+//!   again, and its `Content-Length` is written by the guard: two allocations. The future is not boxed. Trailers are lost,
+//!   of which warp itself has none.
 //! - **A target without a path** (`CONNECT host:443`), at which `warp::path::full` panics, is asked about as `*`, for which
 //!   no table has a flag, and then left to the filters inside.
 

@@ -36,8 +36,9 @@ fn length(response: &reply::Response) -> Option<HeaderValue> {
     let status = response.status();
     let is_sent = !matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
         && !status.is_informational();
-    let headers = response.headers();
-    let is_framed = headers.contains_key(CONTENT_LENGTH) || headers.contains_key(TRANSFER_ENCODING);
+    // There are few, so that two hashes cost more than a look at each.
+    let mut names = response.headers().keys();
+    let is_framed = names.any(|name| name == CONTENT_LENGTH || name == TRANSFER_ENCODING);
     if !is_sent || is_framed {
         return None;
     }

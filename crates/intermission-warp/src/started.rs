@@ -9,6 +9,7 @@ use warp::{Filter, Rejection, Reply, reply};
 
 use crate::filter_error::FilterError;
 use crate::guard::{answered, asked, respond};
+use crate::head::head;
 
 /// Begins an execution and gives it to a handler, which keeps it for as long as its work goes on: the flag
 /// [`StartsExecution`](RouteAccess::StartsExecution), beside the route. It comes after what selects the route.
@@ -63,6 +64,7 @@ where
 {
     let started = asked(
         &maintenance.for_routes(RouteAccess::StartsExecution),
+        head(),
         |passage, parts| Some((passage, taken(parts)?)),
     );
     let route =

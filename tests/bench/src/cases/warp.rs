@@ -21,6 +21,7 @@ pub(super) const NAMES: &[&str] = &[
     "off-around",
     "off-around-table",
     "refused",
+    "refused-around",
 ];
 
 pub(super) async fn prepare(name: &str) -> Result<Case> {
@@ -32,6 +33,7 @@ pub(super) async fn prepare(name: &str) -> Result<Case> {
         "refused" => guarded(settings(on().await?))?,
         // The layer around them, for a server that takes any service.
         "off-around" => around(settings(off().await?))?,
+        "refused-around" => around(settings(on().await?))?,
         "off-around-table" => around(with_table(settings(off().await?)))?,
         _ => return unknown(name),
     })

@@ -75,6 +75,7 @@ const WORDS: &[(&str, &str)] = &[
     ("off-scope", "MaintenanceScope, mode off"),
     ("off-table", "gate around all with a table, mode off"),
     ("refused", "refused"),
+    ("refused-around", "layer around the service, refused"),
 ];
 
 /// What a case does. One without words is shown by its name.
