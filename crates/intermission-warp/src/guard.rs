@@ -3,12 +3,14 @@
 use std::cell::Cell;
 use std::convert::Infallible;
 use std::future::ready;
+use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
 use http::Response;
 use http::request::Parts;
 use intermission_tower::{Asked, MaintenanceLayer, Passage};
 use warp::log::Info;
+use warp::reject::Reject;
 use warp::{Filter, Rejection, Reply, reject, reply};
 
 use crate::filter_error::FilterError;
@@ -77,8 +79,8 @@ where
     )
 }
 
-/// Asks about a request. Gives what `take` makes of it if it may in, and otherwise rejects it and leaves its answer for
-/// [`answered`] to give. Where nothing can be taken, it is a preflight that the route is not for.
+/// Asks about a request. Gives what `take` makes of it if it may in, and otherwise rejects it with its answer, which is
+/// for [`answered`] to give. Where nothing can be taken, it is a preflight that the route is not for.
 pub(crate) fn asked<F, T>(
     maintenance: &MaintenanceLayer,
     head: F,
@@ -92,17 +94,24 @@ where
     let ask = move |head: Head| {
         let mut parts = head.into_parts();
         match maintenance.ask(&mut parts) {
-            Asked::Admitted(passage) => take(passage, &parts),
+            Asked::Admitted(passage) => take(passage, &parts).ok_or_else(reject::not_found),
             Asked::Answered(response) => {
-                ANSWER.set(Some(response));
-                None
+                let answered = Answered(Mutex::new(Some(response)));
+                Err(reject::custom(answered))
             }
         }
     };
-    head.and_then(move |head: Head| ready(ask(head).ok_or_else(reject::not_found)))
+    head.and_then(move |head: Head| ready(ask(head)))
 }
 
-/// Gives the answers that were left. All other rejections go on.
+/// An answer on its way from where it is made to where it is given, past the filters that are not to be tried. It may hold
+/// somebody's cookie, so it goes with the request, and not past warp as what is looked at does.
+#[derive(Debug)]
+struct Answered(Mutex<Option<Response<Bytes>>>);
+
+impl Reject for Answered {}
+
+/// Gives the answers that are on their way. All other rejections go on.
 ///
 /// It goes around [`asked`], and around the filters that are not to be tried then.
 pub(crate) fn answered<F>(
@@ -111,8 +120,13 @@ pub(crate) fn answered<F>(
 where
     F: Filter<Extract = (reply::Response,), Error = Rejection> + Clone + Send + Sync + 'static,
 {
-    filter.or_else(|rejection| {
-        ready(match ANSWER.take() {
+    filter.or_else(|rejection: Rejection| {
+        let response = rejection.find::<Answered>().and_then(|Answered(response)| {
+            // Nothing in here can panic, so a poisoned cell holds what it held.
+            let mut response = response.lock().unwrap_or_else(PoisonError::into_inner);
+            response.take()
+        });
+        ready(match response {
             Some(response) => Ok((response.into_response(),)),
             None => Err(rejection),
         })
@@ -122,9 +136,6 @@ where
 thread_local! {
     /// Of who was let in at a look, on its way to the next filter.
     static ADMITTED: Cell<Option<Passage>> = const { Cell::new(None) };
-    /// The answer to who was not, on its way past the filters that are not to be tried. A rejection goes all the way up in one
-    /// poll; to carry the answer itself, it would need a box and a lock.
-    static ANSWER: Cell<Option<Response<Bytes>>> = const { Cell::new(None) };
 }
 
 /// The application's response, which counts until its body has ended.
