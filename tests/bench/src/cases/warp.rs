@@ -12,7 +12,7 @@ use intermission_warp::{MaintenanceBuilder, guard, maintenance};
 use tower::{Layer, Service, ServiceExt};
 use warp::{Filter, Rejection, Reply};
 
-use super::{Case, off, on, ready, unknown};
+use super::{Case, is_as_named, off, on, ready, unknown};
 
 pub(super) const NAMES: &[&str] = &[
     "bare",
@@ -25,27 +25,25 @@ pub(super) const NAMES: &[&str] = &[
 
 pub(super) async fn prepare(name: &str) -> Result<Case> {
     Ok(match name {
-        "bare" => requests(warp::service(hello())),
+        "bare" => requests(warp::service(hello()), name)?,
         // The guard around all filters.
-        "off" => guarded(settings(off().await?))?,
-        "off-table" => guarded(with_table(settings(off().await?)))?,
-        "refused" => guarded(settings(on().await?))?,
+        "off" => guarded(settings(off().await?), name)?,
+        "off-table" => guarded(with_table(settings(off().await?)), name)?,
+        "refused" => guarded(settings(on().await?), name)?,
         // The layer around them, for a server that takes any service.
-        "off-around" => around(settings(off().await?))?,
-        "off-around-table" => around(with_table(settings(off().await?)))?,
+        "off-around" => around(settings(off().await?), name)?,
+        "off-around-table" => around(with_table(settings(off().await?)), name)?,
         _ => return unknown(name),
     })
 }
 
-fn guarded(maintenance: MaintenanceBuilder) -> Result<Case> {
-    Ok(requests(warp::service(guard(
-        &maintenance.build()?,
-        hello(),
-    ))))
+fn guarded(maintenance: MaintenanceBuilder, name: &str) -> Result<Case> {
+    let app = guard(&maintenance.build()?, hello());
+    requests(warp::service(app), name)
 }
 
-fn around(maintenance: MaintenanceBuilder) -> Result<Case> {
-    Ok(requests(maintenance.build()?.layer(warp::service(hello()))))
+fn around(maintenance: MaintenanceBuilder, name: &str) -> Result<Case> {
+    requests(maintenance.build()?.layer(warp::service(hello())), name)
 }
 
 fn hello()
@@ -63,18 +61,23 @@ fn with_table(maintenance: MaintenanceBuilder) -> MaintenanceBuilder {
         .with_route("/jobs/{kind}", RouteAccess::StartsExecution)
 }
 
-fn requests<S, B>(app: S) -> Case
+fn requests<S, B>(app: S, name: &str) -> Result<Case>
 where
     S: Service<Request<Empty<Bytes>>, Response = Response<B>, Error = Infallible> + Clone + 'static,
 {
-    Box::new(move |times| {
+    let to_hello = || {
+        let mut request = Request::new(Empty::new());
+        // As from a server, whose targets can be cloned without an allocation.
+        *request.uri_mut() = Uri::from_static("/hello");
+        request
+    };
+    let Ok(response) = ready(app.clone().oneshot(to_hello()))?;
+    is_as_named(name, response.status().as_u16())?;
+    Ok(Box::new(move |times| {
         for _ in 0..times {
-            let mut request = Request::new(Empty::new());
-            // As from a server, whose targets can be cloned without an allocation.
-            *request.uri_mut() = Uri::from_static("/hello");
-            let Ok(response) = ready(app.clone().oneshot(black_box(request)))?;
+            let Ok(response) = ready(app.clone().oneshot(black_box(to_hello())))?;
             drop(black_box(response));
         }
         Ok(())
-    })
+    }))
 }
