@@ -8,10 +8,13 @@ mod lookup;
 mod states;
 mod steps;
 
+use std::path::Path;
+
 use anyhow::{Context, Result};
 use intermission::{AllowList, Network};
 
 use crate::budgets::Budgets;
+use crate::machine::version_of;
 use crate::report::{Axis, Chart, Curve, Section, Table, Verdict};
 use crate::spread::time;
 use steps::Steps;
@@ -125,6 +128,7 @@ pub fn measure(meter: Meter) -> Result<Section> {
         is_kept: anew == 0,
         is_stable: true,
     });
+    section.versions = vec![version_of(Path::new("redis-server"), "--version")];
     section.reading = READING.map(str::to_owned).into();
     Ok(section)
 }
