@@ -11,6 +11,7 @@
 
 pub mod budgets;
 pub mod cases;
+mod clock;
 pub mod cold_start;
 pub mod contention;
 pub mod fleet;
@@ -18,6 +19,5 @@ pub mod instructions;
 pub mod lists;
 pub mod machine;
 pub mod report;
-mod spread;
 pub mod statistics;
 pub mod throughput;

@@ -14,9 +14,10 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use crate::budgets::Budgets;
+use crate::clock::time;
 use crate::machine::version_of;
 use crate::report::{Bar, Chart, Section, Table, Verdict};
-use crate::spread::{Spread, time};
+use crate::statistics::Sample;
 pub use child::child;
 use scenarios::{Kind, Scenario, Stores};
 use start::{Seen, observe};
@@ -40,7 +41,7 @@ struct Measured {
     scenario: Scenario,
     seen: Vec<Seen>,
     /// How much later than the bare process of the same round a visitor was admitted, in seconds.
-    added: Spread,
+    added: Sample,
 }
 
 /// Measures. In about a minute.
@@ -109,7 +110,7 @@ const READING: [&str; 8] = [
 ];
 
 /// Whoever is not admitted has no time, and must not make the others' look good.
-fn verdict(what: String, added: &Spread, budget: f64) -> Verdict {
+fn verdict(what: String, added: &Sample, budget: f64) -> Verdict {
     let median = added.median();
     let measured = match added.len() {
         ROUNDS => time(median),
@@ -145,7 +146,7 @@ fn in_turns(stores: &Stores, scenarios: Vec<Scenario>) -> Result<Vec<Measured>> 
             let pairs = seen.iter().zip(&bare);
             let added = pairs.filter_map(|(seen, bare)| Some(seen.admitted? - (*bare)?));
             Measured {
-                added: Spread::new(added.collect()),
+                added: Sample::new(added.collect()),
                 scenario,
                 seen,
             }
@@ -157,7 +158,7 @@ fn waited(stores: &Stores, scenario: Scenario) -> Result<Measured> {
     let seen = (0..WAITING_ROUNDS).map(|round| once(stores, &scenario, round));
     Ok(Measured {
         seen: seen.collect::<Result<_>>()?,
-        added: Spread::default(),
+        added: Sample::default(),
         scenario,
     })
 }
@@ -180,7 +181,7 @@ fn table(title: &str, measured: &[Measured]) -> Table {
     let row = |one: &Measured| {
         let Scenario { state, from, .. } = one.scenario;
         let middle = |of: fn(&Seen) -> Option<f64>| {
-            let spread = Spread::new(one.seen.iter().filter_map(of).collect());
+            let spread = Sample::new(one.seen.iter().filter_map(of).collect());
             (spread.len() > 0).then(|| time(spread.median()))
         };
         let ended = middle(|seen| seen.ended.as_ref().map(|(after, _)| *after));
@@ -249,7 +250,7 @@ fn cause(said: &str) -> String {
 fn bars(measured: &[Measured]) -> Chart {
     let bar = |one: &Measured| {
         let took = one.seen.iter().filter_map(|seen| seen.admitted);
-        let took = Spread::new(took.map(|after| after * 1_000.0).collect());
+        let took = Sample::new(took.map(|after| after * 1_000.0).collect());
         let is_quick = took.len() >= ROUNDS;
         is_quick.then(|| Bar {
             label: format!("{}, {}", one.scenario.state, one.scenario.from),
@@ -271,13 +272,13 @@ mod tests {
 
     #[test]
     fn a_budget_is_kept_by_starts_that_all_end_well() {
-        let of = |count: usize| verdict(String::new(), &Spread::new(vec![0.001; count]), 5.0);
+        let of = |count: usize| verdict(String::new(), &Sample::new(vec![0.001; count]), 5.0);
         assert!(of(ROUNDS).is_kept);
         for (count, said) in [(ROUNDS - 1, "admitted 19 times of 20"), (0, "never")] {
             let verdict = of(count);
             assert!(!verdict.is_kept && verdict.measured.contains(said));
         }
-        let slow = Spread::new(vec![0.006; ROUNDS]);
+        let slow = Sample::new(vec![0.006; ROUNDS]);
         assert!(!verdict(String::new(), &slow, 5.0).is_kept);
     }
 

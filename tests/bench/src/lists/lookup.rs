@@ -10,8 +10,9 @@ use intermission::{
 };
 
 use super::{Families, columns, count};
+use crate::clock::{now, since, time};
 use crate::report::Table;
-use crate::spread::{Spread, now, since, time};
+use crate::statistics::Sample;
 
 /// How many addresses are asked for in each round.
 const ADDRESSES: u32 = 4_096;
@@ -24,7 +25,7 @@ pub(super) struct Lookup {
     /// Seconds for each decision.
     each: f64,
     /// To that of a list of one, in the same round.
-    ratio: Spread,
+    ratio: Sample,
 }
 
 pub(super) fn measure(sizes: &[u32]) -> Result<Vec<Lookup>> {
@@ -60,13 +61,13 @@ pub(super) fn measure(sizes: &[u32]) -> Result<Vec<Lookup>> {
         .map(|(size, families, _, _, took)| Lookup {
             size,
             families,
-            ratio: Spread::new(
+            ratio: Sample::new(
                 took.iter()
                     .zip(&first)
                     .map(|(one, first)| one / first)
                     .collect(),
             ),
-            each: Spread::new(took).median(),
+            each: Sample::new(took).median(),
         })
         .collect())
 }

@@ -14,9 +14,9 @@ use anyhow::{Context, Result};
 use intermission::{AllowList, Network};
 
 use crate::budgets::Budgets;
+use crate::clock::time;
 use crate::machine::version_of;
 use crate::report::{Axis, Chart, Curve, Section, Table, Verdict};
-use crate::spread::time;
 use steps::Steps;
 
 /// Does something, and says what of the allocator that took.

@@ -14,8 +14,9 @@ use tempfile::TempDir;
 use tokio::time::{sleep, timeout};
 
 use super::{Families, columns, count};
+use crate::clock::{now, since, time};
 use crate::report::Table;
-use crate::spread::{Spread, now, since, time};
+use crate::statistics::Sample;
 
 const SIZES: [u32; 2] = [1, 1_000_000];
 const MESSAGES: usize = 5;
@@ -29,9 +30,9 @@ pub(super) struct Through {
     state: &'static str,
     size: u32,
     /// How long the operator's call takes, in seconds.
-    called: Spread,
+    called: Sample,
     /// How long it takes from the call until the node goes by it.
-    enforced: Spread,
+    enforced: Sample,
     /// Whether the node goes on using the list that it has.
     pub(super) is_shared: bool,
 }
@@ -157,8 +158,8 @@ impl Site {
         Ok(Through {
             state: self.state,
             size: self.size,
-            called: Spread::new(called),
-            enforced: Spread::new(enforced),
+            called: Sample::new(called),
+            enforced: Sample::new(enforced),
             is_shared,
         })
     }
