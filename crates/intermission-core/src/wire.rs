@@ -497,8 +497,10 @@ mod tests {
 
     #[test]
     fn what_is_known_changes_nothing_of_what_is_read() {
-        let mut known = Record::default();
-        known.allow = AllowList::parse(["192.0.2.10", "2001:db8::/64"]).unwrap();
+        let known = Record {
+            allow: AllowList::parse(["192.0.2.10", "2001:db8::/64"]).unwrap(),
+            ..Record::default()
+        };
         let seen = |read: Result<Record, BadRecord>| {
             let wrong = |error: &BadRecord| {
                 use std::error::Error as _;

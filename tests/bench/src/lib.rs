@@ -14,6 +14,7 @@ pub mod cases;
 mod clock;
 pub mod cold_start;
 pub mod contention;
+mod figures;
 pub mod fleet;
 pub mod instructions;
 pub mod lists;

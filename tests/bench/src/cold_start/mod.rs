@@ -14,7 +14,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use crate::budgets::Budgets;
-use crate::clock::time;
+use crate::figures::time;
 use crate::machine::version_of;
 use crate::report::{Bar, Chart, Section, Table, Verdict};
 use crate::statistics::Sample;
@@ -182,7 +182,7 @@ fn table(title: &str, measured: &[Measured]) -> Table {
         let Scenario { state, from, .. } = one.scenario;
         let middle = |of: fn(&Seen) -> Option<f64>| {
             let spread = Sample::new(one.seen.iter().filter_map(of).collect());
-            (spread.len() > 0).then(|| time(spread.median()))
+            (!spread.is_empty()).then(|| time(spread.median()))
         };
         let ended = middle(|seen| seen.ended.as_ref().map(|(after, _)| *after));
         let first = middle(|seen| seen.first.as_ref().map(|(after, _)| *after));

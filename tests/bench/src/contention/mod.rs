@@ -11,7 +11,7 @@ mod work;
 use anyhow::{Context, Result, ensure};
 
 use crate::budgets::Budgets;
-use crate::clock::time;
+use crate::figures::time;
 use crate::report::{Axis, Bar, Chart, Curve, Section, Table, Verdict};
 use crate::statistics::Sample;
 use crew::{Crew, Work};

@@ -9,8 +9,9 @@ use intermission::{
     Visitor,
 };
 
-use super::{Families, columns, count};
-use crate::clock::{now, since, time};
+use super::{Families, columns};
+use crate::clock::{now, since};
+use crate::figures::{grouped, time};
 use crate::report::Table;
 use crate::statistics::Sample;
 
@@ -75,7 +76,7 @@ pub(super) fn measure(sizes: &[u32]) -> Result<Vec<Lookup>> {
 pub(super) fn table(lookups: &[Lookup]) -> Table {
     let row = |lookup: &Lookup| {
         vec![
-            format!("{}, {}", count(lookup.size), lookup.families.name()),
+            format!("{}, {}", grouped(lookup.size), lookup.families.name()),
             time(lookup.each),
             format!("{:.2}", lookup.ratio.median()),
             format!("{:.2} to {:.2}", lookup.ratio.at(10), lookup.ratio.at(90)),

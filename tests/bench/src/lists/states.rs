@@ -13,8 +13,9 @@ use intermission_tests::redis::RedisServer;
 use tempfile::TempDir;
 use tokio::time::{sleep, timeout};
 
-use super::{Families, columns, count};
-use crate::clock::{now, since, time};
+use super::{Families, columns};
+use crate::clock::{now, since};
+use crate::figures::{grouped, time};
 use crate::report::Table;
 use crate::statistics::Sample;
 
@@ -73,7 +74,7 @@ pub(super) fn table(measured: &[Through]) -> Table {
     let row = |one: &Through| {
         let shared = if one.is_shared { "the same" } else { "ANEW" };
         vec![
-            format!("{}, list of {}", one.state, count(one.size)),
+            format!("{}, list of {}", one.state, grouped(one.size)),
             time(one.called.median()),
             time(one.enforced.median()),
             shared.to_owned(),

@@ -10,8 +10,9 @@ use intermission::{
 };
 use tokio::runtime::Runtime;
 
-use super::{Allocated, Families, Meter, count};
+use super::{Allocated, Families, Meter};
 use crate::clock::{now, since};
+use crate::figures::grouped;
 use crate::statistics::Sample;
 
 /// How long something took, in seconds, and what it allocated.
@@ -41,7 +42,7 @@ pub(super) struct Steps {
 
 impl Steps {
     pub(super) fn name(&self) -> String {
-        format!("{}, {}", count(self.size), self.families.name())
+        format!("{}, {}", grouped(self.size), self.families.name())
     }
 }
 

@@ -1,7 +1,8 @@
 //! The budgets.
 
-use super::{Measured, grouped, nodes_of, per_second_and_node};
+use super::{Measured, nodes_of, per_second_and_node};
 use crate::budgets::FleetBudgets;
+use crate::figures::grouped;
 use crate::fleet::costs::QUESTIONS;
 use crate::report::Verdict;
 
