@@ -143,14 +143,6 @@ impl Section {
         }
     }
 
-    /// Whether every budget is kept that does not depend on what else the machine does.
-    #[must_use]
-    pub fn keeps_stable_budgets(&self) -> bool {
-        self.verdicts
-            .iter()
-            .all(|verdict| verdict.is_kept || !verdict.is_stable)
-    }
-
     /// Prints it.
     pub fn print(&self) {
         terminal::print(self);

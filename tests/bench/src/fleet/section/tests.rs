@@ -131,7 +131,6 @@ fn budgets_are_kept_or_missed_at_the_largest_size() {
             ("24.0 ms", false, false),
         ]
     );
-    assert!(!section.keeps_stable_budgets());
 }
 
 #[test]
