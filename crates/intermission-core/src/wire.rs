@@ -496,6 +496,54 @@ mod tests {
     }
 
     #[test]
+    fn what_is_known_changes_nothing_of_what_is_read() {
+        let known = Record {
+            allow: AllowList::parse(["192.0.2.10", "2001:db8::/64"]).unwrap(),
+            ..Record::default()
+        };
+        let seen = |read: Result<Record, BadRecord>| {
+            let wrong = |error: &BadRecord| {
+                use std::error::Error as _;
+                (error.to_string(), error.source().map(ToString::to_string))
+            };
+            read.map(|record| record.to_json())
+                .map_err(|error| wrong(&error))
+        };
+        let record = |version: u64, allow: &str| {
+            format!(r#"{{"v":{version},"revision":3,"phase":"deactivated"{allow}}}"#)
+        };
+        let same = r#","allow":["192.0.2.10","2001:db8::/64"]"#;
+        for allow in [
+            "",
+            same,
+            r#","allow":null"#,
+            r#","allow":[]"#,
+            r#","allow":["2001:db8::/64","192.0.2.10"]"#,
+            r#","allow":["192.0.2.10","192.0.2.10","2001:db8::/64"]"#,
+            r#","allow":["192.0.2.10"]"#,
+            r#","allow":["192.0.2.10","2001:db8::/64",null]"#,
+            r#","allow":["192.0.2.10","x"]"#,
+            r#","allow":{"192.0.2.10":1}"#,
+            r#","allow":"null""#,
+            r#","allow":5"#,
+            &format!(r#"{same},"allow":["::1"]"#),
+            &format!(r#"{same},"colour":{{"allow":[]}}"#),
+        ] {
+            for version in [1, 2] {
+                let text = record(version, allow);
+                let after = Record::from_json_after(text.as_bytes(), &known);
+                assert_eq!(
+                    seen(after),
+                    seen(Record::from_json(text.as_bytes())),
+                    "{text}"
+                );
+            }
+        }
+        let broken = record(1, r#","allow":["192.0.2.10","x"]"#);
+        assert!(Record::from_json_after(broken.as_bytes(), &known).is_err());
+    }
+
+    #[test]
     fn a_revision_that_not_everybody_can_count_is_refused() {
         for (revision, fits) in [("9007199254740991", true), ("9007199254740992", false)] {
             let json = format!(r#"{{"v":1,"revision":{revision},"phase":"deactivated"}}"#);

@@ -13,11 +13,12 @@ use std::net::IpAddr;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
+use http::StatusCode;
 use intermission::{
-    Activate, Actor, AllowChange, AllowList, Change, ClientAddress, Clock, ExecutionInfo, Gate,
-    MaintenanceState, MemoryState, Network, Operation, OperationId, Operator, Outcome, Phase,
-    Record, RouteAccess, ScopeName, SystemClock, Visitor,
+    Activate, Actor, Admission, AllowChange, AllowList, Change, ClientAddress, Clock,
+    ExecutionInfo, Gate, MaintenanceState, MemoryState, Network, Operation, OperationId, Operator,
+    Outcome, Phase, Record, RouteAccess, ScopeName, SystemClock, Visitor,
 };
 use tokio::runtime::{Builder, Runtime};
 
@@ -98,20 +99,24 @@ pub async fn prepare(name: &str) -> Result<Case> {
             });
             Ok(())
         }),
-        "decide-off" => decide(off().await?, page),
-        "decide-refused" => decide(on().await?, page),
-        "decide-address-1" => decide(closed(networks(1)).await?, listed(page)),
-        "decide-address-100" => decide(closed(networks(100)).await?, listed(page)),
-        "decide-address-10000" => decide(closed(networks(10_000)).await?, listed(page)),
-        "decide-address-1000000" => decide(closed(networks(1_000_000)).await?, listed(page)),
+        "decide-off" => decide(off().await?, page, true)?,
+        "decide-refused" => decide(on().await?, page, false)?,
+        "decide-address-1" => decide(closed(networks(1)).await?, listed(page), true)?,
+        "decide-address-100" => decide(closed(networks(100)).await?, listed(page), true)?,
+        "decide-address-10000" => decide(closed(networks(10_000)).await?, listed(page), true)?,
+        "decide-address-1000000" => decide(closed(networks(1_000_000)).await?, listed(page), true)?,
         // All of them are closed but `open`.
-        "decide-scope-none-of-10000" => decide(with_scopes(10_000).await?, page),
-        "decide-scope-open-of-10000" => decide(with_scopes(10_000).await?, of("open", page)?),
+        "decide-scope-none-of-10000" => decide(with_scopes(10_000).await?, page, true)?,
+        "decide-scope-open-of-10000" => {
+            decide(with_scopes(10_000).await?, of("open", page)?, true)?
+        }
         "decide-scope-refused-of-10000" => {
-            decide(with_scopes(10_000).await?, of("tenant-5000", page)?)
+            decide(with_scopes(10_000).await?, of("tenant-5000", page)?, false)?
         }
         "admit-off" => {
             let gate = off().await?;
+            let admitted = gate.admit_open("GET", RouteAccess::Ordinary);
+            ensure!(admitted.is_some(), "an open gate does not let in");
             Box::new(move |times| {
                 for _ in 0..times {
                     drop(black_box(
@@ -123,6 +128,11 @@ pub async fn prepare(name: &str) -> Result<Case> {
         }
         "admit-refused" => {
             let gate = on().await?;
+            let admission = gate.admit(&page);
+            ensure!(
+                matches!(admission, Admission::Refused(_)),
+                "a closed gate lets in"
+            );
             Box::new(move |times| {
                 for _ in 0..times {
                     drop(black_box(black_box(&gate).admit(black_box(&page))));
@@ -133,6 +143,9 @@ pub async fn prepare(name: &str) -> Result<Case> {
         "admit-execution" => {
             let gate = off().await?;
             let job = page.with_access(RouteAccess::StartsExecution);
+            let admission = gate.admit(&job);
+            let begins = matches!(&admission, Admission::Admitted(job) if job.execution.is_some());
+            ensure!(begins, "an open gate begins no execution");
             Box::new(move |times| {
                 for _ in 0..times {
                     drop(black_box(black_box(&gate).admit(black_box(&job))));
@@ -140,8 +153,8 @@ pub async fn prepare(name: &str) -> Result<Case> {
                 Ok(())
             })
         }
-        "execution" => execution(off().await?),
-        "execution-refused" => execution(on().await?),
+        "execution" => execution(off().await?, true)?,
+        "execution-refused" => execution(on().await?, false)?,
         _ => match name.split_once('-') {
             Some(("actix", case)) => actix::prepare(case).await?,
             Some(("axum", case)) => axum::prepare(case).await?,
@@ -160,22 +173,50 @@ fn unknown(name: &str) -> Result<Case> {
     )
 }
 
-fn decide(gate: Gate, visitor: Visitor<'static>) -> Case {
-    Box::new(move |times| {
+/// What is decided is seen to before it is counted: a refusal costs something else.
+fn decide(gate: Gate, visitor: Visitor<'static>, admits: bool) -> Result<Case> {
+    let decision = gate.decide(&visitor);
+    ensure!(
+        decision.is_admit() == admits,
+        "it is decided otherwise: {decision:?}"
+    );
+    Ok(Box::new(move |times| {
         for _ in 0..times {
             black_box(black_box(&gate).decide(black_box(&visitor)));
         }
         Ok(())
-    })
+    }))
 }
 
-fn execution(gate: Gate) -> Case {
-    Box::new(move |times| {
+/// The same of an execution.
+fn execution(gate: Gate, begins: bool) -> Result<Case> {
+    let begun = gate.execution(ExecutionInfo::new("job"));
+    ensure!(
+        begun.is_ok() == begins,
+        "an execution does otherwise: {begun:?}"
+    );
+    drop(begun);
+    Ok(Box::new(move |times| {
         for _ in 0..times {
             drop(gate.execution(ExecutionInfo::new("job")));
         }
         Ok(())
-    })
+    }))
+}
+
+/// How the case of this name is answered. It is the counted requests that are looked at: asked elsewhere as well, the same
+/// code would be put inline otherwise, and cost something else.
+fn status_of(case: &str) -> StatusCode {
+    if case == "refused" {
+        StatusCode::SERVICE_UNAVAILABLE
+    } else {
+        StatusCode::OK
+    }
+}
+
+#[cold]
+fn otherwise<T>() -> Result<T> {
+    bail!("it is answered otherwise than its name says")
 }
 
 /// What a future gives that has to wait for nothing, so that nothing but the application is counted.
@@ -255,4 +296,34 @@ pub(crate) async fn closed(allow: AllowList) -> Result<Gate> {
     gate.reached(|record| record.phase() == Phase::Activated)
         .await;
     Ok(gate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_case_that_does_something_else_is_not_counted() {
+        let page = || Visitor::new("GET", "/hello");
+        assert!(decide(on().await.unwrap(), page(), true).is_err());
+        assert!(decide(off().await.unwrap(), page(), false).is_err());
+        assert!(execution(on().await.unwrap(), true).is_err());
+        assert!(execution(off().await.unwrap(), false).is_err());
+        for mut refused in [
+            tower::closed_for("off").await.unwrap(),
+            hyper::closed_for("off").await.unwrap(),
+        ] {
+            let error = refused(1).unwrap_err();
+            assert!(error.to_string().contains("otherwise"), "{error}");
+        }
+    }
+
+    #[test]
+    fn every_case_does_what_its_name_says() {
+        for name in names() {
+            let mut prepared =
+                Prepared::new(&name).unwrap_or_else(|error| panic!("{name}: {error:#}"));
+            (prepared.case)(2).unwrap();
+        }
+    }
 }

@@ -11,13 +11,14 @@
 
 pub mod budgets;
 pub mod cases;
+mod clock;
 pub mod cold_start;
 pub mod contention;
+mod figures;
 pub mod fleet;
 pub mod instructions;
 pub mod lists;
 pub mod machine;
 pub mod report;
-mod spread;
 pub mod statistics;
 pub mod throughput;

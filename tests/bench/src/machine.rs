@@ -1,6 +1,8 @@
 //! On what something was measured.
 
 use std::fmt;
+use std::path::Path;
+use std::process::Command;
 
 use serde::{Deserialize, Serialize};
 
@@ -94,6 +96,24 @@ impl fmt::Display for Machine {
     }
 }
 
+/// A program and its version, as it says it when it is started with this option: `nginx 1.22.1`.
+pub(crate) fn version_of(program: &Path, option: &str) -> String {
+    let name = program.file_name().unwrap_or_default().to_string_lossy();
+    let said = Command::new(program).arg(option).output();
+    let said = said.map(|output| [output.stdout, output.stderr].concat());
+    let said = said.unwrap_or_default();
+    let said = String::from_utf8_lossy(&said);
+    let version = version_in(&said).unwrap_or("of an unknown version");
+    format!("{name} {version}")
+}
+
+/// The first number with a point in it.
+fn version_in(said: &str) -> Option<&str> {
+    said.split(|c: char| !c.is_ascii_digit() && c != '.')
+        .map(|number| number.trim_matches('.'))
+        .find(|number| number.contains('.'))
+}
+
 /// The current time, RFC 3339 in UTC, in whole seconds.
 #[must_use]
 pub(crate) fn now() -> String {
@@ -101,4 +121,24 @@ pub(crate) fn now() -> String {
         .round(jiff::Unit::Second)
         .unwrap_or_else(|_| jiff::Timestamp::now())
         .to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_found_in_what_programs_say() {
+        for (said, version) in [
+            ("nginx version: nginx/1.22.1\n", "1.22.1"),
+            ("wrk debian/4.1.0-3+b2 [epoll] Copyright (C) 2012", "4.1.0"),
+            ("valgrind-3.19.0", "3.19.0"),
+            ("Redis server v=7.0.15 sha=00000000:0 bits=64", "7.0.15"),
+        ] {
+            assert_eq!(version_in(said), Some(version));
+        }
+        assert_eq!(version_in("no. 7 ..."), None);
+        let absent = version_of(Path::new("/no-such-folder/wrk"), "-v");
+        assert_eq!(absent, "wrk of an unknown version");
+    }
 }

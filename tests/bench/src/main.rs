@@ -19,13 +19,17 @@ use intermission_bench::{cold_start, contention, fleet, instructions, lists, thr
 
 const USAGE: &str = "usage: intermission-bench NAME FOLDER, where NAME is instructions, throughput [--seconds S] [--rounds N]
 [--without-peers], lists, fleet [--nodes N,N…] [--flips N], contention or cold-start, with the options after the folder;
-or report FOLDER [--markdown], or profile HOME, or CASE TIMES with a case of: ";
+or report FOLDER [--markdown], or cases, or profile HOME, or CASE TIMES with a case of: ";
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
         [instructions::NAME, folder] => counted(folder),
+        ["cases"] => {
+            println!("{}", cases::names().join("\n"));
+            Ok(())
+        }
         ["profile", home] => instructions::print_profile(Path::new(home)),
         [lists::NAME, folder] => with_counting_allocator(lists::NAME, folder),
         [contention::NAME, folder] => keep(&contention::measure()?, folder),

@@ -14,7 +14,7 @@
 use std::time::Duration;
 
 /// Measurements of one kind, in ascending order.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Sample(Vec<f64>);
 
 impl Sample {
@@ -43,18 +43,18 @@ impl Sample {
         Some((*self.0.first()?, *self.0.last()?))
     }
 
-    /// What half of the measurements do not exceed; 0 if there are none.
+    /// What half of the measurements do not exceed; no number if there are none, so that no budget is kept by it.
     #[must_use]
     pub fn median(&self) -> f64 {
         self.at(50)
     }
 
-    /// The smallest measurement that so many hundredths of all do not exceed; 0 if there are none.
+    /// The smallest measurement that so many hundredths of all do not exceed; no number if there are none.
     #[must_use]
     pub fn at(&self, hundredths: usize) -> f64 {
         let rank = (self.0.len() * hundredths).div_ceil(100);
         let found = self.0.get(rank.saturating_sub(1));
-        found.copied().unwrap_or_default()
+        found.copied().unwrap_or(f64::NAN)
     }
 }
 
@@ -97,7 +97,7 @@ mod tests {
             ],
             [25.0, 45.0, 50.0, 50.0]
         );
-        assert_eq!(Sample::new(Vec::new()).median(), 0.0);
+        assert!(Sample::default().median().is_nan());
     }
 
     #[test]

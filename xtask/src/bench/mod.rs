@@ -142,7 +142,7 @@ pub(crate) fn check(workspace: &Workspace) -> Result<bool> {
 fn broken(section: &Value) -> Result<Vec<String>> {
     let verdicts = section.get("verdicts").and_then(Value::as_array);
     let verdicts = verdicts.context("the section has no verdicts")?;
-    let mut broken = Vec::new();
+    let (mut judged, mut broken) = (0, Vec::new());
     for verdict in verdicts {
         let is = |key| {
             verdict
@@ -150,12 +150,18 @@ fn broken(section: &Value) -> Result<Vec<String>> {
                 .and_then(Value::as_bool)
                 .with_context(|| format!("a verdict does not say `{key}`"))
         };
-        if is("is_stable")? && !is("is_kept")? {
+        let (is_kept, is_stable) = (is("is_kept")?, is("is_stable")?);
+        judged += u32::from(is_stable);
+        if is_stable && !is_kept {
             let word = |key| verdict.get(key).and_then(Value::as_str).unwrap_or("?");
             let (what, budget, measured) = (word("what"), word("budget"), word("measured"));
             broken.push(format!("{what}: {measured}, {budget}"));
         }
     }
+    ensure!(
+        judged > 0,
+        "no budget of instructions was judged: tests/bench/budgets.toml has none, or says of all why they are not"
+    );
     Ok(broken)
 }
 
@@ -163,9 +169,13 @@ fn broken(section: &Value) -> Result<Vec<String>> {
 fn profile(workspace: &Workspace, case: &str) -> Result<()> {
     let instructions = section(sections::INSTRUCTIONS)?;
     let benches = Benches::build(workspace.clone(), &[instructions])?;
-    // No times: only whether there is such a case, before more is built for it.
-    let known = run_command(Program::new(&benches.program).args([case, "0"]))?;
-    ensure!(known.success(), "`{case}` cannot be profiled");
+    // Before more is built for it.
+    let cases = text_of(Program::new(&benches.program).arg("cases"))?;
+    ensure!(
+        cases.lines().any(|known| known == case),
+        "there is no case `{case}`; there are: {}",
+        cases.lines().collect::<Vec<_>>().join(", ")
+    );
     let home = benches.gungraun.profile(&benches.workspace, case)?;
     let shown = run_command(Program::new(&benches.program).arg("profile").arg(home))?;
     ensure!(shown.success(), "the profile cannot be shown");
@@ -312,6 +322,8 @@ mod tests {
         let missed = section(json!([verdict(true, false)]));
         assert_eq!(broken(&missed).unwrap(), ["decide: 41, at most 40"]);
         broken(&json!({})).unwrap_err();
+        // Who judges nothing has not found that all is well.
+        broken(&section(json!([verdict(false, true)]))).unwrap_err();
         broken(&section(json!([{"what": "decide"}]))).unwrap_err();
     }
 }

@@ -18,15 +18,23 @@ const REDIS: Requirement = Requirement {
     package: "redis-server",
 };
 
+const VALGRIND: Requirement = Requirement {
+    what: What::Programs(&["valgrind"]),
+    why: "it counts the instructions",
+    package: "valgrind",
+};
+
+const SETPRIV: Requirement = Requirement {
+    what: What::Programs(&["setpriv"]),
+    why: "it makes servers end with the bench that started them, also when that is killed",
+    package: "util-linux",
+};
+
 /// In the order of the report.
 pub(super) const SECTIONS: &[Section] = &[
     Section {
         name: INSTRUCTIONS,
-        needs: &[Requirement {
-            what: What::Programs(&["valgrind"]),
-            why: "it counts the instructions",
-            package: "valgrind",
-        }],
+        needs: &[VALGRIND],
     },
     Section {
         name: "throughput",
@@ -41,15 +49,17 @@ pub(super) const SECTIONS: &[Section] = &[
                 why: "it is what the refusals are compared with",
                 package: "nginx-light",
             },
+            VALGRIND,
+            SETPRIV,
         ],
     },
     Section {
         name: "lists",
-        needs: &[],
+        needs: &[REDIS, SETPRIV],
     },
     Section {
         name: "fleet",
-        needs: &[REDIS],
+        needs: &[REDIS, SETPRIV],
     },
     Section {
         name: "contention",
@@ -57,6 +67,6 @@ pub(super) const SECTIONS: &[Section] = &[
     },
     Section {
         name: "cold-start",
-        needs: &[REDIS],
+        needs: &[REDIS, SETPRIV],
     },
 ];

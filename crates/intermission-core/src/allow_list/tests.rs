@@ -224,6 +224,11 @@ fn a_long_text_that_says_the_same_again_is_not_read_again() {
     let other = json.replacen("0.0.0.2/32", "0.0.0.3/32", 1);
     let read = AllowList::from_json_after(&other, &list).unwrap();
     assert!(read != list && read.contains(ip("0.0.0.3")) && !read.contains(ip("0.0.0.2")));
+    // What cannot be read is an error, whatever is known.
+    for broken in ["0.0.0.x/32", "0.0.0.2/33", ""] {
+        let broken = json.replacen("0.0.0.2/32", broken, 1);
+        AllowList::from_json_after(&broken, &list).unwrap_err();
+    }
     // Another text, and the same list.
     let spaced = json.replace(',', ", ");
     let read = AllowList::from_json_after(&spaced, &list).unwrap();

@@ -90,6 +90,9 @@ where
         for _ in 0..times {
             let request = Request::builder().uri("/hello").body(Body::empty())?;
             let Ok(response) = ready(app.clone().oneshot(black_box(request)))?;
+            if !response.status().is_success() {
+                return Err("who is to be let in is refused".into());
+            }
             drop(black_box(response));
         }
         Ok(())

@@ -115,6 +115,9 @@ where
             let mut request = Request::builder().uri("/hello").body(Body::empty())?;
             request.extensions_mut().insert(peer);
             let Ok(response) = ready(app.clone().oneshot(black_box(request)))?;
+            if !response.status().is_success() {
+                return Err("who is to be let in is refused".into());
+            }
             drop(black_box(response));
         }
         Ok(())

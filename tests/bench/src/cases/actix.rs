@@ -12,7 +12,7 @@ use intermission_actix::{
     Maintenance, MaintenanceBuilder, MaintenanceExt, MaintenanceScope, maintenance,
 };
 
-use super::{Case, off, on, ready, unknown};
+use super::{Case, off, on, otherwise, ready, status_of, unknown};
 
 pub(super) const NAMES: &[&str] = &[
     "bare",
@@ -27,24 +27,24 @@ pub(super) async fn prepare(name: &str) -> Result<Case> {
     Ok(match name {
         "bare" => {
             let app = App::new().route("/hello", web::get().to(hello));
-            requests(init_service(app).await, || to_hello().to_request())
+            requests(init_service(app).await, || to_hello().to_request(), name)
         }
         // The gate around the application as a whole.
-        "off" => wrapped(settings(off().await?).build()?).await,
+        "off" => wrapped(settings(off().await?).build()?, name).await,
         "off-table" => {
             let settings = settings(off().await?)
                 .with_always("/health")
                 .with_route("/jobs/{kind}", RouteAccess::StartsExecution);
-            wrapped(settings.build()?).await
+            wrapped(settings.build()?, name).await
         }
-        "refused" => wrapped(settings(on().await?).build()?).await,
+        "refused" => wrapped(settings(on().await?).build()?, name).await,
         // The gate around each resource of a scope, and the same scope without.
         "bare-scope" => {
             let scope = web::scope("")
                 .service(web::resource("/health").to(hello))
                 .service(web::resource("/hello").to(hello));
             let app = App::new().service(scope);
-            requests(init_service(app).await, || to_hello().to_request())
+            requests(init_service(app).await, || to_hello().to_request(), name)
         }
         "off-scope" => {
             let scope = MaintenanceScope::new("")
@@ -52,17 +52,16 @@ pub(super) async fn prepare(name: &str) -> Result<Case> {
                 .service(web::resource("/hello").to(hello));
             let scope = scope.behind(&settings(off().await?).build()?);
             let app = App::new().service(scope);
-            requests(init_service(app).await, || to_hello().to_request())
+            requests(init_service(app).await, || to_hello().to_request(), name)
         }
         _ => return unknown(name),
     })
 }
 
-async fn wrapped(maintenance: Maintenance) -> Case {
+async fn wrapped(maintenance: Maintenance, name: &str) -> Case {
     let app = App::new().route("/hello", web::get().to(hello));
-    requests(init_service(app.wrap(maintenance)).await, || {
-        to_hello().to_request()
-    })
+    let app = init_service(app.wrap(maintenance)).await;
+    requests(app, || to_hello().to_request(), name)
 }
 
 fn settings(gate: Gate) -> MaintenanceBuilder {
@@ -78,17 +77,21 @@ fn to_hello() -> TestRequest {
 }
 
 /// `R` is the request of actix-http, which actix-web does not name.
-fn requests<R, S, B>(app: S, request: fn() -> R) -> Case
+fn requests<R, S, B>(app: S, request: fn() -> R, name: &str) -> Case
 where
     R: 'static,
     S: Service<R, Response = ServiceResponse<B>, Error = Error> + 'static,
     B: MessageBody,
 {
+    let status = status_of(name).as_u16();
     Box::new(move |times| {
+        let mut is_as_named = true;
         for _ in 0..times {
             let response = ready(app.call(black_box(request())))?;
-            drop(black_box(response.map_err(|error| anyhow!("{error}"))?));
+            let response = response.map_err(|error| anyhow!("{error}"))?;
+            is_as_named &= response.status().as_u16() == status;
+            drop(black_box(response));
         }
-        Ok(())
+        if is_as_named { Ok(()) } else { otherwise() }
     })
 }

@@ -1,5 +1,6 @@
 //! One request through a connection of hyper, in this process: parsed from bytes, answered in bytes, no socket.
 
+use std::cell::Cell;
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
@@ -7,7 +8,7 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 
 use anyhow::Result;
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::{Body, Bytes, Incoming};
 use hyper::rt::{Read, ReadBufCursor, Write};
@@ -17,7 +18,7 @@ use intermission::RouteAccess;
 use tower::{Layer, Service, service_fn};
 
 use super::tower::settings;
-use super::{Case, off, on, unknown};
+use super::{Case, off, on, otherwise, status_of, unknown};
 
 pub(super) const NAMES: &[&str] = &["bare", "off", "off-table", "refused"];
 
@@ -26,15 +27,21 @@ const REQUEST: &[u8] =
 
 pub(super) async fn prepare(name: &str) -> Result<Case> {
     Ok(match name {
-        "bare" => requests(service_fn(hello)),
-        "off" => requests(settings(off().await?).build()?.layer(service_fn(hello))),
+        "bare" => requests(service_fn(hello), name),
+        "off" => requests(
+            settings(off().await?).build()?.layer(service_fn(hello)),
+            name,
+        ),
         "off-table" => {
             let settings = settings(off().await?)
                 .with_always("/health")
                 .with_route("/jobs/{kind}", RouteAccess::StartsExecution);
-            requests(settings.build()?.layer(service_fn(hello)))
+            requests(settings.build()?.layer(service_fn(hello)), name)
         }
-        "refused" => requests(settings(on().await?).build()?.layer(service_fn(hello))),
+        "refused" => requests(
+            settings(on().await?).build()?.layer(service_fn(hello)),
+            name,
+        ),
         _ => return unknown(name),
     })
 }
@@ -43,13 +50,23 @@ async fn hello(_: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible
     Ok(Response::new(Full::from("hello")))
 }
 
-fn requests<S, B>(app: S) -> Case
+fn requests<S, B>(app: S, name: &str) -> Case
 where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + 'static,
     B: Body<Data = Bytes, Error = Infallible> + 'static,
 {
+    let expected = if status_of(name) == StatusCode::OK {
+        b"HTTP/1.1 200"
+    } else {
+        b"HTTP/1.1 503"
+    };
     Box::new(move |times| {
-        let client = Client { left: times };
+        let is_as_named = Cell::new(true);
+        let client = Client {
+            left: times,
+            expected,
+            is_as_named: &is_as_named,
+        };
         let service = TowerToHyperService::new(app.clone());
         // The client has sent all its requests when the last is answered.
         let connection = http1::Builder::new()
@@ -60,18 +77,25 @@ where
         // hyper gives way to others after a few requests, and there are none.
         loop {
             if let Poll::Ready(ended) = connection.as_mut().poll(&mut context) {
-                return Ok(ended?);
+                ended?;
+                return if is_as_named.get() {
+                    Ok(())
+                } else {
+                    otherwise()
+                };
             }
         }
     })
 }
 
-/// Sends that many requests, one after the other, and reads no answer.
-struct Client {
+/// Sends that many requests, one after the other, and reads no more of an answer than its status.
+struct Client<'a> {
     left: u64,
+    expected: &'static [u8; 12],
+    is_as_named: &'a Cell<bool>,
 }
 
-impl Read for Client {
+impl Read for Client<'_> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
@@ -85,12 +109,15 @@ impl Read for Client {
     }
 }
 
-impl Write for Client {
+impl Write for Client<'_> {
     fn poll_write(
         self: Pin<&mut Self>,
         _: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
+        if buf.first_chunk() != Some(self.expected) {
+            self.is_as_named.set(false);
+        }
         Poll::Ready(Ok(buf.len()))
     }
 
@@ -101,4 +128,11 @@ impl Write for Client {
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
     }
+}
+
+/// A closed application under this name.
+#[cfg(test)]
+pub(super) async fn closed_for(name: &str) -> Result<Case> {
+    let app = settings(on().await?).build()?.layer(service_fn(hello));
+    Ok(requests(app, name))
 }

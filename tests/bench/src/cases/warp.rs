@@ -12,7 +12,7 @@ use intermission_warp::{MaintenanceBuilder, guard, maintenance};
 use tower::{Layer, Service, ServiceExt};
 use warp::{Filter, Rejection, Reply};
 
-use super::{Case, off, on, ready, unknown};
+use super::{Case, off, on, otherwise, ready, status_of, unknown};
 
 pub(super) const NAMES: &[&str] = &[
     "bare",
@@ -26,28 +26,27 @@ pub(super) const NAMES: &[&str] = &[
 
 pub(super) async fn prepare(name: &str) -> Result<Case> {
     Ok(match name {
-        "bare" => requests(warp::service(hello())),
+        "bare" => requests(warp::service(hello()), name),
         // The guard around all filters.
-        "off" => guarded(settings(off().await?))?,
-        "off-table" => guarded(with_table(settings(off().await?)))?,
-        "refused" => guarded(settings(on().await?))?,
+        "off" => guarded(settings(off().await?), name)?,
+        "off-table" => guarded(with_table(settings(off().await?)), name)?,
+        "refused" => guarded(settings(on().await?), name)?,
         // The layer around them, for a server that takes any service.
-        "off-around" => around(settings(off().await?))?,
-        "refused-around" => around(settings(on().await?))?,
-        "off-around-table" => around(with_table(settings(off().await?)))?,
+        "off-around" => around(settings(off().await?), name)?,
+        "refused-around" => around(settings(on().await?), name)?,
+        "off-around-table" => around(with_table(settings(off().await?)), name)?,
         _ => return unknown(name),
     })
 }
 
-fn guarded(maintenance: MaintenanceBuilder) -> Result<Case> {
-    Ok(requests(warp::service(guard(
-        &maintenance.build()?,
-        hello(),
-    ))))
+fn guarded(maintenance: MaintenanceBuilder, name: &str) -> Result<Case> {
+    let app = guard(&maintenance.build()?, hello());
+    Ok(requests(warp::service(app), name))
 }
 
-fn around(maintenance: MaintenanceBuilder) -> Result<Case> {
-    Ok(requests(maintenance.build()?.layer(warp::service(hello()))))
+fn around(maintenance: MaintenanceBuilder, name: &str) -> Result<Case> {
+    let app = maintenance.build()?.layer(warp::service(hello()));
+    Ok(requests(app, name))
 }
 
 fn hello()
@@ -65,18 +64,21 @@ fn with_table(maintenance: MaintenanceBuilder) -> MaintenanceBuilder {
         .with_route("/jobs/{kind}", RouteAccess::StartsExecution)
 }
 
-fn requests<S, B>(app: S) -> Case
+fn requests<S, B>(app: S, name: &str) -> Case
 where
     S: Service<Request<Empty<Bytes>>, Response = Response<B>, Error = Infallible> + Clone + 'static,
 {
+    let status = status_of(name);
     Box::new(move |times| {
+        let mut is_as_named = true;
         for _ in 0..times {
             let mut request = Request::new(Empty::new());
             // As from a server, whose targets can be cloned without an allocation.
             *request.uri_mut() = Uri::from_static("/hello");
             let Ok(response) = ready(app.clone().oneshot(black_box(request)))?;
+            is_as_named &= response.status() == status;
             drop(black_box(response));
         }
-        Ok(())
+        if is_as_named { Ok(()) } else { otherwise() }
     })
 }

@@ -17,7 +17,7 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 use super::start::{Policy, Start, State};
-use crate::spread::{now, since};
+use crate::clock::{now, since};
 
 /// The names of those that have budgets.
 pub(super) const MEMORY: (&str, &str) = ("memory", "always new");

@@ -11,7 +11,7 @@ use intermission::StartPolicy;
 use serde::{Deserialize, Serialize};
 
 use super::CHILD;
-use crate::spread::{now, since};
+use crate::clock::{now, since};
 
 /// How long it is looked away for between two looks at a port where nobody listens yet.
 const LOOK_AGAIN: Duration = Duration::from_micros(200);

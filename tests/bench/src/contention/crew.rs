@@ -9,7 +9,8 @@ use anyhow::{Context, Result, bail, ensure};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::spread::{Spread, now};
+use crate::clock::now;
+use crate::statistics::Sample;
 
 /// No stint takes as long, whatever else the machine does.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -83,7 +84,7 @@ impl Crew {
     pub(super) fn times_for(&self, work: &Work, stint: f64) -> Result<u64> {
         let mut times = 64;
         loop {
-            let took = Spread::new(
+            let took = Sample::new(
                 (0..3)
                     .map(|_| Ok(self.work(&work.run, times, &[0])?.all))
                     .collect::<Result<_>>()?,

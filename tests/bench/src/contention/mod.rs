@@ -11,8 +11,9 @@ mod work;
 use anyhow::{Context, Result, ensure};
 
 use crate::budgets::Budgets;
+use crate::figures::time;
 use crate::report::{Axis, Bar, Chart, Curve, Section, Table, Verdict};
-use crate::spread::{Spread, time};
+use crate::statistics::Sample;
 use crew::{Crew, Work};
 
 /// The name of the section, and of its bench.
@@ -33,11 +34,11 @@ struct Measured {
     /// Seconds that it takes where one thread does it.
     alone: f64,
     /// How much two threads get done, compared with one.
-    two: Spread,
+    two: Sample,
     /// The same if only the time counts in which they are on a processor.
-    two_by_processor: Spread,
+    two_by_processor: Sample,
     /// The same for more threads.
-    beyond: Vec<(usize, Spread)>,
+    beyond: Vec<(usize, Sample)>,
 }
 
 /// Measures. In about half a minute.
@@ -130,7 +131,7 @@ fn rounds(crew: &Crew, works: &[Work]) -> Result<Vec<Measured>> {
             }
         }
         for (beyond, ratios) in beyond.iter_mut().zip(ratios) {
-            beyond.push((threads, Spread::new(ratios)));
+            beyond.push((threads, Sample::new(ratios)));
         }
     }
     let named = works.iter().zip(operations).zip(beyond);
@@ -138,9 +139,9 @@ fn rounds(crew: &Crew, works: &[Work]) -> Result<Vec<Measured>> {
         .map(
             |((work, (_, _, alone, two, by_processor)), beyond)| Measured {
                 name: work.name,
-                alone: Spread::new(alone).median(),
-                two: Spread::new(two),
-                two_by_processor: Spread::new(by_processor),
+                alone: Sample::new(alone).median(),
+                two: Sample::new(two),
+                two_by_processor: Sample::new(by_processor),
                 beyond,
             },
         )
@@ -249,7 +250,7 @@ fn bars(measured: &[Measured], budget: f64) -> Chart {
 }
 
 fn curves(measured: &[Measured]) -> Chart {
-    let point = |(threads, ratio): (usize, &Spread)| {
+    let point = |(threads, ratio): (usize, &Sample)| {
         (
             u32::try_from(threads).map_or(f64::NAN, f64::from),
             ratio.median(),

@@ -3,7 +3,7 @@
 use std::thread::sleep;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use intermission::{
     Activate, Change, Clock, Deactivate, ExecutionInfo, SystemClock, Timing, Visitor,
 };
@@ -77,6 +77,11 @@ impl Fleet {
         let before = self.runtime.block_on(self.accounts.work())?;
         sleep(Timing::default().heartbeat * IDLE_HEARTBEATS);
         let work = self.runtime.block_on(self.accounts.work())?.since(before);
+        ensure!(
+            work.scripts > 0,
+            "no node has renewed its lease in {IDLE_HEARTBEATS} heartbeats: the fleet is not there, or its scripts are \
+             called otherwise than by EVALSHA"
+        );
         Ok(Idle {
             nodes: self.gates.len(),
             seconds: (SystemClock.steady() - from).as_secs_f64(),
@@ -91,6 +96,7 @@ impl Fleet {
         let activate = Change::Activate(Activate::by("bench").with_message(MESSAGE));
         self.runtime.block_on(self.inspector.change(activate))?;
         self.settled(|view| view.quiescent_at.is_some())?;
+        ensure!(deactivated > 0, "there is no key `{keys}…` in Redis");
         let activated = self.runtime.block_on(self.accounts.bytes_of_keys(keys))?;
         let connection = self
             .runtime

@@ -18,6 +18,7 @@ pub use self::profile::print as print_profile;
 use self::words::{GROUPS, does};
 use crate::budgets::{Budgets, InstructionBudget};
 use crate::cases;
+use crate::machine::version_of;
 use crate::report::{Bar, Chart, Section, Table};
 
 /// What the section is called.
@@ -58,6 +59,7 @@ pub fn section(counted: &Path) -> Result<Section> {
             .push(table(title, *prefix, &group, &counts, &budgets));
         section.charts.push(bars(title, &group, &counts, &budgets));
     }
+    section.versions = vec![version_of(Path::new("valgrind"), "--version")];
     let judged_by = ratchet::toolchain();
     section.verdicts = judge::budgets(&counts, &budgets)?;
     section

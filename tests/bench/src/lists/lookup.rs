@@ -9,9 +9,11 @@ use intermission::{
     Visitor,
 };
 
-use super::{Families, columns, count};
+use super::{Families, columns};
+use crate::clock::{now, since};
+use crate::figures::{grouped, time};
 use crate::report::Table;
-use crate::spread::{Spread, now, since, time};
+use crate::statistics::Sample;
 
 /// How many addresses are asked for in each round.
 const ADDRESSES: u32 = 4_096;
@@ -24,7 +26,7 @@ pub(super) struct Lookup {
     /// Seconds for each decision.
     each: f64,
     /// To that of a list of one, in the same round.
-    ratio: Spread,
+    ratio: Sample,
 }
 
 pub(super) fn measure(sizes: &[u32]) -> Result<Vec<Lookup>> {
@@ -60,13 +62,13 @@ pub(super) fn measure(sizes: &[u32]) -> Result<Vec<Lookup>> {
         .map(|(size, families, _, _, took)| Lookup {
             size,
             families,
-            ratio: Spread::new(
+            ratio: Sample::new(
                 took.iter()
                     .zip(&first)
                     .map(|(one, first)| one / first)
                     .collect(),
             ),
-            each: Spread::new(took).median(),
+            each: Sample::new(took).median(),
         })
         .collect())
 }
@@ -74,7 +76,7 @@ pub(super) fn measure(sizes: &[u32]) -> Result<Vec<Lookup>> {
 pub(super) fn table(lookups: &[Lookup]) -> Table {
     let row = |lookup: &Lookup| {
         vec![
-            format!("{}, {}", count(lookup.size), lookup.families.name()),
+            format!("{}, {}", grouped(lookup.size), lookup.families.name()),
             time(lookup.each),
             format!("{:.2}", lookup.ratio.median()),
             format!("{:.2} to {:.2}", lookup.ratio.at(10), lookup.ratio.at(90)),

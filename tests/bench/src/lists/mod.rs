@@ -8,12 +8,15 @@ mod lookup;
 mod states;
 mod steps;
 
+use std::path::Path;
+
 use anyhow::{Context, Result};
 use intermission::{AllowList, Network};
 
 use crate::budgets::Budgets;
+use crate::figures::{grouped, time};
+use crate::machine::version_of;
 use crate::report::{Axis, Chart, Curve, Section, Table, Verdict};
-use crate::spread::time;
 use steps::Steps;
 
 /// Does something, and says what of the allocator that took.
@@ -82,7 +85,7 @@ pub fn measure(meter: Meter) -> Result<Section> {
         section.verdicts.push(Verdict {
             what: format!(
                 "held for {} networks, {}",
-                count(largest.size),
+                grouped(largest.size),
                 families.name()
             ),
             budget: format!("at most {} MiB", budgets.held_mib),
@@ -125,6 +128,7 @@ pub fn measure(meter: Meter) -> Result<Section> {
         is_kept: anew == 0,
         is_stable: true,
     });
+    section.versions = vec![version_of(Path::new("redis-server"), "--version")];
     section.reading = READING.map(str::to_owned).into();
     Ok(section)
 }
@@ -278,19 +282,6 @@ fn columns<const N: usize>(names: [&str; N]) -> Vec<String> {
     names.map(str::to_owned).into()
 }
 
-/// With a comma after each three digits.
-fn count(number: u32) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 fn bytes(bytes: impl TryInto<i64>) -> String {
     match bytes.try_into() {
         Ok(bytes) if bytes < 10_000 => format!("{bytes} B"),
@@ -315,10 +306,6 @@ mod tests {
 
     #[test]
     fn figures_are_written_for_people() {
-        assert_eq!(
-            [1, 999, 1_000, 1_000_000].map(count),
-            ["1", "999", "1,000", "1,000,000"]
-        );
         assert_eq!(bytes(9_999), "9999 B");
         assert_eq!(bytes(10_240), "10.0 KiB");
         assert_eq!(bytes(64_i64 << 20), "64.0 MiB");

@@ -13,9 +13,11 @@ use intermission_tests::redis::RedisServer;
 use tempfile::TempDir;
 use tokio::time::{sleep, timeout};
 
-use super::{Families, columns, count};
+use super::{Families, columns};
+use crate::clock::{now, since};
+use crate::figures::{grouped, time};
 use crate::report::Table;
-use crate::spread::{Spread, now, since, time};
+use crate::statistics::Sample;
 
 const SIZES: [u32; 2] = [1, 1_000_000];
 const MESSAGES: usize = 5;
@@ -29,9 +31,9 @@ pub(super) struct Through {
     state: &'static str,
     size: u32,
     /// How long the operator's call takes, in seconds.
-    called: Spread,
+    called: Sample,
     /// How long it takes from the call until the node goes by it.
-    enforced: Spread,
+    enforced: Sample,
     /// Whether the node goes on using the list that it has.
     pub(super) is_shared: bool,
 }
@@ -72,7 +74,7 @@ pub(super) fn table(measured: &[Through]) -> Table {
     let row = |one: &Through| {
         let shared = if one.is_shared { "the same" } else { "ANEW" };
         vec![
-            format!("{}, list of {}", one.state, count(one.size)),
+            format!("{}, list of {}", one.state, grouped(one.size)),
             time(one.called.median()),
             time(one.enforced.median()),
             shared.to_owned(),
@@ -157,8 +159,8 @@ impl Site {
         Ok(Through {
             state: self.state,
             size: self.size,
-            called: Spread::new(called),
-            enforced: Spread::new(enforced),
+            called: Sample::new(called),
+            enforced: Sample::new(enforced),
             is_shared,
         })
     }

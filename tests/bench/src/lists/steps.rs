@@ -10,8 +10,10 @@ use intermission::{
 };
 use tokio::runtime::Runtime;
 
-use super::{Allocated, Families, Meter, count};
-use crate::spread::{Spread, now, since};
+use super::{Allocated, Families, Meter};
+use crate::clock::{now, since};
+use crate::figures::grouped;
+use crate::statistics::Sample;
 
 /// How long something took, in seconds, and what it allocated.
 pub(super) type Cost = (f64, Allocated);
@@ -40,7 +42,7 @@ pub(super) struct Steps {
 
 impl Steps {
     pub(super) fn name(&self) -> String {
-        format!("{}, {}", count(self.size), self.families.name())
+        format!("{}, {}", grouped(self.size), self.families.name())
     }
 }
 
@@ -111,7 +113,7 @@ fn cost<T>(times: usize, meter: Meter, mut step: impl FnMut() -> Result<T>) -> R
         took.push(since(began).as_secs_f64());
         made?;
     }
-    Ok((Spread::new(took).median(), allocated))
+    Ok((Sample::new(took).median(), allocated))
 }
 
 /// What a gate on a state in memory has more with this list than with none.

@@ -143,14 +143,6 @@ impl Section {
         }
     }
 
-    /// Whether every budget is kept that does not depend on what else the machine does.
-    #[must_use]
-    pub fn keeps_stable_budgets(&self) -> bool {
-        self.verdicts
-            .iter()
-            .all(|verdict| verdict.is_kept || !verdict.is_stable)
-    }
-
     /// Prints it.
     pub fn print(&self) {
         terminal::print(self);
@@ -164,7 +156,41 @@ impl Section {
         fs::create_dir_all(folder)
             .with_context(|| format!("cannot make the folder {}", folder.display()))?;
         let file = folder.join(format!("{}.json", self.name));
-        fs::write(&file, serde_json::to_vec_pretty(self)?)
-            .with_context(|| format!("cannot write {}", file.display()))
+        let text = serde_json::to_vec_pretty(self)?;
+        // JSON has nothing for 0 / 0, and who reads it later cannot say where that came from.
+        serde_json::from_slice::<Self>(&text).with_context(|| {
+            format!(
+                "a figure in a chart of `{}` is no number, such as 0 / 0: something was not measured",
+                self.name
+            )
+        })?;
+        fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_number_is_not_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut section = fixtures::section("lists", "Lists", "2026-11-30T11:41:13Z");
+        section.keep(folder.path()).unwrap();
+        for value in [f64::NAN, f64::INFINITY] {
+            section.charts = vec![Chart::Bars {
+                title: "Nothing".to_owned(),
+                unit: "ms".to_owned(),
+                bars: vec![Bar {
+                    label: "0 / 0".to_owned(),
+                    value,
+                    spread: None,
+                    budget: None,
+                }],
+            }];
+            let error = section.keep(folder.path()).unwrap_err().to_string();
+            assert!(error.contains("chart of `lists` is no number"), "{error}");
+        }
+        Report::read(folder.path()).unwrap();
     }
 }

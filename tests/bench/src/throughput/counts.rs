@@ -194,6 +194,19 @@ mod tests {
     use super::*;
 
     #[test]
+    fn peers_have_the_versions_that_are_built() {
+        let manifest = include_str!("../../peers/Cargo.toml");
+        for case in CASES.iter().filter(|case| case.kind == Kind::PeerOff) {
+            let (name, version) = case.of.split_once(' ').unwrap();
+            let line = manifest
+                .lines()
+                .find(|line| line.starts_with(name))
+                .unwrap();
+            assert!(line.contains(&format!("\"={version}\"")), "{line}");
+        }
+    }
+
+    #[test]
     fn the_sum_of_callgrind() {
         let said =
             "==7== Events    : Ir\n==7== Collected : 2415\n==7== \n==7== I   refs:      2,415\n";

@@ -23,7 +23,9 @@ use std::ops::RangeInclusive;
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::budgets::Budgets;
+use crate::machine::version_of;
 use crate::report::Section;
+use counts::{Counted, Kind};
 
 pub use counts::count;
 pub use serve::serve;
@@ -116,7 +118,21 @@ pub fn measure(plan: &Plan) -> Result<Section> {
     };
     let counted = counts::all(peers.as_deref())?;
     let measured = rounds::all(plan, peers.as_deref())?;
-    Ok(section::of(plan, &budgets, &measured, &counted))
+    let mut section = section::of(plan, &budgets, &measured, &counted);
+    section.versions = versions(&counted);
+    Ok(section)
+}
+
+/// Of the tools, and of the peers that took part.
+fn versions(counted: &[Counted]) -> Vec<String> {
+    let tools = [("wrk", "-v"), ("nginx", "-v"), ("valgrind", "--version")];
+    let tools = tools.iter().filter_map(|(program, option)| {
+        Some(version_of(&process::on_search_path(program)?, option))
+    });
+    let peers = counted
+        .iter()
+        .filter(|counted| counted.kind == Kind::PeerOff);
+    tools.chain(peers.map(|peer| peer.of.to_owned())).collect()
 }
 
 fn words<'a>(words: impl Iterator<Item = &'a str>) -> String {

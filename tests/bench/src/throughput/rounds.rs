@@ -103,8 +103,15 @@ pub(super) fn all(plan: &Plan, peers: Option<&Path>) -> Result<Rounds> {
         }
         println!("round {round} of {} is over", plan.rounds);
     }
+    let known = running.into_iter().map(|(_, mut measured)| {
+        // Each is put beside the requests of its round, so there is one of each round, or none.
+        if measured.busy.len() != measured.per_second.len() {
+            measured.busy.clear();
+        }
+        measured
+    });
     Ok(Rounds {
-        servers: running.into_iter().map(|(_, measured)| measured).collect(),
+        servers: known.collect(),
         processors: processors.pair(),
     })
 }

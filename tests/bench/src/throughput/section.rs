@@ -225,24 +225,33 @@ fn verdicts(budgets: &ThroughputBudgets, rounds: &Rounds, counted: &[Counted]) -
         let compared = with_nginx(rounds, nginx)?;
         Some(timed("axum-on", nginx, budgets.refused_of_nginx, &compared))
     });
+    of_bare
+        .chain(of_nginx)
+        .chain(cheaper(budgets.peer_of_decide, counted))
+        .collect()
+}
+
+/// The budget of a decision, against each peer that was counted.
+fn cheaper(limit: f64, counted: &[Counted]) -> Vec<Verdict> {
     let decision = counted
         .iter()
         .find(|counted| counted.kind == Kind::Decision)
         .map_or(0, Counted::added);
-    let cheaper = counted
+    counted
         .iter()
         .filter(|counted| counted.kind == Kind::PeerOff)
         .map(|peer| {
             let times = peer.added() as f64 / decision as f64;
             Verdict {
                 what: format!("a decision while off, against the layer of {}", peer.of),
-                budget: format!("{} times cheaper", budgets.peer_of_decide),
+                budget: format!("{limit} times cheaper"),
                 measured: format!("{times:.1} times, {decision} and {}", peer.added()),
-                is_kept: times >= budgets.peer_of_decide,
+                // What costs nothing was not counted.
+                is_kept: decision > 0 && times >= limit,
                 is_stable: true,
             }
-        });
-    of_bare.chain(of_nginx).chain(cheaper).collect()
+        })
+        .collect()
 }
 
 /// A budget of what depends on what else the machine does.
@@ -310,4 +319,29 @@ fn reading(plan: &Plan, rounds: &Rounds) -> Vec<String> {
         reading.push("The layers of other crates were left out, by `--without-peers`.".to_owned());
     }
     reading
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn counted(kind: Kind, layered: u64) -> Counted {
+        Counted {
+            of: "it",
+            around: "a function",
+            bare: 100,
+            layered,
+            kind,
+        }
+    }
+
+    #[test]
+    fn a_peer_is_compared_with_a_decision_that_was_counted() {
+        let peer = || counted(Kind::PeerOff, 250);
+        let kept = |cases: &[Counted]| cheaper(10.0, cases).iter().all(|one| one.is_kept);
+        assert!(kept(&[counted(Kind::Decision, 115), peer()]));
+        assert!(!kept(&[counted(Kind::Decision, 116), peer()]));
+        assert!(!kept(&[counted(Kind::Decision, 100), peer()]));
+        assert!(!kept(&[peer()]));
+    }
 }

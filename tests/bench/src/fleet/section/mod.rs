@@ -8,6 +8,7 @@ use super::costs::{Bytes, Idle};
 use super::drain::Drains;
 use super::flips::{Flips, Spread};
 use crate::budgets::FleetBudgets;
+use crate::figures::grouped;
 use crate::machine::Machine;
 use crate::report::Section;
 use crate::statistics::Sample;
@@ -107,14 +108,6 @@ fn nodes_of(count: usize) -> String {
     match count {
         1 => "1 node".to_owned(),
         _ => format!("{} nodes", grouped(count)),
-    }
-}
-
-/// With a comma at the thousands, of which there are fewer than a thousand.
-fn grouped(count: usize) -> String {
-    match count {
-        1_000.. => format!("{},{:03}", count / 1_000, count % 1_000),
-        _ => count.to_string(),
     }
 }
 

@@ -1,4 +1,6 @@
-//! Figures as people read them.
+//! Figures as they are drawn.
+
+use crate::figures::grouped;
 
 /// With as many digits as matter: three, or all before the point.
 pub(super) fn figure(value: f64) -> String {
@@ -22,22 +24,6 @@ pub(super) fn figure(value: f64) -> String {
             parts => format!("{}.{parts}", grouped(whole)),
         },
     }
-}
-
-/// Whole digits, in groups of three.
-fn grouped(digits: &str) -> String {
-    let (sign, digits) = match digits.strip_prefix('-') {
-        Some(digits) => ("-", digits),
-        None => ("", digits),
-    };
-    let mut grouped = sign.to_owned();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
 }
 
 /// At a tick, where there is little room.
