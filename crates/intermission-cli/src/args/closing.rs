@@ -180,8 +180,8 @@ pub(crate) struct During {
     pub(crate) label: Option<String>,
     #[command(flatten)]
     pub(crate) closing: Closing,
-    /// What has to be reached before the command runs: `activated`, when no execution runs any more, or `quiescent`,
-    /// when no visitor's request does, either
+    /// What has to be reached before the command runs: `activated`, when no execution runs any more or
+    /// `--drain force` has ended the drain, or `quiescent`, when no visitor's request does, either
     #[arg(
         long,
         value_name = "GOAL",

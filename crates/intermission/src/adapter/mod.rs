@@ -29,10 +29,10 @@
 //! Four words for what is said of a request, each made of the one before:
 //!
 //! ```text
-//! decide ────► Decision    admit or refuse, and by which rule: pure, it counts nothing    intermission-core, decision.rs
-//! Gate::admit ► Admission  the same, with what is counted for as long as it is kept       admission.rs
-//! ask ───────► Answer      what the adapter does: let in, refuse, redirect for a pass     ask.rs
-//! └──────────► Passage     what a request that is let in takes along to its body's end    passage.rs
+//! decide ─────► Decision   admit or refuse, and by which rule; pure    intermission-core, decision.rs
+//! Gate::admit ► Admission  the same, with what is counted meanwhile    admission.rs
+//! ask ────────► Answer     what to do: let in, refuse, redirect        adapter/ask.rs
+//! └───────────► Passage    what whoever is let in takes along          adapter/passage.rs
 //! ```
 //!
 //! # Examples
