@@ -126,7 +126,8 @@
 //! # What it does with a request
 //!
 //! 1. While the gate is open, it counts the request and calls the service. Nothing of the request is read but the
-//!    method, and the path where a table of routes needs it; nothing is allocated.
+//!    method, and the path where a table of routes needs it; nothing is allocated. Where requests may belong to scopes,
+//!    `Upgrade` and `Accept` of each `GET` are read, too, and what begins a conversation is asked about as in 2.
 //! 2. Otherwise, and on a route that starts an execution, which allocates a place on a list and its label, it gathers
 //!    what the decision depends on ([`Visitor`](intermission::Visitor)) and asks the gate.
 //! 3. Who is refused gets the refusal as a response, never as an error, so that outer layers (CORS, logs) see it. The

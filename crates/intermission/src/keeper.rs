@@ -289,8 +289,6 @@ impl Keeper {
                 NodeAction::EndExecutionsIn(scopes) => self.shared.in_flight.end_scopes(&scopes),
                 NodeAction::ContactLost(kind) => line(&Line::ContactLost(kind, &self.told.error)),
                 NodeAction::ContactRestored(after) => line(&Line::ContactRestored(after)),
-                // INVARIANT: the machine has no other actions; it is of the same workspace and version.
-                _ => {}
             }
         }
     }

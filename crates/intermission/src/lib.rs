@@ -50,13 +50,15 @@
 //! Operator ── Change ──► Record::apply ──► MaintenanceState::operate        (a ledger, in memory, files, Redis)
 //!                                                 │ watch + sync
 //!                                                 ▼
-//!                                     keeper ── NodeMachine ──► the gate's snapshot
+//!                                     keeper ── NodeMachine ──► the gate's doors and snapshot
 //!                                                                      │
-//! request ──► adapter ──► Visitor ──► Gate::admit ──► decide ──► Admitted, or Refusal ──► reply
+//! request, open:      adapter ──► Passage::if_open ──► Gate::count_open ──► handler
+//! request, otherwise: adapter ──► Entrance::ask ──► Visitor ──► Gate::admit ──► decide ──► Admitted, or Refusal ──► reply
 //! ```
 //!
-//! A request never touches the state. While maintenance is off, it is counted into one word, which says in the same step
-//! whether to ask, and out of it at its end.
+//! In `adapter/passage.rs` and `gate.rs`; in `adapter/ask.rs`, `gate.rs`, `admission.rs`, and [`visitor`], [`decision`],
+//! [`reply`] of the core. A request never touches the state. While the gate is open, it is counted into one word, which says
+//! in the same step whether to ask, and out of it at its end.
 //!
 //! What flows back up is how far a node has got. The way of one `activate`:
 //!
@@ -70,6 +72,11 @@
 //!                        │
 //!                        └──► activated ──── the same way down ────► visitors are refused
 //! ```
+//!
+//! By its source files, on Redis: `verbs/activate.rs` (the command) → `operator.rs` → `state.rs` (`operate`) → `operate.lua`
+//! → (push) `heard.rs` → `keeper.rs` → `node/mod.rs` (`NodeMachine`) → `shared.rs` (`install`, then `watch_drained`) →
+//! `keeper.rs` → `state.rs` (`sync`) → `sync.lua` → `prelude.lua` (`complete`). In memory and in a directory, [`ledger`]
+//! stands in the place of the scripts.
 //!
 //! When the last request that the level closes out has ended, `NodeEvent::Quiet` goes up in the same way, and the ledger
 //! notes [`View::quiescent_at`].

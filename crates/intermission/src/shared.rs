@@ -1,6 +1,6 @@
 //! What gate and keeper share: the doors, and the snapshot that says why they stand as they do.
 //!
-//! One writer, the keeper, moves both; every request and execution reads them. There are four doors:
+//! One writer, the keeper, moves both; every request and execution reads them. There are five doors:
 //!
 //! | door | is | who looks |
 //! |---|---|---|

@@ -47,7 +47,8 @@ pub(crate) struct Activate {
     /// Announce the end only: somebody opens
     #[arg(long)]
     no_auto_end: bool,
-    /// Return only when no execution runs any more; with =quiescent, when no visitor's request does, either
+    /// Return when no execution runs any more; with =quiescent, when no visitor's request does, either. Where a drain is
+    /// forced or a silent node is given up, return before that [exit code: 9]
     #[arg(
         long,
         value_name = "GOAL",
@@ -179,8 +180,8 @@ pub(crate) struct During {
     pub(crate) label: Option<String>,
     #[command(flatten)]
     pub(crate) closing: Closing,
-    /// What has to be reached before the command runs: `activated`, when no execution runs any more, or `quiescent`,
-    /// when no visitor's request does, either
+    /// What has to be reached before the command runs: `activated`, when no execution runs any more or
+    /// `--drain force` has ended the drain, or `quiescent`, when no visitor's request does, either
     #[arg(
         long,
         value_name = "GOAL",

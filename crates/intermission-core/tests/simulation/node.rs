@@ -339,7 +339,6 @@ impl Node {
                 }
                 NodeAction::ContactLost(_) => self.has_lost_contact = true,
                 NodeAction::ContactRestored(_) => self.has_lost_contact = false,
-                other => panic!("the simulation does not know {other:?}"),
             }
         }
         self.fence_at = self.machine.fence_at();

@@ -8,6 +8,11 @@
 --
 -- Every script is: the clock, this prelude, and one of the steps. Nothing here encodes a table as JSON, since numbers
 -- would lose digits and empty lists would become objects: a record is kept as its pieces of JSON text.
+--
+-- In this order: numbers, times and texts; `what is kept` (the record, in pieces); `scopes` (a line of JSON for each); `the
+-- fleet` (what is counted, the rights, the periods); `members` (reports, `count`, `lost_members`); `history`; `the record`
+-- (`store`, `put`); `what the ledger does by itself` (`give_up_expired` to `settle`; a drain ends in `complete`); `the end of
+-- every step` (`save`, which pushes); `what may have been lost` (`recover`, which every step that writes calls first).
 
 local RECORD,META,NODES,GONE,REPORTS,HISTORY,DEPARTED,CHANNEL=unpack(KEYS)
 local FORMAT,HISTORY_KEPT,GONE_KEPT,EXPIRED_AT_ONCE,PUSHED_AT_MOST,FOREVER=2,256,64,128,8192,9007199254740991
@@ -202,6 +207,8 @@ local function by_name(scopes)
   for line in lines_of(scopes..'\n') do lines[name_of(line)]=line end
   return lines
 end
+
+-- ---- the fleet ---------------------------------------------------------------------------------------------------
 
 -- What is known of the fleet. Counts are of the nodes that were not given up, but `quiet` and `members`, which are of all;
 -- what has no node is nil. What a node says it says for an epoch, so that all of it is forgotten at once when that ends:

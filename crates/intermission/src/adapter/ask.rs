@@ -1,5 +1,6 @@
 //! What happens to a request about which the gate has to be asked: each while the gate is not open, and those that start
-//! an execution, always. Only here is anything of the request read but its method and path.
+//! an execution, always. Only here is anything of the request read but its method and path, where requests belong to no
+//! scopes. Where they may, adapters ask [`begins_conversation`] of each request first, which reads two headers of a `GET`.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

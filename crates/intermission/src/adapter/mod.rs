@@ -6,13 +6,15 @@
 //!
 //! 1. It finds the route's flag: beside the route, or in the table ([`Entrance::look_up`]).
 //! 2. It tries [`Passage::if_open`]. While the gate is open, that is all: nothing of the request was read but its method,
-//!    and its path if there is a table. Where requests may belong to scopes, it does so only unless
-//!    [`Gate::has_closed_scopes`](crate::Gate::has_closed_scopes); otherwise it finds the request's scopes first (what the
-//!    application says, and [`Entrance::scopes_of`]), and then tries unless
-//!    [`Gate::is_closed_in`](crate::Gate::is_closed_in) them.
+//!    and its path if there is a table. Where requests may belong to scopes, it does so only if no scope is closed
+//!    ([`Gate::has_closed_scopes`](crate::Gate::has_closed_scopes)) and the request does not last
+//!    ([`begins_conversation`], which reads `Upgrade` and `Accept` of a `GET`): what lasts has to know its scopes when one
+//!    of them closes.
 //! 3. Otherwise it shows the request as a [`RequestHead`] to [`Entrance::ask`], or where requests may belong to
-//!    scopes to [`Entrance::ask_with_scopes`], which does the rest of step 2 as well. They read what the decision depends on:
-//!    the visitor's address, the permission, the pass. What comes back is an [`Answer`].
+//!    scopes to [`Entrance::ask_with_scopes`], which finds them (what the application says, and [`Entrance::scopes_of`]) and
+//!    tries step 2 unless [`Gate::is_closed_in`](crate::Gate::is_closed_in) them. They read what the decision depends on:
+//!    the visitor's address, the permission, the pass. What comes back is an [`Answer`], and of what lasts a
+//!    [`LetIn`](crate::LetIn) for the request's extensions.
 //! 4. It keeps the [`Passage`] until the response's body has ended or was dropped. Then the request has ended.
 //! 5. If the gate had to be asked, it puts the [`Decision`](crate::Decision) where the handler finds it, and the
 //!    [`ExecutionHandle`] too, and the decision into the response for what is outside. The response gets the
@@ -23,6 +25,15 @@
 //! has as a table to be run (feature `adapter`).
 //!
 //! Frameworks differ in their versions of `http`, so the head of a request is strings and bytes here.
+//!
+//! Four words for what is said of a request, each made of the one before:
+//!
+//! ```text
+//! decide ─────► Decision   admit or refuse, and by which rule; pure    intermission-core, decision.rs
+//! Gate::admit ► Admission  the same, with what is counted meanwhile    admission.rs
+//! ask ────────► Answer     what to do: let in, refuse, redirect        adapter/ask.rs
+//! └───────────► Passage    what whoever is let in takes along          adapter/passage.rs
+//! ```
 //!
 //! # Examples
 //!
