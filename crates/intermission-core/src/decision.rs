@@ -337,8 +337,12 @@ impl<'a> Question<'a> {
                 })*
             };
         }
-        first_of!(RouteAlways, Deactivated, Draining, Preflight);
-        // These two are about the other levels.
+        first_of!(RouteAlways);
+        // These two are about the other phases, and the next but one about the other levels.
+        if self.phase != Phase::Activated {
+            first_of!(Deactivated, Draining);
+        }
+        first_of!(Preflight);
         if self.level != Level::Full {
             first_of!(ReadOnly, Exclusive);
         }

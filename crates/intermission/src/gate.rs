@@ -12,7 +12,7 @@ use arc_swap::Guard;
 use intermission_core::{
     Actor, AdmitReason, Clock, Decision, Explanation, Hold, MaintenanceState, NodeId, Plan, Policy,
     Record, RefuseReason, RouteAccess, ScopeName, SharedState, Snapshot, StateErrorKind, Timestamp,
-    Visitor, decide_for_site, decide_in_scopes, explain, is_safe,
+    Visitor, decide, decide_for_site, decide_in_scopes, explain, is_safe,
 };
 use tokio::sync::mpsc;
 
@@ -125,25 +125,36 @@ impl Gate {
     #[inline]
     #[must_use]
     pub fn decide(&self, visitor: &Visitor<'_>) -> Decision {
-        if visitor.scopes.is_empty() && self.is_open() {
+        if !visitor.scopes.is_empty() {
+            return self.decide_at_length(visitor);
+        }
+        if self.is_open() {
             return Decision::Admit(match visitor.access {
                 RouteAccess::Always => AdmitReason::RouteAlways,
                 RouteAccess::Ordinary | RouteAccess::StartsExecution => AdmitReason::Deactivated,
             });
         }
+        if visitor.pass.is_some() {
+            return self.decide_at_length(visitor);
+        }
         self.decide_closed(visitor)
     }
 
+    /// Decides about somebody who carries no pass and belongs to no scope.
     #[cold]
     fn decide_closed(&self, visitor: &Visitor<'_>) -> Decision {
         let shared = self.shared();
+        // Only passes end by the time.
+        let now = Timestamp::default();
         let installed = shared.installed.load();
-        if visitor.pass.is_none() && visitor.scopes.is_empty() {
-            // Only passes end by the time.
-            let now = Timestamp::default();
-            return decide_for_site(&installed.snapshot, &shared.policy, visitor, now);
-        }
-        shared.decide_at_length(&installed, visitor)
+        decide_for_site(&installed.snapshot, &shared.policy, visitor, now)
+    }
+
+    #[cold]
+    fn decide_at_length(&self, visitor: &Visitor<'_>) -> Decision {
+        let shared = self.shared();
+        let (installed, now) = (shared.installed.load(), shared.now_for(visitor));
+        decide(&installed.snapshot, &shared.policy, visitor, now)
     }
 
     /// Whether a scope is closed, so that it matters to which ones a request belongs. For adapters, which ask the

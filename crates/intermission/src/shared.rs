@@ -30,8 +30,8 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use intermission_core::reply::{Marker, Notice, Replies, ReplyPolicy, ReplyRequest, Scheduled};
 use intermission_core::{
-    ActivationId, Clock, Decision, Hold, Level, Moment, NodeFacts, NodeId, Phase, Policy, Record,
-    RefuseReason, Revision, ScopeName, Snapshot, StateErrorKind, Timestamp, Visitor, decide,
+    ActivationId, Clock, Hold, Level, Moment, NodeFacts, NodeId, Phase, Policy, Record,
+    RefuseReason, Revision, ScopeName, Snapshot, StateErrorKind, Timestamp, Visitor,
 };
 use tokio::sync::watch;
 
@@ -279,17 +279,6 @@ impl Shared {
         } else {
             Timestamp::default()
         }
-    }
-
-    /// Decides about somebody who carries a pass, or who belongs to scopes.
-    #[inline(never)]
-    pub(crate) fn decide_at_length(
-        &self,
-        installed: &Installed,
-        visitor: &Visitor<'_>,
-    ) -> Decision {
-        let now = self.now_for(visitor);
-        decide(&installed.snapshot, &self.policy, visitor, now)
     }
 
     pub(crate) fn contact(&self) -> Contact {
