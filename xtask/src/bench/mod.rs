@@ -130,7 +130,7 @@ pub(crate) fn check(workspace: &Workspace) -> Result<bool> {
     println!(
         "{}",
         if broken.is_empty() {
-            "every budget of instructions is kept"
+            "no budget of instructions that is judged is broken"
         } else {
             "a budget of instructions is broken: `cargo xtask bench profile CASE` says where they go"
         }

@@ -95,7 +95,7 @@ const READING: [&str; 8] = [
     "With more threads than processors nothing is gained or lost but by the system's scheduling: 4, 8 and 16 threads on two processors are to get as much done as two. A lock whose holder is interrupted would show there.",
     "Beyond two processors the reasoning is by cache lines. A decision writes nothing that another thread reads, and a count writes the lines of its thread's shard alone. There is one shard for each processor, up to 64, padded so that no two share a line, nor a pair of lines that the processor fetches together; a test of the crate holds the distance. Threads are numbered as they first count, and numbers are dealt to shards in turns.",
     "So as many threads as processors, begun one after the other as runtimes begin their workers, share no shard. Where others count in between, such as the pool for blocking work, the workers' shards are as if drawn by lot, and the table shows how often two meet. Who meets shares a line or a lock for some nanoseconds; nobody waits for all.",
-    "A refusal writes lines that all threads share: the count of references of the rendered reply, and the number that spreads Retry-After. So refusals alone are not twice as fast on two threads. Each is followed by the writing of a response, next to which these nanoseconds are little.",
+    "A refusal writes a line that all threads share: the count of references of the rendered reply. So refusals alone are not twice as fast on two threads. Each is followed by the writing of a response, next to which these nanoseconds are little.",
     "The numbers of the two processors may belong to one core of the machine below this virtual one; then even pure calculation is not twice as fast.",
 ];
 

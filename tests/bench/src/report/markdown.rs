@@ -44,7 +44,7 @@ pub(super) fn overview(report: &Report) -> String {
         ));
     }
     if report.verdicts().any(|verdict| !verdict.is_stable) {
-        lines.push("¹ depends on what else the machine does.".to_owned());
+        lines.push("¹ shown: it depends on what else the machine does, or is a goal.".to_owned());
     }
     lines.join("\n")
 }
@@ -73,7 +73,7 @@ mod tests {
             "| two threads | at least 1.7 times one | 1.52 times \\| so ¹ | **missed** |",
             "1 of 2 budgets kept, measured on 2026-11-30.",
             "Not measured: fleet, run `cargo xtask bench fleet`.",
-            "¹ depends on what else the machine does.",
+            "¹ shown: it depends on what else the machine does, or is a goal.",
         ] {
             assert!(table.lines().any(|found| found == line), "{line}\n{table}");
         }

@@ -121,7 +121,7 @@ pub struct Verdict {
     pub measured: String,
     /// Whether the budget is kept.
     pub is_kept: bool,
-    /// Whether this does not depend on what else the machine does, so that `--check` may fail by it.
+    /// Whether a check may fail by it: it does not depend on what else the machine does, and is more than a goal.
     pub is_stable: bool,
 }
 
