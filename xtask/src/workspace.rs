@@ -53,7 +53,7 @@ impl Workspace {
     }
 }
 
-/// Runs a command to its end and returns what it wrote to stdout.
+/// Runs a command to its end and returns what it wrote to stdout. If it fails, all that it wrote is in the error.
 pub(crate) fn text_of(command: &mut Command) -> anyhow::Result<String> {
     let line = line_of(command);
     let Output {
@@ -64,10 +64,9 @@ pub(crate) fn text_of(command: &mut Command) -> anyhow::Result<String> {
         .output()
         .with_context(|| format!("cannot start `{line}`"))?;
     if !status.success() {
-        bail!(
-            "`{line}` ended with {status}: {}",
-            String::from_utf8_lossy(&stderr).trim()
-        );
+        let wrote = [stderr, stdout].map(|bytes| String::from_utf8_lossy(&bytes).trim().to_owned());
+        let wrote = wrote.join("\n");
+        bail!("`{line}` ended with {status}: {}", wrote.trim());
     }
     String::from_utf8(stdout)
         .with_context(|| format!("`{line}` printed something that is not UTF-8"))

@@ -286,10 +286,15 @@ pub(crate) async fn on() -> Result<Gate> {
     closed(AllowList::default()).await
 }
 
+/// The same, but for those on this list.
 pub(crate) async fn closed(allow: AllowList) -> Result<Gate> {
+    closed_by(Activate::by("bench").with_allow(AllowChange::Replace(allow))).await
+}
+
+/// A gate that was closed by this.
+pub(crate) async fn closed_by(activate: Activate) -> Result<Gate> {
     let state = MemoryState::new();
     let gate = Gate::builder(state.clone()).start().await?;
-    let activate = Activate::by("bench").with_allow(AllowChange::Replace(allow));
     Operator::new(state, Actor::new("bench", "bench"))
         .change(Change::Activate(activate))
         .await?;

@@ -3,12 +3,12 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
-use crate::workspace::{Workspace, line_of, run};
+use crate::workspace::{Workspace, line_of, run, text_of};
 
 /// The harness, as the workspace uses it.
 pub(super) struct Gungraun {
@@ -109,21 +109,7 @@ impl Gungraun {
         let command = change(self.environment(&mut command))
             .env("GUNGRAUN_HOME", home)
             .env("GUNGRAUN_PARALLEL", "auto");
-        let line = line_of(command);
-        let Output {
-            status,
-            stdout,
-            stderr,
-        } = command
-            .output()
-            .with_context(|| format!("cannot start `{line}`"))?;
-        if !status.success() {
-            bail!(
-                "`{line}` ended with {status}:\n{}\n{}",
-                String::from_utf8_lossy(&stdout).trim(),
-                String::from_utf8_lossy(&stderr).trim()
-            );
-        }
+        text_of(command)?;
         Ok(())
     }
 }

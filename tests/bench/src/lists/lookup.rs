@@ -4,12 +4,10 @@ use std::hint::black_box;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use anyhow::{Context, Result, ensure};
-use intermission::{
-    Activate, Actor, AllowChange, Change, ClientAddress, Gate, MemoryState, Operator, Phase,
-    Visitor,
-};
+use intermission::{ClientAddress, Visitor};
 
 use super::{Families, columns};
+use crate::cases::closed;
 use crate::clock::{now, since};
 use crate::figures::{grouped, time};
 use crate::report::Table;
@@ -36,7 +34,7 @@ pub(super) fn measure(sizes: &[u32]) -> Result<Vec<Lookup>> {
     let mut asked = Vec::new();
     for families in [Families::V4, Families::Mixed] {
         for &size in sizes {
-            let gate = runtime.block_on(gate(families, size))?;
+            let gate = runtime.block_on(closed(families.list(size)))?;
             let visitors = visitors(families, size);
             let admitted = visitors.iter().filter(|one| gate.decide(one).is_admit());
             ensure!(
@@ -89,18 +87,6 @@ pub(super) fn table(lookups: &[Lookup]) -> Table {
         columns: columns(["networks", "each", "to a list of 1", "p10 to p90"]),
         rows: lookups.iter().map(row).collect(),
     }
-}
-
-async fn gate(families: Families, size: u32) -> Result<Gate> {
-    let state = MemoryState::new();
-    let gate = Gate::builder(state.clone()).start().await?;
-    let activate = Activate::by("bench").with_allow(AllowChange::Replace(families.list(size)));
-    Operator::new(state, Actor::new("bench", "bench"))
-        .change(Change::Activate(activate))
-        .await?;
-    gate.reached(|record| record.phase() == Phase::Activated)
-        .await;
-    Ok(gate)
 }
 
 /// All over the list, in no order; every other one lies beside a network, and in none.

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail, ensure};
 use intermission::{
-    Activate, Actor, AllowChange, AllowList, Change, Gate, MemoryState, Operator, Outcome, Phase,
-    Record, Snapshot, Timestamp,
+    Activate, AllowChange, AllowList, Change, Gate, Outcome, Record, Snapshot, Timestamp,
 };
 use tokio::runtime::Runtime;
 
 use super::{Allocated, Families, Meter};
+use crate::cases::closed;
 use crate::clock::{now, since};
 use crate::figures::grouped;
 use crate::statistics::Sample;
@@ -139,17 +139,7 @@ fn gate(list: &AllowList, meter: Meter) -> Result<Allocated> {
 }
 
 fn start(runtime: &Runtime, list: &AllowList) -> Result<Gate> {
-    runtime.block_on(async {
-        let state = MemoryState::new();
-        let gate = Gate::builder(state.clone()).start().await?;
-        // A list of its own: the one of the bench is not counted.
-        let own: AllowList = list.networks().collect();
-        let activate = Activate::by("bench").with_allow(AllowChange::Replace(own));
-        Operator::new(state, Actor::new("bench", "bench"))
-            .change(Change::Activate(activate))
-            .await?;
-        gate.reached(|record| record.phase() == Phase::Activated)
-            .await;
-        Ok(gate)
-    })
+    // A list of its own: the one of the bench is not counted.
+    let own: AllowList = list.networks().collect();
+    runtime.block_on(closed(own))
 }

@@ -8,10 +8,11 @@ mod warp;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use anyhow::{Context, Result, bail};
-use intermission::{Activate, Actor, AllowChange, Change, Gate, MemoryState, Operator, Phase};
+use intermission::{Activate, AllowChange, Gate};
 use tokio::net::TcpListener;
 
 use super::{ALLOWED, BODY};
+use crate::cases;
 
 /// In what mode a server is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,16 +75,10 @@ pub(super) fn closed(message: &str, allowed: &[&str]) -> Result<Activate> {
 
 /// A gate that is open, or closed by this.
 pub(super) async fn gate(activate: Option<Activate>) -> Result<Gate> {
-    let state = MemoryState::new();
-    let gate = Gate::builder(state.clone()).start().await?;
-    if let Some(activate) = activate {
-        Operator::new(state, Actor::new("bench", "bench"))
-            .change(Change::Activate(activate))
-            .await?;
-        gate.reached(|record| record.phase() == Phase::Activated)
-            .await;
+    match activate {
+        Some(activate) => cases::closed_by(activate).await,
+        None => cases::off().await,
     }
-    Ok(gate)
 }
 
 /// The gate of a server that is measured in this mode.
